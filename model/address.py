@@ -1,0 +1,71 @@
+"""Mail addresses: parse, normalise, fold (RFC 5321 4.1.2, RFC 5890, RFC 6531)."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from model.errors import AddressError
+
+# RFC 5322 3.2.3 atext, with RFC 6531 3.3 UTF8-non-ascii added.
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u0080-\U0010ffff]+"
+# Japanese carriers once issued local parts with leading, trailing or doubled dots, so dots are free here.
+_LOCAL = re.compile(rf"(?:\.*{_ATOM}(?:\.+{_ATOM})*\.*)\Z")
+_QUOTED = re.compile(r'"(?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*"\Z')
+_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_\-]{0,61}[a-z0-9_])?\Z")
+_LITERAL = re.compile(r"\[[0-9A-Fa-f:.]+\]\Z|\[IPv6:[0-9A-Fa-f:.]+\]\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An addr-spec: ``local_part`` as written, ``domain`` as lower-case A-labels."""
+
+    local_part: str
+    domain: str
+
+    def __str__(self) -> str:
+        return f"{self.local_part}@{self.domain}"
+
+    @property
+    def folded(self) -> str:
+        """The form two spellings of one mailbox share: NFC, local part case-folded, plain quotes dropped."""
+        local = self.local_part
+        if local.startswith('"') and _LOCAL.match(local[1:-1]):
+            local = local[1:-1]
+        return f"{unicodedata.normalize('NFC', local).casefold()}@{self.domain}"
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Parse ``text`` (with or without angle brackets).
+
+        Raises AddressError when it is not an addr-spec, is longer than 254 octets, or has a local part
+        longer than 64 octets (RFC 5321 4.5.3.1).
+        """
+        text = text.strip()
+        if text.startswith("<") and text.endswith(">"):
+            text = text[1:-1].strip()
+        local, at, domain = text.rpartition("@")
+        if not at or not local or not domain:
+            raise AddressError("an address needs a local part, an @ and a domain")
+        if len(local.encode("utf-8", "surrogatepass")) > 64 or len(text.encode("utf-8", "surrogatepass")) > 254:
+            raise AddressError("an address has at most 64 octets before the @ and 254 in all")
+        if not (_LOCAL.match(local) or _QUOTED.match(local)):
+            raise AddressError("the local part has a character that is not allowed")
+        return cls(local, to_ascii_domain(domain))
+
+
+def to_ascii_domain(domain: str) -> str:
+    """Return ``domain`` lower-cased, as A-labels, without the root dot. Raises AddressError if it is none."""
+    if domain.startswith("["):
+        if not _LITERAL.match(domain):
+            raise AddressError("the address literal is malformed")
+        return domain.lower()
+    domain = unicodedata.normalize("NFKC", domain).rstrip(".").lower()
+    try:
+        ascii_domain = domain if domain.isascii() else domain.encode("idna").decode("ascii")
+    except UnicodeError:
+        raise AddressError("the domain is not a valid international domain name") from None
+    if not 0 < len(ascii_domain) <= 253 or not all(_LABEL.match(label) for label in ascii_domain.split(".")):
+        raise AddressError("the domain is malformed")
+    return ascii_domain

@@ -1,0 +1,171 @@
+"""Sign and open tokens: the only thing of ours in a mail address or a URL (design decision 6).
+
+A token names one delivery (tenant, broadcast, recipient) and what may be done with it (its type). It is
+stateless: opening one needs the key ring and nothing else. Layout, 30 octets:
+
+    kid 1 | type (3 bits) and flags (5 bits) 1 | tenant 2 | broadcast 6 | recipient 8 | day 2 | MAC 10
+
+Lower-case base32 (48 characters) where mail systems may fold case, base64url (40 characters) in URLs. The MAC
+is BLAKE2b keyed by the tenant's own key, so that a key handed to one tenant's sender signs for no other.
+A click's MAC covers its target as well, which is why links outlive every database.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+from hashlib import blake2b
+
+from model.errors import TokenError
+from model.keyring import KeyRing
+
+_MAC_SIZE = 10
+_BODY_SIZE = 20
+_SIZE = _BODY_SIZE + _MAC_SIZE
+#: Characters of a token in a mail address and in a URL.
+MAIL_LENGTH = _SIZE * 8 // 5
+URL_LENGTH = _SIZE * 4 // 3
+
+MAX_TENANT = 2**16 - 1
+MAX_BROADCAST = 2**48 - 1
+MAX_RECIPIENT = 2**64 - 1
+_SECONDS_PER_DAY = 86_400
+
+
+class TokenType(IntEnum):
+    """What a token allows; types never stand in for one another."""
+
+    #: local part of a return path (VERP)
+    RETURN_PATH = 1
+    #: pixel URL
+    OPEN = 2
+    #: click URL; its MAC also covers link number and target
+    CLICK = 3
+    #: unsubscribe URL and mail address
+    UNSUBSCRIBE = 4
+    #: address that feedback loops report to; names a tenant only
+    FEEDBACK = 5
+    #: header of the mail itself (Message-ID, X-Yamabiko-Token, Feedback-ID, ENVID)
+    MESSAGE = 6
+
+
+class TokenFlag(IntFlag):
+    """Facts about the mail that must be known without any database."""
+
+    NONE = 0
+    #: a test send: nothing it causes is counted (K02)
+    TEST = 1
+    #: the mail has an HTML part, so opens can be seen (S12)
+    HTML = 2
+    #: a link no person sees; whoever follows it is a machine
+    HONEYPOT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What a token says. ``day`` is the day it was minted, counted from 1970-01-01 UTC."""
+
+    type: TokenType
+    tenant: int
+    broadcast: int
+    recipient: int
+    day: int
+    flags: TokenFlag = TokenFlag.NONE
+
+    @property
+    def is_test(self) -> bool:
+        """Whether the mail was a test send."""
+        return bool(self.flags & TokenFlag.TEST)
+
+    @property
+    def is_html(self) -> bool:
+        """Whether the mail has an HTML part."""
+        return bool(self.flags & TokenFlag.HTML)
+
+
+def day_of(at_us: int) -> int:
+    """Return the day number, from 1970-01-01 UTC, of a time in microseconds."""
+    return at_us // 1_000_000 // _SECONDS_PER_DAY
+
+
+def sign(token: Token, keys: KeyRing, *, bound: bytes = b"") -> bytes:
+    """Return the 30 octets of ``token`` signed with the current key of its tenant.
+
+    Arguments: ``bound`` is covered by the MAC but not carried (a click's link number and target).
+    Raises ValueError when a number is out of its range.
+    """
+    try:
+        body = b"".join(
+            (
+                bytes((keys.current_kid, token.type << 5 | token.flags)),
+                token.tenant.to_bytes(2, "big"),
+                token.broadcast.to_bytes(6, "big"),
+                token.recipient.to_bytes(8, "big"),
+                token.day.to_bytes(2, "big"),
+            )
+        )
+    except OverflowError:
+        raise ValueError("tenant, broadcast, recipient or day is out of range") from None
+    return body + _mac(body, keys.tenant_key(keys.current_kid, token.tenant), bound)
+
+
+def open_token(raw: bytes, expected: TokenType, keys: KeyRing, *, bound: bytes = b"") -> Token:
+    """Check 30 signed octets and return what they say.
+
+    Raises TokenError when the size, type, key or MAC is wrong; the error does not tell which to a caller
+    that only shows its text. The comparison takes the same time wherever the difference is.
+    """
+    if len(raw) != _SIZE:
+        raise TokenError("not a token")
+    key = keys.verifying_key(raw[0], int.from_bytes(raw[2:4], "big"))
+    if key is None or not hmac.compare_digest(_mac(raw[:_BODY_SIZE], key, bound), raw[_BODY_SIZE:]):
+        raise TokenError("not a token")
+    if raw[1] >> 5 != expected:
+        raise TokenError("not a token")
+    return Token(
+        type=expected,
+        tenant=int.from_bytes(raw[2:4], "big"),
+        broadcast=int.from_bytes(raw[4:10], "big"),
+        recipient=int.from_bytes(raw[10:18], "big"),
+        day=int.from_bytes(raw[18:20], "big"),
+        flags=TokenFlag(raw[1] & 0b11111),
+    )
+
+
+def to_mail(raw: bytes) -> str:
+    """Encode signed octets for a mail address: lower-case base32, 48 characters."""
+    return base64.b32encode(raw).decode("ascii").lower()
+
+
+def from_mail(text: str) -> bytes:
+    """Decode a token from a mail address; upper case is accepted, since some MTAs fold it (S22).
+
+    Raises TokenError when the text is not 48 base32 characters.
+    """
+    if len(text) != MAIL_LENGTH or not text.isascii():
+        raise TokenError("not a token")
+    try:
+        return base64.b32decode(text.upper())
+    except ValueError:
+        raise TokenError("not a token") from None
+
+
+def to_url(raw: bytes) -> str:
+    """Encode signed octets for a URL: base64url, 40 characters, no padding."""
+    return base64.urlsafe_b64encode(raw).decode("ascii")
+
+
+def from_url(text: str) -> bytes:
+    """Decode a token from a URL. Raises TokenError when the text is not 40 base64url characters."""
+    if len(text) != URL_LENGTH or not text.isascii() or "+" in text or "/" in text:
+        raise TokenError("not a token")
+    try:
+        return base64.b64decode(text, altchars=b"-_", validate=True)
+    except ValueError:
+        raise TokenError("not a token") from None
+
+
+def _mac(body: bytes, key: bytes, bound: bytes) -> bytes:
+    return blake2b(body + bound, digest_size=_MAC_SIZE, key=key, person=b"yamabiko-token").digest()
