@@ -1,0 +1,303 @@
+"""Keep a store: look at it, verify it, copy it, bring it back, make it small, fold it anew."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from model.fact import DeliveryKey, FactType
+from store import keys
+from store.codec import unpack_chunk, unpack_fact
+from store.environment import DEFAULT_MAP_SIZE, Environment
+from store.errors import BackupError, StoreCorruptError, StorePathError
+from store.fold import Fold
+from store.log import scan_chunks
+from store.record import Overflow, Record
+
+_MANIFEST = "manifest.json"
+_ROWS_PER_READ = 5_000
+_Key = TypeVar("_Key")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A record that re-folding all facts does not give. ``stored`` or ``folded`` is None where one lacks it."""
+
+    database: str
+    key: str
+    stored: str | None
+    folded: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What ``verify`` found: facts read, checksums that failed (numbers of first facts), records that differ."""
+
+    facts: int
+    corrupt: tuple[int, ...]
+    differences: tuple[Difference, ...]
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.corrupt and not self.differences
+
+
+def stat(env: Environment) -> dict[str, object]:
+    """Return sizes in bytes, records per database, and facts by type."""
+    by_type: dict[str, int] = {}
+    facts = 0
+    for _, value in scan_chunks(env):
+        for raw in unpack_chunk(value):
+            facts += 1
+            name = FactType(raw[1]).name.lower() if raw[1] < 128 else "unknown"
+            by_type[name] = by_type.get(name, 0) + 1
+    return {
+        "format_version": keys.FORMAT_VERSION,
+        **env.info(),
+        "file_size": (env.path / "data.mdb").stat().st_size,
+        "facts": facts,
+        "facts_by_type": dict(sorted(by_type.items())),
+        "records": {name.decode(): env.entries(name) for name in keys.DATABASES},
+    }
+
+
+def verify(env: Environment, *, limit: int = 20) -> Verification:
+    """Check every checksum, fold every fact anew beside the store, and compare record by record (I9).
+
+    Takes the state at the beginning: facts that come meanwhile would show as differences, so verify a copy
+    (``snapshot``) of a store in use. Returns at most ``limit`` differences.
+    """
+    corrupt = tuple(first for first, value in scan_chunks(env) if not _is_whole(value))
+    if corrupt:
+        return Verification(0, corrupt, ())
+    with tempfile.TemporaryDirectory(prefix="yamabiko-verify-", dir=env.path.parent) as folder:
+        folded = Environment(Path(folder) / "data", map_size=DEFAULT_MAP_SIZE)
+        try:
+            facts = _refold(env, folded)
+            differences: list[Difference] = []
+            for name in keys.DERIVED:
+                for difference in _compare(env, folded, name):
+                    differences.append(difference)
+                    if len(differences) >= limit:
+                        return Verification(facts, (), tuple(differences))
+            return Verification(facts, (), tuple(differences))
+        finally:
+            folded.close()
+
+
+def snapshot(env: Environment, folder: Path) -> Environment:
+    """Copy a store in use to ``folder`` as it is at one moment, and open the copy."""
+    folder.mkdir(mode=0o700, parents=True)
+    env.copy(folder)
+    return Environment(folder)
+
+
+def backup(env: Environment, target: Path) -> dict[str, object]:
+    """Write a compact copy of one moment, with a manifest, into the new directory ``target`` (D12).
+
+    It appears under its name only when it is whole and on disk. Raises BackupError when ``target`` exists.
+    Returns the manifest.
+    """
+    if target.exists():
+        raise BackupError(f"{target} is there already; a backup goes into a new directory")
+    part = target.with_name(f".{target.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(mode=0o700, parents=True)
+    env.copy(part)
+    manifest = {
+        "format_version": keys.FORMAT_VERSION,
+        "size": (part / "data.mdb").stat().st_size,
+        "sha256": _hash_file(part / "data.mdb"),
+    }
+    (part / _MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="ascii")
+    for path in (part / "data.mdb", part / _MANIFEST, part):
+        _sync(path)
+    part.rename(target)
+    _sync(target.parent)
+    return manifest
+
+
+def restore(source: Path, path: Path) -> dict[str, object]:
+    """Put a backup back as the store in ``path``, which must not have one yet. Returns the manifest.
+
+    Raises BackupError when the backup is not whole, StorePathError when ``path`` has a store.
+    """
+    if (path / "data.mdb").exists():
+        raise StorePathError(f"there is a store in {path}; move it away first")
+    try:
+        manifest: dict[str, object] = json.loads((source / _MANIFEST).read_text(encoding="ascii"))
+        found = _hash_file(source / "data.mdb")
+    except (OSError, ValueError) as error:
+        raise BackupError(f"{source} is not a backup: {error}") from error
+    if found != manifest.get("sha256"):
+        raise BackupError(f"the backup in {source} was altered: its checksum does not fit")
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    part = path / ".data.mdb.part"
+    shutil.copyfile(source / "data.mdb", part)
+    part.chmod(0o600)
+    _sync(part)
+    part.rename(path / "data.mdb")
+    _sync(path)
+    return manifest
+
+
+def compact(path: Path) -> tuple[int, int]:
+    """Write the store in ``path`` anew without free pages; no process may have it open.
+
+    Returns its size in bytes before and after.
+    """
+    env = Environment(path, read_only=True)
+    before = (path / "data.mdb").stat().st_size
+    part = path / ".compact"
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(mode=0o700)
+    try:
+        env.copy(part)
+    finally:
+        env.close()
+    _sync(part / "data.mdb")
+    (part / "data.mdb").chmod(0o600)
+    (part / "data.mdb").rename(path / "data.mdb")
+    _sync(path)
+    shutil.rmtree(part)
+    return before, (path / "data.mdb").stat().st_size
+
+
+def rebuild(path: Path) -> int:
+    """Fold every fact anew into a fresh store that takes the place of the one in ``path``; returns the facts.
+
+    No process may have it open. The old one stays until the new one is whole and on disk.
+    """
+    env = Environment(path)
+    part = path / ".rebuild"
+    shutil.rmtree(part, ignore_errors=True)
+    new = Environment(part, map_size=DEFAULT_MAP_SIZE)
+    try:
+        facts = _refold(env, new, write_log=True)
+    finally:
+        env.close()
+        new.close()
+    _sync(part / "data.mdb")
+    (part / "data.mdb").rename(path / "data.mdb")
+    _sync(path)
+    shutil.rmtree(part)
+    return facts
+
+
+def _refold(env: Environment, target: Environment, *, write_log: bool = False) -> int:
+    """Fold all facts of ``env`` into the empty ``target``; returns how many.
+
+    The log itself is copied chunk by chunk, since folding looks facts up in it.
+    """
+    facts = 0
+    for chunk_batch in _batched(scan_chunks(env)):
+        with target.write() as txn:
+            fold = Fold(target, txn)
+            for first, value in chunk_batch:
+                txn.put(keys.seq_key(first), value, db=target.db(keys.LOG), append=True)
+                for offset, raw in enumerate(unpack_chunk(value)):
+                    fold.replay(first + offset, unpack_fact(raw))
+                    facts += 1
+            fold.finish(write_log=False)
+    _restore_overflow(env, target)
+    if write_log:
+        with env.read() as source, target.write() as txn:
+            for key in (keys.META_NEXT_SEQ, keys.META_CREATED):
+                known = source.get(key, db=env.db(keys.META))
+                if known is not None:
+                    txn.put(key, known, db=target.db(keys.META))
+    return facts
+
+
+def _restore_overflow(env: Environment, target: Environment) -> None:
+    for name, is_test in ((keys.DELIVERIES, False), (keys.TEST_DELIVERIES, True)):
+        for rows in _batched(_rows(env, name)):
+            flooded = [(key, overflow) for key, value in rows if any(overflow := Record.unpack(value).overflow)]
+            if flooded:
+                with target.write() as txn:
+                    fold = Fold(target, txn)
+                    for key, overflow in flooded:
+                        fold.restore_overflow(DeliveryKey.unpack(key), Overflow(*overflow), is_test=is_test)
+                    fold.finish(write_log=False)
+
+
+def _batched(items: Iterator[tuple[_Key, bytes]]) -> Iterator[list[tuple[_Key, bytes]]]:
+    batch: list[tuple[_Key, bytes]] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) >= _ROWS_PER_READ:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _rows(env: Environment, name: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield every (key, value) of a database in short transactions."""
+    position = b""
+    while True:
+        batch: list[tuple[bytes, bytes]] = []
+        with env.read() as txn, txn.cursor(db=env.db(name)) as cursor:
+            is_there = cursor.set_range(position) if position else cursor.first()
+            while is_there and len(batch) < _ROWS_PER_READ:
+                batch.append((cursor.key(), cursor.value()))
+                is_there = cursor.next()
+        yield from batch
+        if len(batch) < _ROWS_PER_READ:
+            return
+        position = batch[-1][0] + b"\0"
+
+
+def _compare(env: Environment, folded: Environment, name: bytes) -> Iterator[Difference]:
+    stored_rows, folded_rows = _rows(env, name), _rows(folded, name)
+    end = (None, None)
+    one, other = next(stored_rows, end), next(folded_rows, end)
+    while one[0] is not None or other[0] is not None:
+        if other[0] is None or (one[0] is not None and one[0] < other[0]):
+            yield _difference(name, one[0], one[1], None)
+            one = next(stored_rows, end)
+        elif one[0] is None or other[0] < one[0]:
+            yield _difference(name, other[0], None, other[1])
+            other = next(folded_rows, end)
+        else:
+            if one[1] != other[1]:
+                yield _difference(name, one[0], one[1], other[1])
+            one, other = next(stored_rows, end), next(folded_rows, end)
+
+
+def _difference(name: bytes, key: bytes | None, stored: bytes | None, folded: bytes | None) -> Difference:
+    assert key is not None
+    return Difference(name.decode(), key.hex(), _hex(stored), _hex(folded))
+
+
+def _hex(value: bytes | None) -> str | None:
+    return None if value is None else value.hex()
+
+
+def _is_whole(value: bytes) -> bool:
+    try:
+        unpack_chunk(value)
+    except StoreCorruptError:
+        return False
+    return True
+
+
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,282 @@
+"""Read the store: broadcasts, counts, deliveries, timelines, suppressions. Short transactions, paged by key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+import msgpack
+
+from model.fact import DeliveryKey, Engaged, Fact, FactType, Planned, Report
+from store import keys
+from store.environment import Environment
+from store.log import read_fact
+from store.outcome import Outcome, settle
+from store.record import Record
+from store.suppression import DENIALS, Suppression, SuppressionKind, choose
+from store.transaction import Cursor, Transaction
+
+PAGE_SIZE = 50
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """A mailing, as far as the sender described it."""
+
+    tenant: int
+    number: int
+    broadcast_id: str | None = None
+    name: str | None = None
+    status: str | None = None
+    subject: str | None = None
+    format: str | None = None
+    stream: str = ""
+    scheduled_at_us: int | None = None
+    sender: str | None = None
+    schedule_task_id: str | None = None
+    updated_at_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One delivery with its outcome; ``planned`` as the sender listed it, if it did."""
+
+    key: DeliveryKey
+    outcome: Outcome
+    planned: Planned | None
+    failure: Fact | None
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """Why a recipient must not be mailed; ``detail`` is the exact string to tell (E34, E37, E40)."""
+
+    kind: SuppressionKind
+    detail: str
+    expires_at_us: int | None
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressionRow:
+    """An entry of the suppression list with the address and the fact it rests on."""
+
+    recipient: int
+    entry: Suppression
+    address: str | None
+    fact: Fact
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Row]):
+    """Rows and the cursor to go on from; None when there is no more."""
+
+    rows: list[Row]
+    after: bytes | None
+
+
+class Reader:
+    """Reads through one environment."""
+
+    def __init__(self, env: Environment) -> None:
+        """``env`` may be shared with a writer."""
+        self._env = env
+
+    def broadcast(self, tenant: int, number: int) -> Broadcast | None:
+        """Return a broadcast, or None if nothing was ever seen of it."""
+        with self._env.read() as txn:
+            return self._broadcast(txn, tenant, number)
+
+    def broadcasts(self, tenant: int, *, after: bytes | None = None, limit: int = PAGE_SIZE) -> Page[Broadcast]:
+        """Return broadcasts, the newest first."""
+        prefix = tenant.to_bytes(2, "big")
+        rows: list[Broadcast] = []
+        last = None
+        with self._env.read() as txn, txn.cursor(db=self._env.db(keys.BROADCAST_ORDER)) as cursor:
+            is_there = cursor.set_range(after or prefix + b"\xff" * 14)
+            is_there = cursor.prev() if is_there else cursor.last()
+            while is_there and cursor.key().startswith(prefix):
+                if len(rows) == limit:
+                    return Page(rows, last)
+                last = cursor.key()
+                found = self._broadcast(txn, tenant, int.from_bytes(last[10:], "big"))
+                if found is not None:
+                    rows.append(found)
+                is_there = cursor.prev()
+        return Page(rows, None)
+
+    def counts(self, tenant: int, number: int, *, is_test: bool = False) -> dict[str, int]:
+        """Return the counts of a broadcast as store.counters names them; its test sends with ``is_test``."""
+        scope = keys.SCOPE_TEST if is_test else keys.SCOPE_ALL
+        with self._env.read() as txn:
+            return self._counts(txn, keys.broadcast_key(tenant, number) + scope)
+
+    def last_attempt_us(self, tenant: int) -> int:
+        """Return when a sending system of the tenant last reported an attempt; 0 if never (mission 4.1)."""
+        with self._env.read() as txn:
+            row = self._counts(txn, keys.broadcast_key(tenant, 0) + keys.SCOPE_ALL)
+        return row.get("last_attempt_us", 0)
+
+    def links(self, tenant: int, number: int) -> list[tuple[int, str, dict[str, int]]]:
+        """Return (number, target, counts) of each link of a broadcast that was clicked."""
+        prefix = keys.broadcast_key(tenant, number) + keys.SCOPE_LINK
+        result: list[tuple[int, str, dict[str, int]]] = []
+        with self._env.read() as txn, txn.cursor(db=self._env.db(keys.COUNTERS)) as cursor:
+            is_there = cursor.set_range(prefix)
+            while is_there and cursor.key().startswith(prefix):
+                row: dict[str, Any] = msgpack.unpackb(cursor.value())
+                target = str(row.pop("target", ""))
+                result.append((int.from_bytes(cursor.key()[len(prefix) :], "big"), target, row))
+                is_there = cursor.next()
+        return result
+
+    def delivery(self, key: DeliveryKey, *, is_test: bool = False) -> Delivery | None:
+        """Return one delivery, or None if nothing was ever seen of it."""
+        with self._env.read() as txn:
+            raw = txn.get(key.pack(), db=self._env.db(_deliveries(is_test)))
+            return self._delivery(txn, key, raw) if raw else None
+
+    def deliveries(self, tenant: int, number: int, *, after: bytes | None = None, limit: int = PAGE_SIZE,
+                   is_test: bool = False) -> Page[Delivery]:  # fmt: skip
+        """Return the deliveries of a broadcast in the order of their keys."""
+        prefix = keys.broadcast_key(tenant, number)
+        rows: list[Delivery] = []
+        with self._env.read() as txn, txn.cursor(db=self._env.db(_deliveries(is_test))) as cursor:
+            is_there = cursor.set_range(after or prefix)
+            while is_there and cursor.key().startswith(prefix):
+                if len(rows) == limit:
+                    return Page(rows, cursor.key())
+                rows.append(self._delivery(txn, DeliveryKey.unpack(cursor.key()), cursor.value()))
+                is_there = cursor.next()
+        return Page(rows, None)
+
+    def timeline(self, key: DeliveryKey, *, is_test: bool = False) -> list[Fact]:
+        """Return the facts of one delivery in order of time, clicks with their targets (B17)."""
+        with self._env.read() as txn:
+            raw = txn.get(key.pack(), db=self._env.db(_deliveries(is_test)))
+            facts = [read_fact(self._env, txn, entry.seq) for entry in Record.unpack(raw).entries]
+            return [self._with_target(txn, fact) for fact in facts]
+
+    def mailed(self, tenant: int, recipient: int) -> list[int]:
+        """Return the numbers of the broadcasts that listed a recipient."""
+        prefix = keys.recipient_prefix(tenant, recipient)
+        return [int.from_bytes(key[10:], "big") for key, _ in self._scan(keys.MAILED, prefix)]
+
+    def preflight(self, tenant: int, recipients: Sequence[int], stream: str, now_us: int) -> list[Denial | None]:
+        """Say of each recipient whether it may be mailed now on ``stream`` (mission 5, gate)."""
+        with self._env.read() as txn, txn.cursor(db=self._env.db(keys.SUPPRESSED)) as cursor:
+            return [self._denial(txn, cursor, tenant, recipient, stream, now_us) for recipient in recipients]
+
+    def suppressions(
+        self, tenant: int, *, after: bytes | None = None, limit: int = PAGE_SIZE, now_us: int | None = None
+    ) -> Page[SuppressionRow]:
+        """Return the suppression list; with ``now_us`` only what holds at that time."""
+        prefix = tenant.to_bytes(2, "big")
+        rows: list[SuppressionRow] = []
+        with self._env.read() as txn, txn.cursor(db=self._env.db(keys.SUPPRESSED)) as cursor:
+            is_there = cursor.set_range(after or prefix)
+            while is_there and cursor.key().startswith(prefix):
+                if len(rows) == limit:
+                    return Page(rows, cursor.key())
+                entry = _suppression(cursor.key(), cursor.value())
+                if now_us is None or entry.is_active(now_us):
+                    rows.append(self._suppression_row(txn, tenant, cursor.key(), entry))
+                is_there = cursor.next()
+        return Page(rows, None)
+
+    def unmatched(self, tenant: int, *, after: bytes | None = None, limit: int = PAGE_SIZE) -> Page[Fact]:
+        """Return the mails that prove nothing, oldest first."""
+        prefix = tenant.to_bytes(2, "big")
+        rows: list[Fact] = []
+        with self._env.read() as txn, txn.cursor(db=self._env.db(keys.UNMATCHED)) as cursor:
+            is_there = cursor.set_range(after or prefix)
+            while is_there and cursor.key().startswith(prefix):
+                if len(rows) == limit:
+                    return Page(rows, cursor.key())
+                rows.append(read_fact(self._env, txn, int.from_bytes(cursor.key()[2:], "big")))
+                is_there = cursor.next()
+        return Page(rows, None)
+
+    # Inside one transaction
+
+    def _broadcast(self, txn: Transaction, tenant: int, number: int) -> Broadcast | None:
+        raw = txn.get(keys.broadcast_key(tenant, number), db=self._env.db(keys.BROADCASTS))
+        if raw is None:
+            return None
+        row: dict[str, Any] = msgpack.unpackb(raw)
+        times: dict[str, int] = row.pop("times")
+        row.pop("first_seq")
+        return Broadcast(tenant, number, updated_at_us=max(times.values(), default=None), **row)
+
+    def _counts(self, txn: Transaction, key: bytes) -> dict[str, int]:
+        raw = txn.get(key, db=self._env.db(keys.COUNTERS))
+        counts: dict[str, int] = msgpack.unpackb(raw) if raw else {}
+        return counts
+
+    def _delivery(self, txn: Transaction, key: DeliveryKey, raw: bytes) -> Delivery:
+        record = Record.unpack(raw)
+        outcome = settle(record)
+        planned: Planned | None = None
+        for entry in record.entries:
+            if entry.type == FactType.PLANNED:
+                detail = read_fact(self._env, txn, entry.seq).detail
+                planned = detail if isinstance(detail, Planned) else None
+                break
+        failure = read_fact(self._env, txn, outcome.failure.seq) if outcome.failure else None
+        return Delivery(key, outcome, planned, failure)
+
+    def _with_target(self, txn: Transaction, fact: Fact) -> Fact:
+        detail = fact.detail
+        if not isinstance(detail, Engaged) or detail.target is not None or fact.type is not FactType.CLICKED:
+            return fact
+        key = keys.broadcast_key(fact.key.tenant, fact.key.broadcast) + keys.link_scope(detail.link)
+        target = self._counts(txn, key).get("target")
+        return replace(fact, detail=replace(detail, target=None if target is None else str(target)))
+
+    def _denial(self, txn: Transaction, cursor: Cursor, tenant: int, recipient: int, stream: str,
+                now_us: int) -> Denial | None:  # fmt: skip
+        prefix = keys.recipient_prefix(tenant, recipient)
+        entries: list[Suppression] = []
+        is_there = cursor.set_range(prefix)
+        while is_there and cursor.key().startswith(prefix):
+            entries.append(_suppression(cursor.key(), cursor.value()))
+            is_there = cursor.next()
+        if not entries:
+            return None
+        entry = choose(entries, self._streams(txn, tenant, entries), stream, now_us)
+        return Denial(entry.kind, DENIALS[entry.kind], entry.expires_at_us, entry.seq) if entry else None
+
+    def _streams(self, txn: Transaction, tenant: int, entries: Sequence[Suppression]) -> Mapping[int, str]:
+        numbers = {entry.broadcast for entry in entries if entry.broadcast}
+        found = {number: self._broadcast(txn, tenant, number) for number in numbers}
+        return {number: broadcast.stream if broadcast else "" for number, broadcast in found.items()}
+
+    def _suppression_row(self, txn: Transaction, tenant: int, key: bytes, entry: Suppression) -> SuppressionRow:
+        recipient = int.from_bytes(key[2:10], "big")
+        fact = read_fact(self._env, txn, entry.seq)
+        return SuppressionRow(recipient, entry, self._address(txn, fact), fact)
+
+    def _address(self, txn: Transaction, fact: Fact) -> str | None:
+        """Return the address of a fact's recipient: as the sender listed it, else as a report names it."""
+        raw = txn.get(fact.key.pack(), db=self._env.db(keys.DELIVERIES))
+        delivery = self._delivery(txn, fact.key, raw) if raw else None
+        if delivery is not None and delivery.planned is not None:
+            return delivery.planned.address
+        return fact.detail.address if isinstance(fact.detail, Report) else None
+
+    def _scan(self, name: bytes, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        with self._env.read() as txn, txn.cursor(db=self._env.db(name)) as cursor:
+            is_there = cursor.set_range(prefix)
+            while is_there and cursor.key().startswith(prefix):
+                yield cursor.key(), cursor.value()
+                is_there = cursor.next()
+
+
+def _deliveries(is_test: bool) -> bytes:
+    return keys.TEST_DELIVERIES if is_test else keys.DELIVERIES
+
+
+def _suppression(key: bytes, value: bytes) -> Suppression:
+    return Suppression.unpack(key[10], int.from_bytes(key[11:], "big"), value)

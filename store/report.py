@@ -1,0 +1,175 @@
+"""The numbers of a broadcast, from its counts: definitions of mission 4.2-4.3, rates None where undefined."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from model.cause import SPECS, Cause, Reason, SansanClass
+from store.outcome import Evidence, State
+from store.reader import Broadcast
+
+_HOUR_US = 3_600_000_000
+#: A broadcast that is not sent yet has reached nobody, whatever is assumed.
+_UNSENT = frozenset({"draft", "scheduled"})
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Numbers of one broadcast (or of its test sends). None is drawn as a hyphen, never as 0 (S12).
+
+    Units: recipients, except ``opens``, ``clicks`` and their ``_machine`` and ``_raw`` siblings, which are
+    events. I1: listed = targeted + sum of excluded. I2: targeted = reached + undelivered + in_flight + cancelled.
+    """
+
+    listed: int
+    excluded: Mapping[str, int]
+    targeted: int
+    reached: int
+    #: reached by evidence: accepted, dsn_relayed, engaged, assumed
+    evidence: Mapping[str, int]
+    undelivered: int
+    hard: int
+    soft: int
+    in_flight: int
+    deferred: int
+    cancelled: int
+    opened_users: int | None
+    opened_pixel: int | None
+    opened_inferred: int | None
+    unopened: int | None
+    clicked_users: int
+    clicked_of_opened: int | None
+    not_clicked: int | None
+    opens: int | None
+    opens_machine: int
+    opens_raw: int
+    clicks: int
+    clicks_machine: int
+    clicks_raw: int
+    complaints: int
+    complaints_form: int
+    unsubs: int
+    resubs: int
+    auto_replies: int
+    conflicts: int
+    #: undelivered by cause, by channel, by the twelve classes, and by the first seed's twelve
+    causes: Mapping[str, int]
+    channels: Mapping[str, int]
+    reasons: Mapping[str, int]
+    sansan: Mapping[str, int]
+    rates: Mapping[str, float | None]
+    #: whether deliveries without news count as reached (mission 0.3)
+    is_assuming: bool
+
+
+def build_report(
+    counts: Mapping[str, int], broadcast: Broadcast | None, *, last_attempt_us: int, now_us: int
+) -> Report:
+    """Return the report of a broadcast.
+
+    ``counts`` as store.reader.Reader.counts gives them; ``last_attempt_us`` is when any sending system of the
+    tenant last reported an attempt: within the hour after, no news is not taken for good news (mission 4.1).
+    """
+    get = counts.get
+    waiting = get(f"state.{State.PLANNED}", 0)
+    waiting_html = get(f"html.{State.PLANNED}", 0)
+    is_unsent = broadcast is not None and broadcast.status in _UNSENT
+    is_assuming = not is_unsent and now_us - last_attempt_us > _HOUR_US
+    assumed = waiting if is_assuming else 0
+    reached = get(f"state.{State.REACHED}", 0) + assumed
+    reached_html = get(f"html.{State.REACHED}", 0) + (waiting_html if is_assuming else 0)
+    undelivered = get(f"state.{State.UNDELIVERED}", 0)
+    deferred = get(f"state.{State.DEFERRED}", 0)
+    evidence = {e.value: get(f"reached.{e}", 0) for e in Evidence}
+    evidence[Evidence.ASSUMED] += assumed
+    is_text = _is_text(counts, broadcast, reached_html)
+    opened = get("opened_users", 0)
+    both = get("clicked_of_opened", 0)
+    report = Report(
+        listed=get("listed", 0),
+        excluded=_prefixed(counts, "excluded."),
+        targeted=get("targeted", 0),
+        reached=reached,
+        evidence=evidence,
+        undelivered=undelivered,
+        hard=get("hard", 0),
+        soft=get("soft", 0),
+        in_flight=deferred + waiting - assumed,
+        deferred=deferred,
+        cancelled=get(f"state.{State.CANCELLED}", 0),
+        opened_users=None if is_text else opened,
+        opened_pixel=None if is_text else get("opened_pixel", 0),
+        opened_inferred=None if is_text else get("opened_inferred", 0),
+        unopened=None if is_text else reached_html - opened,
+        clicked_users=get("clicked_users", 0),
+        clicked_of_opened=None if is_text else both,
+        not_clicked=None if is_text else opened - both,
+        opens=None if is_text else get("opens", 0),
+        opens_machine=get("opens_machine", 0),
+        opens_raw=get("opens_raw", 0),
+        clicks=get("clicks", 0),
+        clicks_machine=get("clicks_machine", 0),
+        clicks_raw=get("clicks_raw", 0),
+        complaints=get("complaints", 0),
+        complaints_form=get("complaints_form", 0),
+        unsubs=get("unsubs", 0),
+        resubs=get("resubs", 0),
+        auto_replies=get("auto_replies", 0),
+        conflicts=get("conflicts", 0),
+        **_failures(counts),
+        rates=_rates(counts, reached, reached_html, undelivered, is_text=is_text),
+        is_assuming=is_assuming,
+    )
+    return report
+
+
+def _is_text(counts: Mapping[str, int], broadcast: Broadcast | None, reached_html: int) -> bool:
+    """Whether opens cannot be seen: a text mail by its format, or no HTML mail among those targeted."""
+    if broadcast is not None and broadcast.format is not None:
+        return broadcast.format == "text"
+    any_html = any(name.startswith("html.") and count for name, count in counts.items())
+    return not any_html and not reached_html
+
+
+def _prefixed(counts: Mapping[str, int], prefix: str) -> dict[str, int]:
+    return {name.removeprefix(prefix): count for name, count in counts.items() if name.startswith(prefix)}
+
+
+def _failures(counts: Mapping[str, int]) -> dict[str, dict[str, int]]:
+    """Return the undelivered by cause, channel and the two vocabularies of twelve; each sums to undelivered."""
+    causes: dict[str, int] = {}
+    channels: dict[str, int] = {}
+    reasons: dict[str, int] = {reason.value: 0 for reason in Reason if reason is not Reason.AUTO_REPLY}
+    sansan: dict[str, int] = {name.value: 0 for name in SansanClass if name is not SansanClass.AUTO_REPLY}
+    for name, count in _prefixed(counts, "failed.").items():
+        channel, cause, _ = name.split(".")
+        spec = SPECS[Cause(cause)]
+        causes[cause] = causes.get(cause, 0) + count
+        channels[channel] = channels.get(channel, 0) + count
+        reasons[spec.reason] += count
+        sansan[spec.sansan or SansanClass.OTHER] += count
+    return {"causes": causes, "channels": channels, "reasons": reasons, "sansan": sansan}
+
+
+def _rates(
+    counts: Mapping[str, int], reached: int, reached_html: int, undelivered: int, *, is_text: bool
+) -> dict[str, float | None]:
+    get = counts.get
+    targeted, opened, raw = get("targeted", 0), get("opened_users", 0), get("opens_raw", 0)
+    return {
+        "reach_rate": _ratio(reached, targeted),
+        "bounce_rate": _ratio(undelivered, targeted),
+        "hard_bounce_rate": _ratio(get("hard", 0), targeted),
+        "soft_bounce_rate": _ratio(get("soft", 0), targeted),
+        "open_rate": None if is_text else _ratio(opened, reached_html),
+        "click_rate": _ratio(get("clicked_users", 0), reached),
+        "ctor": None if is_text else _ratio(get("clicked_of_opened", 0), opened),
+        "complaint_rate": _ratio(get("complaints", 0), reached),
+        "unsub_rate": _ratio(get("unsubs", 0), reached),
+        "machine_share": None if is_text else _ratio(get("opens_machine", 0), raw),
+    }
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return part / whole if whole else None

@@ -1,0 +1,234 @@
+"""Who must not be mailed, and until when: a pure function of a recipient's evidence (mission 4.5).
+
+An entry is judged at reading time by its expiry, never by its mere presence (T06). What is our own fault
+never makes one (N03).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import msgpack
+
+from model.cause import BY_NUMBER, SuppressPolicy
+from model.fact import DeliveryKey, FactType, Trust
+from store.outcome import State, judge_machines, settle
+from store.record import SUPPRESSION_KINDS, Entry, Record
+
+DAY_US = 86_400_000_000
+COMPLAINT_DAYS = 180
+_SOFT_THRESHOLD = 5.0
+_SOFT_HALF_LIFE_DAYS = 14
+_SOFT_DAYS = 30
+#: Points of a soft failure; three refusals by a person's own filter suppress (A12).
+_SOFT_POINTS = {"recipient_filtered": 5 / 3}
+#: Says too little to suppress anybody by itself (A1).
+_NEVER_ALONE = frozenset({"policy_rejected", "no_reason"})
+_TENCENT_DOMAINS = frozenset({"qq.com", "vip.qq.com", "foxmail.com"})
+
+
+class SuppressionKind(IntEnum):
+    """Why somebody is on the list. The order is the order in which a reason is shown (mission 4.5)."""
+
+    UNSUBSCRIBE = SUPPRESSION_KINDS["unsubscribe"]
+    COMPLAINT = SUPPRESSION_KINDS["complaint"]
+    BLOCK = SUPPRESSION_KINDS["block"]
+    BOUNCE = SUPPRESSION_KINDS["bounce"]
+    SOFT = SUPPRESSION_KINDS["soft"]
+
+
+#: The exact words a sender is told (E13, E34, E37, E40).
+DENIALS: Mapping[SuppressionKind, str] = {
+    SuppressionKind.UNSUBSCRIBE: "購読解除",
+    SuppressionKind.COMPLAINT: "Blacklist: Spam Report (worker:address in complaint list)",
+    SuppressionKind.BLOCK: "Blacklist: Custom Block (worker:address in block list)",
+    SuppressionKind.BOUNCE: "Blacklist: Bounce (worker:address in bounce list)",
+    SuppressionKind.SOFT: "Blacklist: Bounce (worker:address in bounce list)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """One entry. ``expires_at_us`` None means until lifted; ``seq`` leads to the fact that caused it."""
+
+    kind: SuppressionKind
+    at_us: int
+    expires_at_us: int | None
+    seq: int
+    #: 0 unless the entry depends on the broadcast's stream
+    broadcast: int = 0
+    #: how many deliveries failed with no such address (N of E42)
+    failures: int = 0
+    cause: int = 0
+    #: for UNSUBSCRIBE: False once resubscribed; the newest of a stream holds
+    is_on: bool = True
+    everything: bool = False
+
+    def is_active(self, now_us: int) -> bool:
+        """Whether the entry holds at ``now_us``."""
+        return self.is_on and (self.expires_at_us is None or self.expires_at_us > now_us)
+
+    def pack(self) -> bytes:
+        """Return the stored form; the kind and the broadcast are in the key."""
+        values = (self.at_us, self.expires_at_us, self.seq, self.failures, self.cause, self.is_on, self.everything)
+        return bytes(msgpack.packb(values))
+
+    @classmethod
+    def unpack(cls, kind: int, broadcast: int, raw: bytes) -> Suppression:
+        """Read what ``pack`` wrote."""
+        at_us, expires_at_us, seq, failures, cause, is_on, everything = msgpack.unpackb(raw)
+        return cls(SuppressionKind(kind), at_us, expires_at_us, seq, broadcast, failures, cause, is_on, everything)
+
+
+def bounce_days(failures: int, domain: str) -> int:
+    """Return for how many days the ``failures``-th answer of no such address suppresses (E41, E42)."""
+    if domain in _TENCENT_DOMAINS:
+        return int(min(2 ** (failures - 1), 30))
+    return {1: 30, 2: 60}.get(failures, 180)
+
+
+def fold_recipient(deliveries: Iterable[tuple[DeliveryKey, Record]], domain: str) -> list[Suppression]:
+    """Return the entries that all the evidence about one recipient makes.
+
+    ``deliveries`` are the recipient's records over all broadcasts, with that of broadcast 0 for what is said of
+    the recipient as such; ``domain`` is that of the address, empty if unknown. Test sends must not be among them.
+    """
+    evidence = _Evidence()
+    for key, record in deliveries:
+        evidence.take(key, record)
+    entries = [*evidence.unsubscribes(), *evidence.complaints(), *evidence.bounces(domain), *evidence.softs()]
+    return entries
+
+
+class _Evidence:
+    """What matters of a recipient's records, gathered."""
+
+    def __init__(self) -> None:
+        self.failures: list[tuple[Entry, SuppressPolicy]] = []
+        self.alive_at: list[int] = []
+        self.answered_at: list[int] = []
+        self.complained: list[Entry] = []
+        self.unsubscribed: list[tuple[int, Entry]] = []
+        self.released: list[tuple[int, int]] = []
+
+    def take(self, key: DeliveryKey, record: Record) -> None:
+        outcome = settle(record)
+        if outcome.state is State.UNDELIVERED and outcome.failure is not None:
+            self._take_failure(outcome.failure)
+        is_reached = outcome.state is State.REACHED
+        machines = judge_machines(record.entries) if is_reached else set()
+        for i, entry in enumerate(record.entries):
+            is_person = entry.type in (FactType.OPENED, FactType.CLICKED) and i not in machines
+            if is_reached and (entry.type == FactType.ACCEPTED or is_person):
+                self.alive_at.append(entry.at_us)
+            elif entry.type == FactType.AUTO_REPLIED:
+                self.answered_at.append(entry.at_us)
+            elif entry.type == FactType.COMPLAINED and not entry.extra[0]:
+                self.complained.append(entry)
+            elif entry.type in (FactType.UNSUBSCRIBED, FactType.RESUBSCRIBED):
+                self.unsubscribed.append((key.broadcast, entry))
+            elif entry.type == FactType.RELEASED:
+                self.released.append((entry.extra[0], entry.at_us))
+
+    def _take_failure(self, entry: Entry) -> None:
+        # One failure a delivery, whatever number of reports (W5); only what our token proves (S23).
+        if entry.extra[3] == Trust.SUPPRESS and entry.extra[1]:
+            self.failures.append((entry, BY_NUMBER[entry.extra[1]].suppress))
+
+    def _after(self, kind: SuppressionKind) -> int:
+        """Return the time up to which an operator lifted entries of ``kind``."""
+        return max((at for number, at in self.released if number == kind), default=-1)
+
+    def bounces(self, domain: str) -> list[Suppression]:
+        since = max(self._after(SuppressionKind.BOUNCE), max(self.alive_at, default=-1))
+        policies = (SuppressPolicy.LADDER, SuppressPolicy.DAYS_30, SuppressPolicy.DAYS_180, SuppressPolicy.FOREVER)
+        # Permanent only: a temporary DNS failure of a known host is no dead address.
+        found = sorted(
+            (e.at_us, e.mark, e, p) for e, p in self.failures if p in policies and e.extra[2] == 0 and e.at_us > since
+        )
+        best: Suppression | None = None
+        ladder = 0
+        for at_us, _, entry, policy in found:
+            ladder += policy is SuppressPolicy.LADDER
+            days = {
+                SuppressPolicy.LADDER: bounce_days(max(ladder, 1), domain),
+                SuppressPolicy.DAYS_30: 30,
+                SuppressPolicy.DAYS_180: 180,
+            }.get(policy)
+            expires = None if days is None else at_us + days * DAY_US
+            if best is None or _later(expires, best.expires_at_us):
+                best = Suppression(
+                    SuppressionKind.BOUNCE, at_us, expires, entry.seq, failures=ladder, cause=entry.extra[1]
+                )
+        return [best] if best else []
+
+    def softs(self) -> list[Suppression]:
+        since = max(self._after(SuppressionKind.SOFT), max(self.alive_at + self.answered_at, default=-1))
+        found = sorted((e.at_us, e.mark, e) for e, p in self.failures if p is SuppressPolicy.SCORE and e.at_us > since)
+        score, last_at, last_day = 0.0, 0, -1
+        names: set[str] = set()
+        result: list[Suppression] = []
+        for at_us, _, entry in found:
+            if at_us // DAY_US == last_day:
+                continue  # one point a day at most (A13)
+            cause = BY_NUMBER[entry.extra[1]].cause
+            names.add(cause)
+            score = score * 0.5 ** ((at_us - last_at) / DAY_US / _SOFT_HALF_LIFE_DAYS) + _SOFT_POINTS.get(cause, 1.0)
+            last_at, last_day = at_us, at_us // DAY_US
+            if score >= _SOFT_THRESHOLD * 0.8 and not names <= _NEVER_ALONE:
+                expires = at_us + _SOFT_DAYS * DAY_US
+                result = [Suppression(SuppressionKind.SOFT, at_us, expires, entry.seq, cause=entry.extra[1])]
+        return result
+
+    def complaints(self) -> list[Suppression]:
+        since = self._after(SuppressionKind.COMPLAINT)
+        found = sorted((e.at_us, e.mark, e) for e in self.complained if e.at_us > since)
+        if not found:
+            return []
+        at_us, _, entry = found[-1]
+        return [Suppression(SuppressionKind.COMPLAINT, at_us, at_us + COMPLAINT_DAYS * DAY_US, entry.seq)]
+
+    def unsubscribes(self) -> list[Suppression]:
+        """One entry a broadcast: its newest event. Which stream that ends is looked up when read."""
+        since = self._after(SuppressionKind.UNSUBSCRIBE)
+        newest: dict[int, Entry] = {}
+        for broadcast, entry in self.unsubscribed:
+            known = newest.get(broadcast)
+            if entry.at_us > since and (known is None or (entry.at_us, entry.mark) > (known.at_us, known.mark)):
+                newest[broadcast] = entry
+        return [
+            Suppression(
+                SuppressionKind.UNSUBSCRIBE,
+                entry.at_us,
+                None,
+                entry.seq,
+                broadcast,
+                is_on=entry.type == FactType.UNSUBSCRIBED,
+                everything=bool(entry.extra[2]),
+            )
+            for broadcast, entry in sorted(newest.items())
+        ]
+
+
+def _later(one: int | None, other: int | None) -> bool:
+    """Whether expiry ``one`` is at or after ``other``; None is never."""
+    return one is None or (other is not None and one >= other)
+
+
+def choose(entries: Sequence[Suppression], streams: Mapping[int, str], stream: str, now_us: int) -> Suppression | None:
+    """Return the entry to tell a sender about to mail ``stream``, or None when the recipient may be mailed.
+
+    ``streams`` gives the stream of each broadcast an unsubscribe came through.
+    """
+    unsubscribes = [e for e in entries if e.kind is SuppressionKind.UNSUBSCRIBE]
+    relevant = [e for e in unsubscribes if e.everything or streams.get(e.broadcast, "") == stream]
+    active: list[Suppression] = []
+    if relevant:
+        newest = max(relevant, key=lambda e: (e.at_us, e.seq))
+        if newest.is_on:
+            active.append(newest)
+    active.extend(e for e in entries if e.kind is not SuppressionKind.UNSUBSCRIBE and e.is_active(now_us))
+    order = list(SuppressionKind)
+    return min(active, key=lambda e: order.index(e.kind), default=None)

@@ -1,0 +1,241 @@
+"""The one writer of a process: a thread that commits what all callers submitted meanwhile as one group.
+
+A batch ends when the previous commit ends (design decision 5). A submission's future resolves only when its
+facts are durable; until then the caller has promised nobody anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from model.fact import Fact
+from store import keys
+from store.environment import Environment
+from store.errors import (
+    FactRefusedError,
+    MapFullError,
+    StoreBusyError,
+    StoreClosedError,
+    StoreError,
+    StoreFailedError,
+)
+from store.fold import Fold, Receipt
+
+_log = logging.getLogger("yamabiko.store")
+
+#: Facts of one commit; more waits for the next, so that a flood cannot make a commit endless (D9).
+MAX_BATCH_FACTS = 20_000
+#: After this long without a commit those who wait are told to try again (D8).
+STALL_S = 2.0
+_REAP_EVERY_S = 5.0
+
+
+@dataclass(slots=True, eq=False)
+class _Submission:
+    facts: Sequence[Fact]
+    future: asyncio.Future[Receipt]
+    loop: asyncio.AbstractEventLoop
+    at_s: float = field(default_factory=time.monotonic)
+
+
+class Writer:
+    """Group commit. Made and used on one event loop; the thread is its own."""
+
+    def __init__(self, env: Environment, *, on_failed: Callable[[], None] | None = None) -> None:
+        """``on_failed`` is called once, from the thread, when the process must end and open the store anew."""
+        self._env = env
+        self._on_failed = on_failed
+        self._wake = threading.Condition()
+        self._queue: deque[_Submission] = deque()
+        self._in_flight: list[_Submission] = []
+        self._is_stopping = False
+        self._has_failed = False
+        self._last_commit_s = time.monotonic()
+        self._watch: asyncio.TimerHandle | None = None
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self.commits = 0
+        self.facts_committed = 0
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 30.0) -> None:
+        """Commit all that was submitted, then end the thread. Later submissions are refused."""
+        with self._wake:
+            self._is_stopping = True
+            self._wake.notify()
+        self._thread.join(timeout_s)
+
+    def submit(self, facts: Sequence[Fact]) -> asyncio.Future[Receipt]:
+        """Hand in facts that belong together; call it on the event loop.
+
+        The future resolves when they are durable. It raises FactRefusedError when one of these facts cannot be
+        stored, StoreBusyError when the disk stalls, StoreFullError when it is full, StoreClosedError or
+        StoreFailedError when this writer is at its end. After any of them the same facts may be submitted
+        again: what was stored after all counts once.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Receipt] = loop.create_future()
+        if self._has_failed or self._is_stopping:
+            future.set_exception(StoreFailedError("the store failed") if self._has_failed else StoreClosedError())
+            return future
+        with self._wake:
+            self._queue.append(_Submission(facts, future, loop))
+            self._wake.notify()
+        if self._watch is None:
+            self._watch = loop.call_later(STALL_S / 4, self._watch_stall, loop)
+        return future
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether commits go through."""
+        return not self._has_failed and self._thread.is_alive() and self.waiting_s < STALL_S
+
+    @property
+    def waiting_s(self) -> float:
+        """Seconds the oldest submission has been waiting; 0.0 when none is."""
+        with self._wake:
+            oldest = self._in_flight[0] if self._in_flight else self._queue[0] if self._queue else None
+        return time.monotonic() - oldest.at_s if oldest else 0.0
+
+    def _watch_stall(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Tell those who wait too long; their facts may still be committed, which a retry does not double."""
+        now = time.monotonic()
+        with self._wake:
+            waiting = [*self._in_flight, *self._queue]
+            # What no commit has begun on is dropped: the caller will come again.
+            self._queue = deque(s for s in self._queue if now - s.at_s < STALL_S)
+        for submission in waiting:
+            if now - submission.at_s >= STALL_S:
+                _fail(submission, StoreBusyError("the store does not answer in time"))
+        self._watch = loop.call_later(STALL_S / 4, self._watch_stall, loop) if waiting else None
+
+    # The thread
+
+    def _run(self) -> None:
+        reaped_s = time.monotonic()
+        while True:
+            batch = self._next_batch()
+            if batch is None:
+                return
+            if batch:
+                self._commit(batch)
+            if time.monotonic() - reaped_s >= _REAP_EVERY_S:
+                reaped_s = time.monotonic()
+                self._env.reap_readers()
+            if self._has_failed:
+                return
+
+    def _next_batch(self) -> list[_Submission] | None:
+        """Return what waits, an empty list after a quiet while, None when there is nothing more to come."""
+        with self._wake:
+            self._in_flight = []
+            if not self._queue and not self._is_stopping:
+                self._wake.wait(_REAP_EVERY_S)
+            if not self._queue:
+                return None if self._is_stopping else []
+            batch: list[_Submission] = []
+            size = 0
+            while self._queue and (not batch or size + len(self._queue[0].facts) <= MAX_BATCH_FACTS):
+                submission = self._queue.popleft()
+                batch.append(submission)
+                size += len(submission.facts)
+            self._in_flight = batch
+            return batch
+
+    def _commit(self, batch: list[_Submission]) -> None:
+        try:
+            receipts = self._write(batch)
+        except FactRefusedError as error:
+            if len(batch) == 1:
+                self._answer([(batch[0], error)])
+                return
+            # One bad fact must not fail its neighbours (D9).
+            for submission in batch:
+                self._commit([submission])
+            return
+        except StoreError as error:
+            _log.error("commit failed", extra={"error": str(error), "submissions": len(batch)})
+            self._answer([(submission, error) for submission in batch])
+            if isinstance(error, StoreFailedError):
+                self._fail_for_good()
+            return
+        self._last_commit_s = time.monotonic()
+        self.commits += 1
+        self.facts_committed += sum(receipt.added for receipt in receipts)
+        self._answer(list(zip(batch, receipts, strict=True)))
+
+    def _write(self, batch: list[_Submission]) -> list[Receipt]:
+        for attempt in range(4):
+            try:
+                with self._env.write() as txn:
+                    fold = Fold(self._env, txn)
+                    receipts = [fold.apply(submission.facts) for submission in batch]
+                    fold.finish()
+                return receipts
+            except MapFullError:
+                if attempt == 3:
+                    raise
+                self._env.grow(0)
+            except StoreError:
+                raise
+            except Exception as error:
+                raise FactRefusedError(f"{type(error).__name__} while storing a fact") from error
+        raise AssertionError("unreachable")
+
+    def _answer(self, answers: list[tuple[_Submission, Receipt | StoreError]]) -> None:
+        """Resolve futures on their loops, one call a loop."""
+        by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Submission, Receipt | StoreError]]] = {}
+        for submission, result in answers:
+            by_loop.setdefault(submission.loop, []).append((submission, result))
+        for loop, results in by_loop.items():
+            try:
+                loop.call_soon_threadsafe(_resolve, results)
+            except RuntimeError:
+                continue  # the loop is closed: nobody waits any more
+
+    def _fail_for_good(self) -> None:
+        self._has_failed = True
+        with self._wake:
+            waiting = list(self._queue)
+            self._queue.clear()
+        self._answer([(submission, StoreFailedError("the store failed")) for submission in waiting])
+        if self._on_failed is not None:
+            self._on_failed()
+
+
+def _resolve(results: list[tuple[_Submission, Receipt | StoreError]]) -> None:
+    for submission, result in results:
+        if isinstance(result, StoreError):
+            _fail(submission, result)
+        elif not submission.future.done():
+            submission.future.set_result(result)
+
+
+def _fail(submission: _Submission, error: StoreError) -> None:
+    if not submission.future.done():
+        submission.future.set_exception(error)
+        submission.future.exception()  # a caller that left must not cause a warning
+
+
+def write_now(env: Environment, facts: Sequence[Fact]) -> Receipt:
+    """Store facts at once, without a thread or a loop: for the command line and for tests."""
+    with env.write() as txn:
+        fold = Fold(env, txn)
+        receipt = fold.apply(facts)
+        fold.finish()
+    return receipt
+
+
+def next_seq(env: Environment) -> int:
+    """Return the number the next fact will get."""
+    with env.read() as txn:
+        raw = txn.get(keys.META_NEXT_SEQ, db=env.db(keys.META))
+    return int.from_bytes(raw, "big") if raw else 1

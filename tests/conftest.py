@@ -1,0 +1,45 @@
+"""Shared fixtures: a fixed ring of keys, a checking store, a clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from model.keyring import Key, KeyRing, KeyStatus
+from model.mint import Hosts, Mint
+from store.environment import Environment
+from store.maintenance import verify
+
+#: 2026-04-01 00:00:00 UTC
+T0_US = 1_775_001_600_000_000
+
+
+@pytest.fixture
+def keys() -> KeyRing:
+    """A ring with one current, one old and one revoked key."""
+    return KeyRing(
+        {
+            1: Key(1, b"\x01" * 32, KeyStatus.OLD),
+            2: Key(2, b"\x02" * 32, KeyStatus.CURRENT),
+            3: Key(3, b"\x03" * 32, KeyStatus.REVOKED),
+        },
+        b"\x10" * 32,
+    )
+
+
+@pytest.fixture
+def mint(keys: KeyRing) -> Mint:
+    """Mints for bounce.example.jp and https://t.example.jp."""
+    return Mint(keys, Hosts("bounce.example.jp", "https://t.example.jp"))
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> Iterator[Environment]:
+    """A store that is verified when the test is over: re-folding all facts must give what is stored."""
+    environment = Environment(tmp_path / "data", map_size=256 * 2**20)
+    yield environment
+    verification = verify(environment)
+    environment.close()
+    assert verification.is_sound, verification
