@@ -105,6 +105,15 @@ def unpack_fact(raw: bytes) -> Fact:
         raise StoreCorruptError(f"a fact cannot be read: {error}") from error
 
 
+def type_of(raw: bytes) -> FactType:
+    """Return the type of a packed fact without reading the rest. Raises StoreCorruptError for an unknown one."""
+    try:
+        # An array of up to 15 values has a header of one octet, a longer one of three (msgpack: array 16).
+        return FactType(raw[3] if raw[0] == 0xDC else raw[1])
+    except (IndexError, ValueError) as error:
+        raise StoreCorruptError(f"a fact cannot be read: {error}") from error
+
+
 def pack_chunks(first_seq: int, packed: Iterable[bytes]) -> list[tuple[int, bytes]]:
     """Return (seq of the first fact, value) of the chunks that hold ``packed`` facts from ``first_seq`` on."""
     chunks: list[tuple[int, bytes]] = []
@@ -112,24 +121,31 @@ def pack_chunks(first_seq: int, packed: Iterable[bytes]) -> list[tuple[int, byte
     size, seq = 0, first_seq
     for raw in packed:
         if current and size + len(raw) > CHUNK_BYTES:
-            chunks.append((seq, _seal(current)))
+            chunks.append((seq, _seal(seq, current)))
             seq += len(current)
             current, size = [], 0
         current.append(raw)
         size += len(raw) + 3
     if current:
-        chunks.append((seq, _seal(current)))
+        chunks.append((seq, _seal(seq, current)))
     return chunks
 
 
-def unpack_chunk(value: bytes) -> list[bytes]:
-    """Return the packed facts of a chunk. Raises StoreCorruptError when the checksum does not fit (D11)."""
-    if len(value) < 5 or zlib.crc32(value[4:]) != int.from_bytes(value[:4], "big"):
+def unpack_chunk(first_seq: int, value: bytes) -> list[bytes]:
+    """Return the packed facts of the chunk stored under ``first_seq``.
+
+    Raises StoreCorruptError when the checksum, which covers that number too, does not fit (D11).
+    """
+    if len(value) < 5 or _checksum(first_seq, value[4:]) != value[:4]:
         raise StoreCorruptError("a chunk of the log does not pass its checksum")
     facts: list[bytes] = msgpack.unpackb(value[4:])
     return facts
 
 
-def _seal(facts: list[bytes]) -> bytes:
+def _seal(first_seq: int, facts: list[bytes]) -> bytes:
     body: bytes = msgpack.packb(facts)
-    return zlib.crc32(body).to_bytes(4, "big") + body
+    return _checksum(first_seq, body) + body
+
+
+def _checksum(first_seq: int, body: bytes) -> bytes:
+    return zlib.crc32(body, zlib.crc32(first_seq.to_bytes(8, "big"))).to_bytes(4, "big")

@@ -18,6 +18,7 @@ import lmdb
 from store import keys
 from store.errors import (
     MapFullError,
+    StoreCorruptError,
     StoreError,
     StoreFailedError,
     StoreFullError,
@@ -29,6 +30,7 @@ from store.transaction import Database, Transaction
 #: Address space, not disk: the file grows only as facts come (D6).
 DEFAULT_MAP_SIZE = 64 * 2**30
 _MAX_READERS = 1024
+_MOUNTS = Path("/proc/self/mounts")
 _REMOTE_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs"})
 
 
@@ -70,8 +72,12 @@ class Environment:
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
-        """Give a read transaction: one consistent state. Keep it short, it holds old pages (D7)."""
-        with self._transaction(write=False) as txn:
+        """Give a read transaction: one consistent state. Keep it short, it holds old pages (D7); never nest two.
+
+        Raises StoreCorruptError when pages are damaged, StoreFailedError after a failed write of the meta page,
+        StoreError otherwise.
+        """
+        with _own_errors(), self._transaction(write=False) as txn:
             yield txn
 
     @contextmanager
@@ -81,25 +87,18 @@ class Environment:
         Raises StoreFullError when disk or map is full (nothing of the block is kept), StoreFailedError when
         LMDB must be opened anew, StoreError otherwise.
         """
-        try:
-            with self._transaction(write=True) as txn:
-                yield txn
-        except lmdb.MapFullError as error:
-            raise MapFullError("the map is full") from error
-        except lmdb.DiskError as error:
-            raise StoreFullError("the disk is full") from error
-        except lmdb.PanicError as error:
-            raise StoreFailedError("a write of the store's meta page failed") from error
-        except lmdb.Error as error:
-            raise StoreError(f"the transaction failed: {error}") from error
+        with _own_errors(), self._transaction(write=True) as txn:
+            yield txn
 
     def grow(self, needed: int) -> None:
         """Double the map, at least to ``needed`` bytes, once no transaction of this process is open."""
-        self._resize(max(self._env.info()["map_size"] * 2, needed))
+        with _own_errors():
+            self._resize(max(self.info()["map_size"] * 2, needed))
 
     def info(self) -> dict[str, int]:
         """Return map size and use in bytes, number of readers, and how far the oldest reader lags."""
-        info, stat = self._env.info(), self._env.stat()
+        with _own_errors(), self._inside():
+            info, stat = self._env.info(), self._env.stat()
         oldest = min((int(line.split()[2]) for line in self._reader_lines()), default=info["last_txnid"])
         return {
             "map_size": info["map_size"],
@@ -116,11 +115,16 @@ class Environment:
 
     def reap_readers(self) -> int:
         """Free the reader slots of processes that died (D7); returns how many."""
-        return int(self._env.reader_check())
+        with _own_errors():
+            return int(self._env.reader_check())
 
     def copy(self, path: Path) -> None:
-        """Write a compacted copy, one consistent state, into the empty directory ``path``."""
-        self._env.copy(str(path), compact=True)
+        """Write a compacted copy, one consistent state, into the empty directory ``path``. It is not synced yet.
+
+        This process cannot grow its map meanwhile. Raises StoreFullError when the disk is full.
+        """
+        with self.read():
+            self._env.copy(str(path), compact=True)
 
     def _reader_lines(self) -> list[str]:
         lines = str(self._env.readers()).splitlines()[1:]
@@ -159,6 +163,15 @@ class Environment:
                 raise
         raise AssertionError("unreachable")
 
+    @contextmanager
+    def _inside(self) -> Iterator[None]:
+        """Look at the map while it stays where it is."""
+        self._enter()
+        try:
+            yield
+        finally:
+            self._leave()
+
     def _enter(self) -> None:
         with self._gate:
             while self._is_resizing:
@@ -173,9 +186,12 @@ class Environment:
 
     def _resize(self, size: int) -> None:
         with self._gate:
-            while self._is_resizing or self._open_transactions:
+            while self._is_resizing:
                 self._gate.wait()
+            # From here on nobody enters, so that transactions that overlap cannot keep us waiting for ever.
             self._is_resizing = True
+            while self._open_transactions:
+                self._gate.wait()
         try:
             self._env.set_mapsize(size)
         finally:
@@ -194,14 +210,45 @@ class Environment:
                 found = txn.get(keys.META_VERSION)
             if found is None:
                 with self._env.begin(db=meta, write=True) as txn:
-                    txn.put(keys.META_VERSION, b"%d" % keys.FORMAT_VERSION, overwrite=False)
-                return
-        if found is None or int(found) != keys.FORMAT_VERSION:
-            version = found.decode() if found else "none"
+                    is_ours = txn.put(keys.META_VERSION, b"%d" % keys.FORMAT_VERSION, overwrite=False)
+                if is_ours:
+                    # The file is on disk; its name is only once the directories are.
+                    _sync_directory(self.path)
+                    _sync_directory(self.path.parent)
+                    return
+                with self._env.begin(db=meta) as txn:
+                    found = txn.get(keys.META_VERSION)  # another process was first
+        if found != b"%d" % keys.FORMAT_VERSION:
+            version = ascii(found.decode("latin-1")) if found else "none"
             self._env.close()
             raise StoreVersionError(
                 f"the store in {self.path} has format {version}, this Yamabiko reads format {keys.FORMAT_VERSION}"
             )
+
+
+def _sync_directory(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _own_errors() -> Iterator[None]:
+    """Turn LMDB's errors into ours, so that nobody else need know it."""
+    try:
+        yield
+    except lmdb.MapFullError as error:
+        raise MapFullError("the map is full") from error
+    except lmdb.DiskError as error:
+        raise StoreFullError("the disk is full") from error
+    except lmdb.PanicError as error:
+        raise StoreFailedError("a write of the store's meta page failed") from error
+    except (lmdb.CorruptedError, lmdb.PageNotFoundError) as error:
+        raise StoreCorruptError(f"a page of the store is damaged: {error}") from error
+    except lmdb.Error as error:
+        raise StoreError(f"the transaction failed: {error}") from error
 
 
 def _check_path(path: Path, read_only: bool) -> None:
@@ -219,7 +266,7 @@ def _check_path(path: Path, read_only: bool) -> None:
 def _file_system(path: Path) -> str:
     """Return the type of the file system ``path`` is on, or an empty string where it cannot be told."""
     try:
-        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
+        mounts = _MOUNTS.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
     real = str(path.resolve())

@@ -15,12 +15,12 @@ import msgpack
 from model.address import Address
 from model.cause import Channel
 from model.errors import AddressError
-from model.fact import BroadcastSet, DeliveryKey, Engaged, Fact, FactType, Planned, Report
+from model.fact import Agent, BroadcastSet, DeliveryKey, Engaged, Fact, FactType, Planned, Report
 from store import keys
 from store.codec import pack_chunks, pack_fact
 from store.counters import Counts, contribution, is_empty, link_contribution
 from store.environment import Environment
-from store.errors import StoreError
+from store.errors import StoreCorruptError, StoreError
 from store.log import read_fact
 from store.outcome import settle
 from store.record import Entry, Overflow, Record, entry_of
@@ -31,7 +31,9 @@ from store.transaction import Database, Transaction
 _SUPPRESSING = frozenset(
     {FactType.FAILED, FactType.COMPLAINED, FactType.UNSUBSCRIBED, FactType.RESUBSCRIBED, FactType.RELEASED}
 )
-_RELEASING = frozenset({FactType.ACCEPTED, FactType.OPENED, FactType.CLICKED, FactType.AUTO_REPLIED})
+#: PLANNED is among them for the address it gives: the ladder of a bounce depends on the domain.
+_RELEASING = frozenset({FactType.PLANNED, FactType.ACCEPTED, FactType.OPENED, FactType.CLICKED, FactType.AUTO_REPLIED})
+_LISTING = frozenset({FactType.PLANNED, FactType.EXCLUDED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,19 +113,20 @@ class Fold:
         if fact.type is FactType.UNMATCHED:
             return self._take_unmatched(fact)
         touched = self._touch(fact.key, fact.is_test)
-        fact = self._shorten(fact)
-        entry = entry_of(fact, self._next_seq)
-        if touched.record.knows(entry):
+        record, entry = touched.record, entry_of(fact, self._next_seq)
+        is_known = record.knows(entry)
+        if is_known and record.is_html >= fact.is_html:
             return False
         touched.is_changed = True
-        touched.record.is_html |= fact.is_html
-        if touched.record.is_flooded(entry):
-            touched.record.count_only(entry)
+        if not is_known and record.is_flooded(entry):
+            # No word of it goes into the log, so nothing but the count may change by it.
+            record.count_only(entry)
             return True
-        touched.record.add(entry)
-        self._append(fact)
+        record.is_html |= fact.is_html
+        is_resighted = record.add(entry) if not is_known else False
+        self._append(fact if fact.is_test else self._shorten(fact))
         if not fact.is_test:
-            self._note(fact, entry)
+            self._note(fact, record, is_resighted=is_resighted)
         return True
 
     def _append(self, fact: Fact) -> None:
@@ -131,12 +134,16 @@ class Fold:
         self._facts[self._next_seq] = fact
         self._next_seq += 1
 
-    def _note(self, fact: Fact, entry: Entry) -> None:
+    def _note(self, fact: Fact, record: Record, *, is_resighted: bool) -> None:
         """Remember what beside the delivery itself the fact may change."""
         tenant, broadcast, recipient = fact.key
         if broadcast:
             self._broadcast(tenant, broadcast)
-        if fact.type in _SUPPRESSING:
+        # An earlier time of a known sign of life, or an exclusion after the fact, takes that sign away.
+        is_withdrawing = is_resighted or (
+            fact.type is FactType.EXCLUDED and any(e.type not in _LISTING for e in record.entries)
+        )
+        if fact.type in _SUPPRESSING or is_withdrawing:
             self._recipients[tenant, recipient] = True
         elif fact.type in _RELEASING:
             self._recipients.setdefault((tenant, recipient), False)
@@ -177,7 +184,7 @@ class Fold:
     def _shorten(self, fact: Fact) -> Fact:
         """Leave out a click's target where it is the link's usual one: it is kept once, with the broadcast."""
         detail = fact.detail
-        if not isinstance(detail, Engaged) or detail.target is None:
+        if not isinstance(detail, Engaged) or detail.target is None or detail.agent is Agent.HONEYPOT:
             return fact
         tenant, broadcast, _ = fact.key
         place = (tenant, broadcast, detail.link)
@@ -248,15 +255,18 @@ class Fold:
         outcome = settle(touched.record)
         base = keys.broadcast_key(key.tenant, key.broadcast)
         scope = base + (keys.SCOPE_TEST if is_test else keys.SCOPE_ALL)
-        _add_difference(counts.setdefault(scope, {}), touched.before, contribution(outcome))
+        after = contribution(outcome)
+        _add_difference(counts.setdefault(scope, {}), touched.before, after)
         if is_test:
             return
+        if _can_unmask(touched.before, after):
+            self._recipients[key.tenant, key.recipient] = True
         links = link_contribution(outcome)
         for link in links.keys() | touched.links_before.keys():
             change = counts.setdefault(base + keys.link_scope(link), {})
             _add_difference(change, touched.links_before.get(link, {}), links.get(link, {}))
         if not touched.before:
-            self._txn.put(keys.mailed_key(key), b"", db=self._env.db(keys.MAILED))
+            self._put(keys.MAILED, keys.mailed_key(key), b"", overwrite=True)
 
     def _write_counts(self, changes: dict[bytes, Counts]) -> None:
         for (tenant, broadcast, link), target in self._targets.items():
@@ -267,10 +277,17 @@ class Fold:
             row = self._load_counts(key)
             self._put_counts(key, row | {"last_attempt_us": max(at_us, row.get("last_attempt_us", 0))})
         for key, change in changes.items():
+            if not change:
+                continue
             row = self._load_counts(key)
             for name, difference in change.items():
                 row[name] = row.get(name, 0) + difference
-            self._put_counts(key, {name: value for name, value in row.items() if value})
+            row = {name: value for name, value in row.items() if value}
+            if row:
+                self._put_counts(key, row)
+            else:
+                # As if it had never been: equal facts make equal bytes, whatever happened between.
+                self._txn.delete(key, db=self._env.db(keys.COUNTERS))
 
     def _write_broadcasts(self) -> None:
         for (tenant, number), row in self._broadcasts.items():
@@ -318,14 +335,14 @@ class Fold:
         for entry in entries:
             if entry.type not in (FactType.PLANNED, FactType.FAILED):
                 continue
-            fact = self._facts.get(entry.seq) or read_fact(self._env, self._txn, entry.seq)
-            detail = fact.detail
-            address = detail.address if isinstance(detail, Planned | Report) else None
             try:
+                fact = self._facts.get(entry.seq) or read_fact(self._env, self._txn, entry.seq)
+                detail = fact.detail
+                address = detail.address if isinstance(detail, Planned | Report) else None
                 if address:
                     return Address.parse(address).domain
-            except AddressError:
-                continue
+            except (AddressError, StoreCorruptError):
+                continue  # what is damaged must not keep out an unsubscribe
         return ""
 
 
@@ -334,6 +351,16 @@ def _add_difference(change: Counts, before: Counts, after: Counts) -> None:
         difference = after.get(name, 0) - before.get(name, 0)
         if difference:
             change[name] = change.get(name, 0) + difference
+
+
+def _can_unmask(before: Counts, after: Counts) -> bool:
+    """Whether opens or clicks that were taken for a person's may have turned out a machine's."""
+    return any(
+        after.get(f"{name}_machine", 0) > before.get(f"{name}_machine", 0)
+        and (before.get("opens_raw", 0) > before.get("opens_machine", 0)
+             or before.get("clicks_raw", 0) > before.get("clicks_machine", 0))
+        for name in ("opens", "clicks")
+    )  # fmt: skip
 
 
 def _scan_keys(txn: Transaction, db: Database, prefix: bytes) -> list[bytes]:

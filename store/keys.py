@@ -62,7 +62,6 @@ DERIVED = (
 
 META_VERSION = b"format_version"
 META_NEXT_SEQ = b"next_seq"
-META_CREATED = b"created_at_us"
 
 #: Scopes of COUNTERS: the broadcast as a whole, its test sends, one of its links.
 SCOPE_ALL = b"a"

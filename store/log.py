@@ -23,7 +23,8 @@ def read_fact(env: Environment, txn: Transaction, seq: int) -> Fact:
             is_there = cursor.prev() if is_there else cursor.last()
         if not is_there:
             raise StoreCorruptError(f"fact {seq} is not in the log")
-        first, chunk = int.from_bytes(cursor.key(), "big"), unpack_chunk(cursor.value())
+        first = int.from_bytes(cursor.key(), "big")
+        chunk = unpack_chunk(first, cursor.value())
     if not 0 <= seq - first < len(chunk):
         raise StoreCorruptError(f"fact {seq} is not in the log")
     return unpack_fact(chunk[seq - first])
@@ -35,21 +36,21 @@ def scan_log(env: Environment, *, after: int = 0) -> Iterator[tuple[int, Fact]]:
     Raises StoreCorruptError at the first chunk that does not pass its checksum.
     """
     for first, raw in scan_chunks(env, after=after):
-        for offset, packed in enumerate(unpack_chunk(raw)):
+        for offset, packed in enumerate(unpack_chunk(first, raw)):
             if first + offset > after:
                 yield first + offset, unpack_fact(packed)
 
 
 def scan_chunks(env: Environment, *, after: int = 0) -> Iterator[tuple[int, bytes]]:
     """Yield (number of its first fact, stored value) of every chunk that may hold facts above ``after``."""
-    position = after + 1
+    position, is_first = after + 1, True
     while True:
         with env.read() as txn, txn.cursor(db=env.db(keys.LOG)) as cursor:
-            batch = _read_chunks(cursor, position, reach_back=position == after + 1)
+            batch = _read_chunks(cursor, position, reach_back=is_first)
         if not batch:
             return
         yield from batch
-        position = batch[-1][0] + 1
+        position, is_first = batch[-1][0] + 1, False
 
 
 def _read_chunks(cursor: Cursor, position: int, *, reach_back: bool) -> list[tuple[int, bytes]]:

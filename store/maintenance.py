@@ -9,17 +9,20 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import TypeVar
 
-from model.fact import DeliveryKey, FactType
+from model.fact import DeliveryKey
 from store import keys
-from store.codec import unpack_chunk, unpack_fact
+from store.codec import type_of, unpack_chunk, unpack_fact
 from store.environment import DEFAULT_MAP_SIZE, Environment
-from store.errors import BackupError, StoreCorruptError, StorePathError
+from store.errors import BackupError, StoreCorruptError, StoreError, StorePathError
 from store.fold import Fold
 from store.log import scan_chunks
 from store.record import Overflow, Record
+from store.transaction import Database, Transaction
+from store.writer import next_seq
 
 _MANIFEST = "manifest.json"
 _ROWS_PER_READ = 5_000
@@ -54,10 +57,10 @@ def stat(env: Environment) -> dict[str, object]:
     """Return sizes in bytes, records per database, and facts by type."""
     by_type: dict[str, int] = {}
     facts = 0
-    for _, value in scan_chunks(env):
-        for raw in unpack_chunk(value):
+    for first, value in scan_chunks(env):
+        for raw in unpack_chunk(first, value):
             facts += 1
-            name = FactType(raw[1]).name.lower() if raw[1] < 128 else "unknown"
+            name = type_of(raw).name.lower()
             by_type[name] = by_type.get(name, 0) + 1
     return {
         "format_version": keys.FORMAT_VERSION,
@@ -75,20 +78,15 @@ def verify(env: Environment, *, limit: int = 20) -> Verification:
     Takes the state at the beginning: facts that come meanwhile would show as differences, so verify a copy
     (``snapshot``) of a store in use. Returns at most ``limit`` differences.
     """
-    corrupt = tuple(first for first, value in scan_chunks(env) if not _is_whole(value))
+    corrupt, differences = _check_log(env)
     if corrupt:
-        return Verification(0, corrupt, ())
+        return Verification(0, corrupt, differences)
     with tempfile.TemporaryDirectory(prefix="yamabiko-verify-", dir=env.path.parent) as folder:
         folded = Environment(Path(folder) / "data", map_size=DEFAULT_MAP_SIZE)
         try:
             facts = _refold(env, folded)
-            differences: list[Difference] = []
-            for name in keys.DERIVED:
-                for difference in _compare(env, folded, name):
-                    differences.append(difference)
-                    if len(differences) >= limit:
-                        return Verification(facts, (), tuple(differences))
-            return Verification(facts, (), tuple(differences))
+            found = chain(differences, *(_compare(env, folded, name) for name in keys.DERIVED))
+            return Verification(facts, (), tuple(islice(found, limit)))
         finally:
             folded.close()
 
@@ -103,16 +101,20 @@ def snapshot(env: Environment, folder: Path) -> Environment:
 def backup(env: Environment, target: Path) -> dict[str, object]:
     """Write a compact copy of one moment, with a manifest, into the new directory ``target`` (D12).
 
-    It appears under its name only when it is whole and on disk. Raises BackupError when ``target`` exists.
-    Returns the manifest.
+    It appears under its name only when it is whole and on disk. Raises BackupError when ``target`` exists,
+    StoreError when the copy cannot be made. Returns the manifest.
     """
     if target.exists():
         raise BackupError(f"{target} is there already; a backup goes into a new directory")
     part = target.with_name(f".{target.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(mode=0o700, parents=True)
-    env.copy(part)
-    manifest = {
+    try:
+        env.copy(part)
+    except StoreError:
+        shutil.rmtree(part, ignore_errors=True)  # a full disk needs the room
+        raise
+    manifest: dict[str, object] = {
         "format_version": keys.FORMAT_VERSION,
         "size": (part / "data.mdb").stat().st_size,
         "sha256": _hash_file(part / "data.mdb"),
@@ -133,11 +135,11 @@ def restore(source: Path, path: Path) -> dict[str, object]:
     if (path / "data.mdb").exists():
         raise StorePathError(f"there is a store in {path}; move it away first")
     try:
-        manifest: dict[str, object] = json.loads((source / _MANIFEST).read_text(encoding="ascii"))
+        manifest = json.loads((source / _MANIFEST).read_text(encoding="ascii"))
         found = _hash_file(source / "data.mdb")
     except (OSError, ValueError) as error:
         raise BackupError(f"{source} is not a backup: {error}") from error
-    if found != manifest.get("sha256"):
+    if not isinstance(manifest, dict) or found != manifest.get("sha256"):
         raise BackupError(f"the backup in {source} was altered: its checksum does not fit")
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = path / ".data.mdb.part"
@@ -181,7 +183,7 @@ def rebuild(path: Path) -> int:
     shutil.rmtree(part, ignore_errors=True)
     new = Environment(part, map_size=DEFAULT_MAP_SIZE)
     try:
-        facts = _refold(env, new, write_log=True)
+        facts = _refold(env, new, is_whole_store=True)
     finally:
         env.close()
         new.close()
@@ -192,41 +194,54 @@ def rebuild(path: Path) -> int:
     return facts
 
 
-def _refold(env: Environment, target: Environment, *, write_log: bool = False) -> int:
+def _refold(env: Environment, target: Environment, *, is_whole_store: bool = False) -> int:
     """Fold all facts of ``env`` into the empty ``target``; returns how many.
 
     The log itself is copied chunk by chunk, since folding looks facts up in it.
     """
-    facts = 0
+    facts, end = 0, 1
     for chunk_batch in _batched(scan_chunks(env)):
         with target.write() as txn:
             fold = Fold(target, txn)
             for first, value in chunk_batch:
-                txn.put(keys.seq_key(first), value, db=target.db(keys.LOG), append=True)
-                for offset, raw in enumerate(unpack_chunk(value)):
-                    fold.replay(first + offset, unpack_fact(raw))
+                _put_new(txn, keys.seq_key(first), value, target.db(keys.LOG), append=True)
+                end = first
+                for raw in unpack_chunk(first, value):
+                    fold.replay(end, unpack_fact(raw))
+                    end += 1
                     facts += 1
             fold.finish(write_log=False)
     _restore_overflow(env, target)
-    if write_log:
-        with env.read() as source, target.write() as txn:
-            for key in (keys.META_NEXT_SEQ, keys.META_CREATED):
-                known = source.get(key, db=env.db(keys.META))
-                if known is not None:
-                    txn.put(key, known, db=target.db(keys.META))
+    if is_whole_store:
+        with target.write() as txn:
+            # From the log, not from the old store, where it may be what is wrong.
+            _put_new(txn, keys.META_NEXT_SEQ, keys.seq_key(end), target.db(keys.META))
     return facts
+
+
+def _put_new(txn: Transaction, key: bytes, value: bytes, db: Database, *, append: bool = False) -> None:
+    if not txn.put(key, value, db=db, overwrite=False, append=append):
+        raise StoreCorruptError("the log has a number twice")
 
 
 def _restore_overflow(env: Environment, target: Environment) -> None:
     for name, is_test in ((keys.DELIVERIES, False), (keys.TEST_DELIVERIES, True)):
         for rows in _batched(_rows(env, name)):
-            flooded = [(key, overflow) for key, value in rows if any(overflow := Record.unpack(value).overflow)]
+            flooded = [(key, overflow) for key, value in rows if any(overflow := _overflow_of(value))]
             if flooded:
                 with target.write() as txn:
                     fold = Fold(target, txn)
                     for key, overflow in flooded:
                         fold.restore_overflow(DeliveryKey.unpack(key), Overflow(*overflow), is_test=is_test)
                     fold.finish(write_log=False)
+
+
+def _overflow_of(value: bytes) -> Overflow:
+    """Return what a stored record only counts. Of a record that cannot be read it is lost, the rest is folded."""
+    try:
+        return Record.unpack(value).overflow
+    except StoreCorruptError:
+        return Overflow()
 
 
 def _batched(items: Iterator[tuple[_Key, bytes]]) -> Iterator[list[tuple[_Key, bytes]]]:
@@ -282,12 +297,25 @@ def _hex(value: bytes | None) -> str | None:
     return None if value is None else value.hex()
 
 
-def _is_whole(value: bytes) -> bool:
-    try:
-        unpack_chunk(value)
-    except StoreCorruptError:
-        return False
-    return True
+def _check_log(env: Environment) -> tuple[tuple[int, ...], tuple[Difference, ...]]:
+    """Return which chunks are damaged or do not follow the one before, and whether the next number fits."""
+    corrupt: list[int] = []
+    end = 1
+    for first, value in scan_chunks(env):
+        try:
+            size = len(unpack_chunk(first, value))
+        except StoreCorruptError:
+            corrupt.append(first)
+            end = 0  # how many it held is not known
+            continue
+        if first != end and end:
+            corrupt.append(first)
+        end = first + size
+    stored = next_seq(env)
+    if corrupt or stored == end:
+        return tuple(corrupt), ()
+    name = keys.META_NEXT_SEQ.hex()
+    return (), (Difference(keys.META.decode(), name, keys.seq_key(stored).hex(), keys.seq_key(end).hex()),)
 
 
 def _hash_file(path: Path) -> str:

@@ -23,6 +23,7 @@ from model.fact import (
     Report,
     Unsubscribed,
 )
+from store.errors import StoreCorruptError
 
 _US_PER_DAY = 86_400_000_000
 #: Opens, and clicks, of one delivery kept one by one a day; beyond it they are only counted (T10).
@@ -80,8 +81,12 @@ class Record:
         known = self._known.get(entry.identity)
         return known is not None and _order(known) <= _order(entry)
 
-    def add(self, entry: Entry) -> None:
-        """Add an entry that ``knows`` does not know; entries stay sorted by time."""
+    def add(self, entry: Entry) -> bool:
+        """Add an entry that ``knows`` does not know; entries stay sorted by time.
+
+        Returns whether it took the place of a later sighting of the same fact.
+        """
+        known = None
         if self._known is not None:
             known = self._known.get(entry.identity)
             if known is not None:
@@ -90,6 +95,7 @@ class Record:
         self.entries.append(entry)
         if len(self.entries) > 1 and _order(self.entries[-2]) > _order(entry):
             self.entries.sort(key=_order)
+        return known is not None
 
     def is_flooded(self, entry: Entry) -> bool:
         """Whether so many like ``entry`` came on its day that it is only counted."""
@@ -113,11 +119,14 @@ class Record:
 
     @classmethod
     def unpack(cls, raw: bytes | None) -> Record:
-        """Read what ``pack`` wrote; an empty record for None."""
+        """Read what ``pack`` wrote; an empty record for None. Raises StoreCorruptError when it is not that."""
         if raw is None:
             return cls()
-        is_html, rows, *tail = msgpack.unpackb(raw, use_list=False)
-        return cls(bool(is_html), [Entry(*row) for row in rows], Overflow(*tail[0]) if tail else Overflow())
+        try:
+            is_html, rows, *tail = msgpack.unpackb(raw, use_list=False)
+            return cls(bool(is_html), [Entry(*row) for row in rows], Overflow(*tail[0]) if tail else Overflow())
+        except (ValueError, TypeError, IndexError, msgpack.UnpackException) as error:
+            raise StoreCorruptError(f"a delivery's record cannot be read: {error}") from error
 
 
 def _order(entry: Entry) -> tuple[object, ...]:

@@ -7,13 +7,14 @@ never makes one (N03).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import msgpack
 
 from model.cause import BY_NUMBER, SuppressPolicy
 from model.fact import DeliveryKey, FactType, Trust
+from store.errors import StoreCorruptError
 from store.outcome import State, judge_machines, settle
 from store.record import SUPPRESSION_KINDS, Entry, Record
 
@@ -57,7 +58,7 @@ class Suppression:
     at_us: int
     expires_at_us: int | None
     seq: int
-    #: 0 unless the entry depends on the broadcast's stream
+    #: whose stream was ended; 0 when all streams were, or where the kind does not depend on one
     broadcast: int = 0
     #: how many deliveries failed with no such address (N of E42)
     failures: int = 0
@@ -77,9 +78,12 @@ class Suppression:
 
     @classmethod
     def unpack(cls, kind: int, broadcast: int, raw: bytes) -> Suppression:
-        """Read what ``pack`` wrote."""
-        at_us, expires_at_us, seq, failures, cause, is_on, everything = msgpack.unpackb(raw)
-        return cls(SuppressionKind(kind), at_us, expires_at_us, seq, broadcast, failures, cause, is_on, everything)
+        """Read what ``pack`` wrote. Raises StoreCorruptError when it is not that."""
+        try:
+            at_us, expires_at_us, seq, failures, cause, is_on, everything = msgpack.unpackb(raw)
+            return cls(SuppressionKind(kind), at_us, expires_at_us, seq, broadcast, failures, cause, is_on, everything)
+        except (ValueError, TypeError, msgpack.UnpackException) as error:
+            raise StoreCorruptError(f"a suppression entry cannot be read: {error}") from error
 
 
 def bounce_days(failures: int, domain: str) -> int:
@@ -159,10 +163,8 @@ class _Evidence:
             }.get(policy)
             expires = None if days is None else at_us + days * DAY_US
             if best is None or _later(expires, best.expires_at_us):
-                best = Suppression(
-                    SuppressionKind.BOUNCE, at_us, expires, entry.seq, failures=ladder, cause=entry.extra[1]
-                )
-        return [best] if best else []
+                best = Suppression(SuppressionKind.BOUNCE, at_us, expires, entry.seq, cause=entry.extra[1])
+        return [replace(best, failures=ladder)] if best else []
 
     def softs(self) -> list[Suppression]:
         since = max(self._after(SuppressionKind.SOFT), max(self.alive_at + self.answered_at, default=-1))
@@ -191,13 +193,18 @@ class _Evidence:
         return [Suppression(SuppressionKind.COMPLAINT, at_us, at_us + COMPLAINT_DAYS * DAY_US, entry.seq)]
 
     def unsubscribes(self) -> list[Suppression]:
-        """One entry a broadcast: its newest event. Which stream that ends is looked up when read."""
+        """One entry a broadcast, its newest event, and one (broadcast 0) for all streams together.
+
+        Apart, since taking up one stream again does not undo the end of all. Which stream a broadcast belongs
+        to is looked up when read. What names no broadcast can only mean all.
+        """
         since = self._after(SuppressionKind.UNSUBSCRIBE)
         newest: dict[int, Entry] = {}
         for broadcast, entry in self.unsubscribed:
-            known = newest.get(broadcast)
+            place = 0 if entry.extra[2] else broadcast
+            known = newest.get(place)
             if entry.at_us > since and (known is None or (entry.at_us, entry.mark) > (known.at_us, known.mark)):
-                newest[broadcast] = entry
+                newest[place] = entry
         return [
             Suppression(
                 SuppressionKind.UNSUBSCRIBE,
@@ -206,7 +213,7 @@ class _Evidence:
                 entry.seq,
                 broadcast,
                 is_on=entry.type == FactType.UNSUBSCRIBED,
-                everything=bool(entry.extra[2]),
+                everything=not broadcast,
             )
             for broadcast, entry in sorted(newest.items())
         ]

@@ -22,6 +22,7 @@ from store.errors import (
     MapFullError,
     StoreBusyError,
     StoreClosedError,
+    StoreCorruptError,
     StoreError,
     StoreFailedError,
 )
@@ -56,7 +57,6 @@ class Writer:
         self._in_flight: list[_Submission] = []
         self._is_stopping = False
         self._has_failed = False
-        self._last_commit_s = time.monotonic()
         self._watch: asyncio.TimerHandle | None = None
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self.commits = 0
@@ -83,12 +83,16 @@ class Writer:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Receipt] = loop.create_future()
-        if self._has_failed or self._is_stopping:
-            future.set_exception(StoreFailedError("the store failed") if self._has_failed else StoreClosedError())
-            return future
+        submission = _Submission(facts, future, loop)
         with self._wake:
-            self._queue.append(_Submission(facts, future, loop))
-            self._wake.notify()
+            # Looked at under the lock: the thread takes its last look at the queue under it too.
+            is_refused = self._has_failed or self._is_stopping
+            if not is_refused:
+                self._queue.append(submission)
+                self._wake.notify()
+        if is_refused:
+            _fail(submission, StoreFailedError("the store failed") if self._has_failed else StoreClosedError())
+            return future
         if self._watch is None:
             self._watch = loop.call_later(STALL_S / 4, self._watch_stall, loop)
         return future
@@ -120,18 +124,32 @@ class Writer:
     # The thread
 
     def _run(self) -> None:
+        is_at_end = False
+        try:
+            is_at_end = self._serve()
+        finally:
+            # Also after an error nobody foresaw: a thread that died in silence would leave its callers waiting.
+            if not is_at_end:
+                self._fail_for_good()
+
+    def _serve(self) -> bool:
+        """Commit batch after batch; True when stopped, False when the store failed."""
         reaped_s = time.monotonic()
-        while True:
-            batch = self._next_batch()
-            if batch is None:
-                return
+        while (batch := self._next_batch()) is not None:
             if batch:
                 self._commit(batch)
+            if self._has_failed:
+                return False
             if time.monotonic() - reaped_s >= _REAP_EVERY_S:
                 reaped_s = time.monotonic()
-                self._env.reap_readers()
-            if self._has_failed:
-                return
+                self._reap()
+        return True
+
+    def _reap(self) -> None:
+        try:
+            self._env.reap_readers()
+        except StoreError as error:
+            _log.warning("dead readers not reaped", extra={"error": str(error)})
 
     def _next_batch(self) -> list[_Submission] | None:
         """Return what waits, an empty list after a quiet while, None when there is nothing more to come."""
@@ -153,21 +171,22 @@ class Writer:
     def _commit(self, batch: list[_Submission]) -> None:
         try:
             receipts = self._write(batch)
-        except FactRefusedError as error:
+        except (FactRefusedError, StoreCorruptError) as error:
             if len(batch) == 1:
                 self._answer([(batch[0], error)])
                 return
-            # One bad fact must not fail its neighbours (D9).
-            for submission in batch:
-                self._commit([submission])
+            # One bad fact, or one that touches a damaged record, must not fail its neighbours (D9). By halves:
+            # a few commits more, not one for each neighbour.
+            middle = len(batch) // 2
+            self._commit(batch[:middle])
+            if not self._has_failed:
+                self._commit(batch[middle:])
             return
         except StoreError as error:
             _log.error("commit failed", extra={"error": str(error), "submissions": len(batch)})
             self._answer([(submission, error) for submission in batch])
-            if isinstance(error, StoreFailedError):
-                self._fail_for_good()
+            self._has_failed = isinstance(error, StoreFailedError)
             return
-        self._last_commit_s = time.monotonic()
         self.commits += 1
         self.facts_committed += sum(receipt.added for receipt in receipts)
         self._answer(list(zip(batch, receipts, strict=True)))
@@ -202,9 +221,9 @@ class Writer:
                 continue  # the loop is closed: nobody waits any more
 
     def _fail_for_good(self) -> None:
-        self._has_failed = True
         with self._wake:
-            waiting = list(self._queue)
+            self._has_failed = True
+            waiting = [*self._in_flight, *self._queue]
             self._queue.clear()
         self._answer([(submission, StoreFailedError("the store failed")) for submission in waiting])
         if self._on_failed is not None:
