@@ -1,0 +1,137 @@
+"""Turns bytes of a mail into text, by an allow-list of charsets (S20); never fails, never runs a Python-only codec."""
+
+from __future__ import annotations
+
+import binascii
+import re
+
+# Labels of real mail, lower case, to codec names. Anything else is read as ASCII with replacement, so that
+# punycode, idna, zlib, rot13 or unicode_escape never run on bytes a stranger chose.
+_CODECS = {
+    "us-ascii": "ascii",
+    "ascii": "ascii",
+    "ansi_x3.4-1968": "ascii",
+    "utf-8": "utf-8",
+    "utf8": "utf-8",
+    "unicode-1-1-utf-8": "utf-8",
+    "utf-16": "utf-16",
+    "utf-16le": "utf-16-le",
+    "utf-16be": "utf-16-be",
+    "iso-2022-jp": "iso2022_jp_ext",
+    "iso-2022-jp-1": "iso2022_jp_ext",
+    "iso-2022-jp-2": "iso2022_jp_2",
+    "iso-2022-jp-ms": "iso2022_jp_ext",
+    "cp50220": "iso2022_jp_ext",
+    "cp50221": "iso2022_jp_ext",
+    "shift_jis": "cp932",
+    "shift-jis": "cp932",
+    "sjis": "cp932",
+    "x-sjis": "cp932",
+    "ms_kanji": "cp932",
+    "windows-31j": "cp932",
+    "cp932": "cp932",
+    "euc-jp": "euc_jp",
+    "x-euc-jp": "euc_jp",
+    "eucjp": "euc_jp",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "gb18030": "gb18030",
+    "hz-gb-2312": "hz",
+    "big5": "cp950",
+    "big5-hkscs": "big5hkscs",
+    "euc-kr": "cp949",
+    "ks_c_5601-1987": "cp949",
+    "iso-2022-kr": "iso2022_kr",
+    "koi8-r": "koi8_r",
+    "koi8-u": "koi8_u",
+    "macintosh": "mac_roman",
+    "tis-620": "cp874",
+    "windows-874": "cp874",
+    "ibm850": "cp850",
+    "cp850": "cp850",
+}
+_CODECS.update({f"iso-8859-{part}": f"iso8859_{part}" for part in range(1, 17) if part != 12})
+_CODECS.update({f"iso8859-{part}": f"iso8859_{part}" for part in range(1, 17) if part != 12})
+_CODECS.update({f"windows-{page}": f"cp{page}" for page in range(1250, 1259)})
+_CODECS.update({f"cp{page}": f"cp{page}" for page in range(1250, 1259)})
+# Senders that say iso-8859-1 mean windows-1252 wherever the two differ (WHATWG Encoding 4.2).
+_CODECS["iso-8859-1"] = _CODECS["latin1"] = "cp1252"
+
+# RFC 2047 2: encoded-word = "=?" charset "?" encoding "?" encoded-text "?="; RFC 2231 5 adds a language.
+_WORD = re.compile(r"=\?([\w.:-]{1,40})(?:\*[\w-]{0,20})?\?([BbQq])\?([^?\s]{0,2000})\?=(?:[ \t\n]+(?==\?))?")
+_MAX_WORDS = 200
+_JIS_ESCAPES = (b"\x1b$B", b"\x1b$@", b"\x1b$(")
+_NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
+
+
+def decode(data: bytes, charset: str | None = None) -> str:
+    """Decode ``data``; an unknown or wrong ``charset`` costs characters, never an exception.
+
+    Arguments: ``charset`` as the mail names it. With none, escape sequences tell ISO-2022-JP (RFC 1468), then
+    UTF-8 is tried, and what is left is read as ASCII with replacement.
+    """
+    if data.isascii() and not (b"\x1b" in data or (charset and _CODECS.get(charset.lower()) in _SEVEN_BIT)):
+        return data.decode("ascii")
+    codec = _CODECS.get(charset.strip("\"' ").lower()) if charset else None
+    if b"\x1b" in data and any(escape in data for escape in _JIS_ESCAPES) and codec not in _SEVEN_BIT:
+        codec = "iso2022_jp_ext"
+    if codec is None or codec == "ascii":
+        try:
+            return data.decode("utf-8")
+        except UnicodeDecodeError:
+            return data.decode(_guess_codec(data) if charset is None else "ascii", "replace")
+    try:
+        return data.decode(codec, "replace")
+    except (UnicodeError, ValueError):
+        return data.decode("ascii", "replace")
+
+
+_SEVEN_BIT = frozenset({"iso2022_jp_ext", "iso2022_jp_2", "iso2022_kr", "hz", "utf-16", "utf-16-le", "utf-16-be"})
+
+
+def _guess_codec(data: bytes) -> str:
+    """Name the codec of unlabelled 8-bit bytes: a Japanese or Chinese one if they fit it without a fault."""
+    sample = data[:4_096]
+    for codec in ("euc_jp", "cp932", "gb18030"):
+        try:
+            text = sample.decode(codec)
+        except UnicodeDecodeError:
+            continue
+        # Half-width katakana is what Latin-1 accents look like in Shift_JIS: no proof of Japanese.
+        if any("\u3040" <= character <= "\u9fff" for character in text):
+            return codec
+    return "cp1252"
+
+
+def decode_words(value: str) -> str:
+    """Decode the RFC 2047 encoded-words of a header value, at most 200 of them; the rest stays as it is."""
+    if "=?" not in value:
+        return value
+    return _WORD.sub(_decode_word, value, count=_MAX_WORDS)
+
+
+def _decode_word(match: re.Match[str]) -> str:
+    charset, encoding, text = match.groups()
+    raw = text.encode("ascii", "ignore")
+    if encoding in "Bb":
+        return decode(decode_base64(raw), charset)
+    return decode(binascii.a2b_qp(raw, header=True), charset)
+
+
+def decode_base64(data: bytes) -> bytes:
+    """Decode base64, dropping what is no base64 (RFC 2045 6.8) and a broken end."""
+    clean = data.translate(None, _NOT_BASE64)
+    # One left-over character holds 6 bits and so no octet.
+    if len(clean) % 4 == 1:
+        clean = clean[:-1]
+    return binascii.a2b_base64(clean + b"=" * (-len(clean) % 4))
+
+
+def decode_transfer(data: bytes, encoding: str) -> bytes:
+    """Undo a Content-Transfer-Encoding (RFC 2045 6); an unknown one changes nothing."""
+    if encoding == "base64":
+        # A footer that a gateway appended in clear text would decode to noise: keep to the first gap's end.
+        return decode_base64(data)
+    if encoding == "quoted-printable":
+        return binascii.a2b_qp(data)
+    return data

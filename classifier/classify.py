@@ -1,0 +1,247 @@
+"""The classifier: raw mail to ``Reading``, bare reply to ``Verdict``; never raises, whatever the octets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from classifier.addresses import find_named
+from classifier.forms import FORMS
+from classifier.judge import Judge
+from classifier.matcher import codes_of, collapse, is_vague, subject_of
+from classifier.message import Headers, Message, parse_message
+from classifier.quoted import cut_original
+from classifier.report import DeliveryStatus, Report
+from classifier.returned import read_returned
+from classifier.rule import PRIORITY_STATUS, PRIORITY_WEAK_TEXT, Evidence
+from classifier.rulefile import RuleSet
+from model.cause import Cause
+from model.reading import Action, Kind, Reading, RecipientReading, Verdict
+
+_MAX_SHOWN = 1_000
+_PARAGRAPH = re.compile(r"\n[ \t]*\n")
+_HOST = re.compile(r"\b(?:host|server|to)[: ] ?\[?([\w-]+(?:\.[\w-]+)+)", re.IGNORECASE)
+# What the systems write about the dialogue: Postfix, Exim, qmail, Exchange, Google and others.
+_COMMAND = re.compile(
+    r"in reply to (end of )?(MAIL FROM|RCPT TO|DATA|EHLO|HELO)"
+    r"|after (?:pipelined )?(?:sending )?(?:the )?(end of data|MAIL FROM|RCPT TO|DATA|initial)"
+    r"|(?:>>> |STEP: |command:?\s+)(MAIL From|RCPT To|DATA)"
+    r"|did not like our (MAIL FROM|RCPT TO|DATA)|(does not like recipient)|(failed after I sent the message)",
+    re.IGNORECASE,
+)
+_NO_VERDICT = frozenset({Action.DELIVERED, Action.RELAYED, Action.EXPANDED})
+
+
+class Classifier:
+    """Reads mail and replies by one rule set; safe to share between threads, keeps no state but a cache."""
+
+    def __init__(self, rules: RuleSet) -> None:
+        """Build a classifier of ``rules``."""
+        self.rules = rules
+        self.judge = Judge(rules)
+
+    @property
+    def version(self) -> str:
+        """The version of its rule set."""
+        return self.rules.version
+
+    def read(self, raw: bytes, *, explain: bool = False) -> Reading:
+        """Return all that the mail ``raw`` says. Never raises: what cannot be read is ``not_bounce``.
+
+        Arguments: ``explain`` fills ``Reading.steps``.
+        """
+        steps: list[str] = []
+        try:
+            reading = self._read(raw, steps)
+        except Exception as error:  # noqa: BLE001 - the boundary of S19: a mail must never stop its reader
+            steps.append(f"failed: {type(error).__name__}")
+            reading = Reading(kind=Kind.NOT_BOUNCE, form="unreadable", rules_version=self.version)
+        return replace(reading, steps=tuple(steps)) if explain else reading
+
+    def diagnose(
+        self,
+        text: str,
+        *,
+        status: str | None = None,
+        reply_code: int | None = None,
+        host: str | None = None,
+        command: str | None = None,
+    ) -> Verdict:
+        """Return the verdict on a bare reply, as an SMTP log has it.
+
+        Arguments: ``status`` and ``reply_code`` override what stands in ``text``; ``host`` is the server that
+        spoke, ``command`` the SMTP command it answered.
+        """
+        shown = subject_of(text)
+        found_status, found_reply = codes_of(shown)
+        return self.judge.decide(
+            Evidence(
+                shown,
+                _best_status(status or "", found_status),
+                reply_code or found_reply,
+                (host.lower().rstrip("."),) if host else (),
+                (command or "").upper().partition(" ")[0] or _command_of(shown),
+            )
+        )
+
+    def _read(self, raw: bytes, steps: list[str]) -> Reading:
+        message = parse_message(raw)
+        steps.append(f"parsed: {len(message.parts)} part(s), {message.type}")
+        report = _ask_forms(message, steps)
+        headers = message.headers
+        if report is None:
+            return _reading(Kind.NOT_BOUNCE, headers, self.version, Report(form=""), ())
+        returned = read_returned(message, report)
+        if len(report.recipients) == 1 and not report.recipients[0].address and returned.to:
+            # The notification names nobody: the original was for one.
+            report.recipients[0].address = returned.to
+        recipients = tuple(self._judge_recipient(status, report, message, steps) for status in report.recipients)
+        kind = report.kind or _kind_of(recipients)
+        reading = _reading(kind, headers, self.version, report, recipients)
+        steps.append(f"kind: {kind.value}")
+        return replace(reading, returned=returned)
+
+    def _judge_recipient(
+        self, status: DeliveryStatus, report: Report, message: Message, steps: list[str]
+    ) -> RecipientReading:
+        verdict: Verdict | None = None
+        if status.action in _NO_VERDICT:
+            evidence = _evidence_of(status, report, status.diagnostic)
+        else:
+            verdict, evidence = self._weigh(status, report, message)
+            steps.append(f"{status.address or '(no address)'}: {verdict.cause.value} by {verdict.rule}")
+        return RecipientReading(
+            address=status.address or None,
+            final_address=status.final_address or None,
+            action=status.action,
+            verdict=verdict,
+            status=evidence.status or status.status or None,
+            reply_code=evidence.reply_code or None,
+            command=evidence.command or None,
+            diagnostic=collapse(status.diagnostic)[:_MAX_SHOWN],
+            remote_mta=status.remote_mta or None,
+        )
+
+    def _weigh(self, status: DeliveryStatus, report: Report, message: Message) -> tuple[Verdict, Evidence]:
+        """Judge by the remote server's words; only where they say nothing, by the notification's own."""
+        judge = self.judge
+        best: Evidence | None = None
+        strength = -1
+        for text in _texts_of(status, report, message):
+            evidence = _evidence_of(status, report, text)
+            rule = judge.strongest(evidence)
+            found = rule.priority if rule is not None else 0
+            if found > strength or best is None:
+                best, strength = evidence, found
+            # What the server said outweighs the notification around it, even in weak words.
+            if strength >= PRIORITY_STATUS or (found >= PRIORITY_WEAK_TEXT and evidence.reply_code):
+                break
+        assert best is not None
+        verdict = judge.decide(best)
+        if verdict.cause is Cause.NO_REASON and not status.address:
+            # Mission A10: neither a recipient nor a reason.
+            verdict = replace(verdict, cause=Cause.UNPARSABLE)
+        return verdict, best
+
+
+def _texts_of(status: DeliveryStatus, report: Report, message: Message) -> Iterator[str]:
+    """Yield what may state the reason, the closest to the server's own words first."""
+    yield _PARAGRAPH.split(status.diagnostic, 1)[0] if report.text else status.diagnostic
+    notice = report.text or message_notice(message)
+    if report.text:
+        yield status.diagnostic
+    else:
+        named = {name.address.lower(): name.text for name in find_named(notice)}
+        own = named.get(status.address.lower()) or named.get(status.final_address.lower(), "")
+        if own:
+            yield f"{status.diagnostic}\n{_PARAGRAPH.split(own, 1)[0]}"
+            yield f"{status.diagnostic}\n{own}"
+            if len(named) > 1:
+                return
+    if notice and len(report.recipients) == 1:
+        yield f"{status.diagnostic}\n{notice}"
+
+
+def message_notice(message: Message) -> str:
+    """Return the words of the notification's first text part, without the quoted original."""
+    part = next((part for part in message.find("text/plain", "text/html") if part.text.strip()), None)
+    return cut_original(part.text[:16_384])[0] if part else ""
+
+
+def _ask_forms(message: Message, steps: list[str]) -> Report | None:
+    for name, read in FORMS:
+        report = read(message)
+        if report is not None:
+            steps.append(f"form: {name} ({report.form}), {len(report.recipients)} recipient(s)")
+            return report
+    steps.append("form: none")
+    return None
+
+
+def _best_status(stated: str, found: str) -> str:
+    """Choose between the Status field and the code in the reply: the one that says more (mission A18)."""
+    if found and not is_vague(found):
+        return found
+    if stated and not is_vague(stated):
+        return stated
+    return stated or found
+
+
+def _evidence_of(status: DeliveryStatus, report: Report, text: str) -> Evidence:
+    collapsed = subject_of(text)
+    found_status, found_reply = codes_of(collapsed)
+    hosts = [status.remote_mta, report.reporting_mta, status.address.rpartition("@")[2]]
+    match = _HOST.search(collapsed)
+    if match:
+        hosts.append(match.group(1))
+    names = tuple(dict.fromkeys(_bare_host(host) for host in hosts if host))
+    return Evidence(
+        collapsed,
+        _best_status(status.status, found_status),
+        found_reply,
+        names,
+        status.command or _command_of(collapsed),
+    )
+
+
+def _bare_host(host: str) -> str:
+    return host.split()[0].strip("()[];,<>").rstrip(".").lower() if host.split() else ""
+
+
+def _command_of(text: str) -> str:
+    match = _COMMAND.search(text)
+    if not match:
+        return ""
+    words = next((group for group in match.groups()[1:] if group), "").upper()
+    if "RECIPIENT" in words or words.startswith("RCPT"):
+        return "RCPT"
+    return "MAIL" if words.startswith("MAIL") else "DATA" if "DATA" in words or "SENT" in words else "EHLO"
+
+
+def _kind_of(recipients: tuple[RecipientReading, ...]) -> Kind:
+    """Name the mail by its worst recipient (RFC 3464 2.3.3): one failure makes it a bounce."""
+    actions = {recipient.action for recipient in recipients}
+    if Action.FAILED in actions:
+        return Kind.BOUNCE
+    return Kind.DELAY_WARNING if Action.DELAYED in actions else Kind.DELIVERED_NOTICE
+
+
+def _reading(
+    kind: Kind, headers: Headers, version: str, report: Report, recipients: tuple[RecipientReading, ...]
+) -> Reading:
+    return Reading(
+        kind=kind,
+        recipients=recipients,
+        form=report.form,
+        rules_version=version,
+        message_id=headers.raw("message-id")[:_MAX_SHOWN] or None,
+        date=headers.raw("date")[:_MAX_SHOWN] or None,
+        subject=headers.get("subject")[:_MAX_SHOWN],
+        reporting_mta=report.reporting_mta[:_MAX_SHOWN] or None,
+        envelope_id=report.envelope_id[:_MAX_SHOWN] or None,
+        arrival_date=report.arrival_date[:_MAX_SHOWN] or None,
+        feedback_type=report.feedback_type or None,
+        auto_reply=report.auto_reply,
+        is_read_receipt=report.is_read_receipt,
+    )

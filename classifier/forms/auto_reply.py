@@ -1,0 +1,58 @@
+"""RFC 3834 automatic replies: vacation notices, "I have left", and challenges; never a failure."""
+
+from __future__ import annotations
+
+import re
+
+from classifier.addresses import clean_address
+from classifier.message import Message
+from classifier.phrases import AUTO_REPLY_SUBJECT, CHALLENGE, HAS_LEFT
+from classifier.quoted import cut_original
+from classifier.report import DeliveryStatus, Report
+from model.reading import Action, AutoReplyKind, Kind
+
+_REPLY_PRECEDENCE = frozenset({"auto_reply", "auto-reply", "autoreply"})
+# Mail systems send their failures as auto-replied too (RFC 3834 leaves them aside), under one of these names.
+_DAEMON = re.compile(r"mailer[-_ ]?daemon|post[-_ ]?master|mail delivery|delivery (?:sub)?system|^ndr@", re.IGNORECASE)
+
+
+def read(message: Message) -> Report | None:
+    """Read an automatic reply; None when neither header nor subject says that it is one."""
+    if not is_automatic(message):
+        return None
+    headers = message.headers
+    text = next((part.text for part in message.find("text/plain", "text/html")), "")
+    notice = cut_original(text[:16_384])[0]
+    address = clean_address(headers.raw("from")) or clean_address(headers.raw("reply-to"))
+    return Report(
+        form="rfc3834",
+        kind=Kind.AUTO_REPLY,
+        recipients=[DeliveryStatus(address=address, action=Action.DELIVERED)],
+        text=notice,
+        auto_reply=_kind_of(f"{headers.get('subject')}\n{notice}"),
+    )
+
+
+def is_automatic(message: Message) -> bool:
+    """Whether headers (RFC 3834 5 and the older ones in use) or subject say that a responder answered."""
+    headers = message.headers
+    if _DAEMON.search(headers.get("from")) or "x-failed-recipients" in headers:
+        return False
+    # RFC 3834 5: auto-replied answers a message; auto-generated is any mail of a machine.
+    submitted = headers.raw("auto-submitted").lower()
+    if submitted.startswith("auto-replied"):
+        return True
+    if submitted.startswith("no"):
+        return False
+    if headers.raw("precedence").lower() in _REPLY_PRECEDENCE or "x-autoreply" in headers or "x-autorespond" in headers:
+        return True
+    # Exchange marks every automatic answer; mailings carry X-Auto-Response-Suppress too, to prevent answers.
+    if "x-auto-response-suppress" in headers and submitted.startswith("auto-generated") and "in-reply-to" in headers:
+        return True
+    return AUTO_REPLY_SUBJECT.are_in(headers.get("subject"))
+
+
+def _kind_of(text: str) -> AutoReplyKind:
+    if CHALLENGE.are_in(text):
+        return AutoReplyKind.CHALLENGE
+    return AutoReplyKind.LEFT if HAS_LEFT.are_in(text) else AutoReplyKind.VACATION

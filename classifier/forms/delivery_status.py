@@ -1,0 +1,155 @@
+"""RFC 3464 delivery reports, their RFC 6533 international form, and the broken ones of real mail systems."""
+
+from __future__ import annotations
+
+import re
+
+from classifier.addresses import MAX_RECIPIENTS, clean_address
+from classifier.charsets import decode, decode_words
+from classifier.message import Message
+from classifier.report import DeliveryStatus, Report
+from model.reading import Action
+
+_TYPES = ("message/delivery-status", "message/global-delivery-status")
+# RFC 3464 2.1.1: *( per-message fields ) then one block of fields for each recipient, blank lines between.
+_FIELD = re.compile(r"^([A-Za-z][\w-]{2,40})[ \t]*:[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.MULTILINE)
+_BLANK = re.compile(r"\n[ \t]*\n")
+_RECIPIENT_FIELDS = frozenset({
+    "final-recipient", "original-recipient", "action", "status", "diagnostic-code", "remote-mta",
+    "x-actual-recipient", "last-attempt-date", "will-retry-until", "final-log-id", "failure-reason",
+})  # fmt: skip
+# RFC 3461 4: xtext hexchar = "+" 2(%x30-39 / %x41-46).
+_XTEXT = re.compile(r"\+([0-9A-F]{2})")
+# RFC 6533 3: utf-8-addr-unitext writes other characters as \x{HEX}.
+_UNITEXT = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
+_TAG = re.compile(r"^[ \t]*(?:rfc822|utf-8|smtp|x400|x-unix|unknown|dns|local|x-[\w-]+)[ \t]*;[ \t]*", re.IGNORECASE)
+_QUOTE = re.compile(r"^> ?", re.MULTILINE)
+# IronPort and SES set a category before the reply they got: "5.1.0 - Unknown address error 550-'...'".
+_CATEGORY = re.compile(r"^[245]\.\d\.\d - [A-Z][\w /]{3,40}? (?=[245]\d\d[ -])")
+_SPACE = re.compile(r"\s+")
+_STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
+_ACTIONS = {action.value: action for action in Action} | {
+    # Misspelt by some systems; "expired" is Postfix's log word that a few gateways copy.
+    "fail": Action.FAILED,
+    "failure": Action.FAILED,
+    "expired": Action.FAILED,
+    "deferred": Action.DELAYED,
+    "delay": Action.DELAYED,
+    "delivery": Action.DELIVERED,
+    "deliverable": Action.DELIVERED,
+}
+
+
+def read(message: Message) -> Report | None:
+    """Read a delivery report; None when there is no block that names a recipient or an action."""
+    report = Report(form="rfc3464")
+    for part in message.find(*_TYPES):
+        _read_fields(part.text or decode(part.payload), report)
+        # RFC 2046 5.2.1 forbids it, yet some encode the part and say so only inside it.
+    if not report.recipients:
+        for part in message.find("text/plain", "text/rfc822-headers", "application/octet-stream"):
+            if _looks_like_report(part.text):
+                # A person who forwards a report quotes it.
+                _read_fields(_QUOTE.sub("", part.text) if "\n> " in part.text else part.text, report)
+                break
+    return report if report.recipients else None
+
+
+def _looks_like_report(text: str) -> bool:
+    lowered = text[:65_536].lower()
+    return "final-recipient:" in lowered and ("action:" in lowered or "diagnostic-code:" in lowered)
+
+
+def _read_fields(text: str, report: Report) -> None:
+    """Read every block of ``text`` into ``report``; fields count by name, whichever block they stand in."""
+    text = text[: 256 * 1024]
+    for block in _BLANK.split(text)[:200]:
+        fields = [(name.lower(), value) for name, value in _FIELD.findall(block)[:100]]
+        if not fields:
+            continue
+        values: dict[str, str] = {}
+        for name, value in fields:
+            if name == "final-recipient" and name in values:
+                # Two recipients in one block: the blank line between them is missing.
+                _add(values, report)
+                values = {}
+            values.setdefault(name, _SPACE.sub(" ", value).strip())
+        _read_message_fields(values, report)
+        if _RECIPIENT_FIELDS & values.keys():
+            _add(values, report)
+
+
+def _read_message_fields(values: dict[str, str], report: Report) -> None:
+    report.reporting_mta = report.reporting_mta or _untag(values.get("reporting-mta", ""))
+    report.envelope_id = report.envelope_id or _unxtext(values.get("original-envelope-id", ""))
+    report.arrival_date = report.arrival_date or values.get("arrival-date", "")
+
+
+def _add(values: dict[str, str], report: Report) -> None:
+    final = _address(values.get("final-recipient", ""))
+    original = _address(values.get("original-recipient", ""))
+    actual = _address(values.get("x-actual-recipient", ""))
+    diagnostic = decode_words(values.get("diagnostic-code", "") or values.get("failure-reason", ""))
+    status_text = values.get("status", "")
+    match = _STATUS.search(status_text)
+    address = original or final or actual
+    if not address and report.recipients and "action" not in values:
+        # Fields torn from their block by a stray blank line belong to the recipient above.
+        last = report.recipients[-1]
+        last.diagnostic = last.diagnostic or _untag(diagnostic)
+        last.status = last.status or (match.group() if match else "")
+        last.remote_mta = last.remote_mta or _untag(values.get("remote-mta", ""))
+        return
+    if not address and "action" not in values:
+        return
+    if len(report.recipients) >= MAX_RECIPIENTS:
+        return
+    # Some put the words of the reply into Status (``Status: 5.1.1 (bad destination mailbox address)``).
+    if match and not diagnostic:
+        diagnostic = status_text[match.end() :].strip(" ()")
+    report.recipients.append(
+        DeliveryStatus(
+            address=address,
+            final_address=final if final and final.lower() != address.lower() else "",
+            action=_action(values.get("action", ""), match.group() if match else ""),
+            status=match.group() if match else "",
+            diagnostic=_CATEGORY.sub("", _untag(diagnostic)),
+            remote_mta=_untag(values.get("remote-mta", "")),
+        )
+    )
+
+
+def _action(value: str, status: str) -> Action:
+    word = value.strip().lower().partition(" ")[0].strip("();,.")
+    if word in _ACTIONS:
+        # RFC 3464 2.3.4: class 2 is success; a report that says failed beside it is about a success.
+        return _ACTIONS[word]
+    return Action.DELIVERED if status.startswith("2.") else Action.FAILED
+
+
+def _untag(value: str) -> str:
+    """Drop the type tag of ``value`` (RFC 3464 2.1.2)."""
+    return _TAG.sub("", value, count=1).strip()
+
+
+def _unxtext(value: str) -> str:
+    return _XTEXT.sub(lambda match: chr(int(match.group(1), 16)), value)
+
+
+def _address(value: str) -> str:
+    if not value:
+        return ""
+    tag, semicolon, rest = value.partition(";")
+    text = rest.strip() if semicolon else value
+    tag = tag.strip().lower() if semicolon else ""
+    if "x400" in tag or "@" not in text and "+40" not in text:
+        return ""
+    if tag == "utf-8":
+        text = _UNITEXT.sub(lambda match: chr(min(int(match.group(1), 16), 0x10FFFF)), text)
+    # RFC 3461 4 has "+", "=" and all but printable ASCII encoded; some reporters forget to decode.
+    if "+40" in text or "+2B" in text or "+3D" in text:
+        text = _unxtext(text)
+    if "=?" in text and "@" in text:
+        # An encoded-word in an address is a fault of the reporter (RFC 2047 5); it is kept as written.
+        return text.strip("<> ").replace(" ", "")
+    return clean_address(text)

@@ -1,0 +1,93 @@
+"""Bounces in words only: any system's text, read by where recipients stand and what is said below them.
+
+The last form asked. It must be sure that the mail is a bounce at all: people write about bounces too.
+"""
+
+from __future__ import annotations
+
+from classifier.addresses import Named, clean_address, find_named
+from classifier.charsets import decode_words
+from classifier.message import Message
+from classifier.phrases import BOUNCE_SENTENCE, BOUNCE_SUBJECT, DAEMON, DELAYED, DELAYED_SUBJECT, GIVEN_UP
+from classifier.quoted import cut_original, head_of
+from classifier.report import DeliveryStatus, Report
+from model.reading import Action
+
+_MAX_NOTICE = 64 * 1024
+
+
+def read(message: Message) -> Report | None:
+    """Read a bounce written in words; None when the mail is not surely one."""
+    headers = message.headers
+    parts = [part for part in message.find("text/plain", "text/html") if part.text.strip()]
+    if not parts:
+        return None
+    text = _notice_of(message)
+    notice, original = cut_original(text[:_MAX_NOTICE])
+    if not is_bounce(message, notice):
+        return None
+    subject = headers.get("subject")
+    report = Report(form="plain", text=notice)
+    if original:
+        report.returned_head = head_of(original)
+    action = action_of(subject, notice)
+    named = _named_in(message, notice)
+    report.recipients = [DeliveryStatus(address=name.address, action=action, diagnostic=name.text) for name in named]
+    if not named:
+        report.recipients = [DeliveryStatus(action=action, diagnostic=notice)]
+    return report
+
+
+def _notice_of(message: Message) -> str:
+    """Return the notification's text: the first text part with words, and what follows it before the original."""
+    texts: list[str] = []
+    for part in message.parts:
+        if part.type.startswith("message/") or part.type == "text/rfc822-headers":
+            break
+        if part.type == "text/plain" or (part.type == "text/html" and not any(text.strip() for text in texts)):
+            texts.append(part.text[:_MAX_NOTICE])
+    return "\n".join(texts)
+
+
+def is_bounce(message: Message, notice: str) -> bool:
+    """Whether sender, subject and text together say that a mail system gave a message back."""
+    headers = message.headers
+    if "x-failed-recipients" in headers:
+        return True
+    is_machine = _is_daemon(message) or message.report_type == "delivery-status"
+    has_subject = BOUNCE_SUBJECT.are_in(headers.get("subject"))
+    if is_machine:
+        return has_subject or BOUNCE_SENTENCE.are_in(notice[:16_384])
+    # From anybody else it must also name a recipient or carry the original: people write about bounces too.
+    names_one = "@" in notice or any(message.find("message/rfc822", "text/rfc822-headers"))
+    return has_subject and names_one and BOUNCE_SENTENCE.are_in(notice[:16_384])
+
+
+def _is_daemon(message: Message) -> bool:
+    headers = message.headers
+    if headers.raw("return-path").strip() == "<>":
+        return True
+    sender = f"{decode_words(headers.raw('from'))} {headers.raw('sender')}"
+    return DAEMON.are_in(sender) or headers.raw("from").strip() in ("", "<>")
+
+
+def action_of(subject: str, notice: str) -> Action:
+    """Tell a warning, after which the mail is still tried, from a failure, by what both say of it."""
+    if DELAYED.are_in(notice) and (DELAYED_SUBJECT.are_in(subject) or not GIVEN_UP.are_in(notice)):
+        return Action.DELAYED
+    return Action.FAILED
+
+
+def _named_in(message: Message, notice: str) -> list[Named]:
+    headers = message.headers
+    own = frozenset(
+        address
+        for name in ("from", "to", "reply-to", "return-path", "sender", "delivered-to")
+        if (address := clean_address(headers.raw(name)).lower())
+    )
+    failed = [clean_address(value) for value in headers.raw("x-failed-recipients").split(",")[:50]]
+    named = find_named(notice, own)
+    if any(failed):
+        by_key = {name.address.lower(): name for name in named}
+        return [by_key.get(address.lower()) or Named(address, notice) for address in failed if address]
+    return named

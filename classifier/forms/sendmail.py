@@ -1,0 +1,62 @@
+"""Transcripts of sendmail 5 and its like: what was said stands above the recipient it was about."""
+
+from __future__ import annotations
+
+import re
+
+from classifier.addresses import MAX_RECIPIENTS
+from classifier.forms.plain import action_of, is_bounce
+from classifier.message import Message
+from classifier.quoted import cut_original, head_of
+from classifier.report import DeliveryStatus, Report
+
+_TRANSCRIPT = re.compile(r"^ *-+ Transcript of session follows -+ *$", re.MULTILINE)
+_UNSENT = re.compile(r"^ *-+ (?:Unsent message|Message header|Recipients of this|Original message)", re.MULTILINE)
+# "554 <cat@example.com>... 550 Host unknown": code, recipient, three dots, words.
+_RECIPIENT = re.compile(r"^([245]\d\d) (?:[245]\.\d\.\d )?<?([^\s<>]{1,128}@[^\s<>]{1,255}?)>?\.\.\. *(.*)$")
+
+
+def read(message: Message) -> Report | None:
+    """Read a transcript that names recipients with three dots; None when the mail has none."""
+    part = next(message.find("text/plain"), None)
+    match = _TRANSCRIPT.search(part.text[:65_536]) if part else None
+    if part is None or match is None:
+        return None
+    notice, original = cut_original(part.text[:65_536])
+    if not is_bounce(message, notice):
+        return None
+    unsent = _UNSENT.search(notice, match.end())
+    recipients = _read_lines(notice[match.end() : unsent.start() if unsent else len(notice)].split("\n"))
+    if not recipients:
+        return None
+    action = action_of(message.headers.get("subject"), notice)
+    for recipient in recipients:
+        recipient.action = action
+    report = Report(form="sendmail", recipients=recipients, text=notice)
+    report.returned_head = head_of(original) if original else b""
+    return report
+
+
+def _read_lines(lines: list[str]) -> list[DeliveryStatus]:
+    order: dict[str, DeliveryStatus] = {}
+    said: list[str] = []
+    for line in lines:
+        match = _RECIPIENT.match(line)
+        if match is None:
+            if line.startswith("<<< ") and not _RECIPIENT.match(line[4:]):
+                said.append(line[4:])
+            elif line[:3].isdigit():
+                said.append(line)
+            continue
+        code, address, words = match.groups()
+        diagnostic = "\n".join([*said, f"{code} {words}"]) if _is_about_session(words) else f"{code} {words}"
+        known = order.get(address.lower())
+        if known is None and len(order) < MAX_RECIPIENTS:
+            order[address.lower()] = DeliveryStatus(address=address, diagnostic=diagnostic)
+        said = []
+    return list(order.values())
+
+
+def _is_about_session(words: str) -> bool:
+    """Whether ``words`` only say that the session broke, so that the lines above tell why."""
+    return "remote protocol error" in words.lower() or not words.strip()

@@ -1,0 +1,106 @@
+"""From evidence to a verdict: the strongest rule names the cause, the codes decide about permanence."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from classifier.matcher import is_vague
+from classifier.rule import Evidence, Rule
+from classifier.rulefile import RuleSet
+from model.cause import SPECS, Cause, CausePermanence, Permanence
+from model.reading import Verdict
+
+#: Causes that mean the address or its domain is dead, unless the failure is only temporary.
+DEAD_CAUSES = frozenset({
+    Cause.USER_UNKNOWN,
+    Cause.MAILBOX_DISABLED,
+    Cause.MAILBOX_MOVED,
+    Cause.ADDRESS_REASSIGNED,
+    Cause.ADDRESS_SYNTAX,
+    Cause.HOST_UNKNOWN,
+    Cause.DOMAIN_NO_MAIL,
+})  # fmt: skip
+_CACHE_SIZE = 8_192
+#: Longest text, in characters, whose rule is remembered: 8,192 of them take at most 32 MB.
+_CACHED_TEXT = 1_000
+
+
+class Judge:
+    """Applies one rule set. Equal evidence gets an equal verdict, so verdicts are remembered."""
+
+    def __init__(self, rules: RuleSet) -> None:
+        """Build a judge of ``rules``."""
+        self.rules = rules
+        self._remembered = lru_cache(maxsize=_CACHE_SIZE)(rules.matcher.best)
+
+    def strongest(self, evidence: Evidence) -> Rule | None:
+        """Return the rule that decides about ``evidence``, None when none does."""
+        # Only short texts are remembered, so that a flood of long ones cannot fill the memory.
+        if len(evidence.text) > _CACHED_TEXT:
+            return self.rules.matcher.best(evidence)
+        return self._remembered(evidence)
+
+    def decide(self, evidence: Evidence) -> Verdict:
+        """Return the verdict on ``evidence``."""
+        rule = self.strongest(evidence)
+        if rule is not None:
+            return self.state(rule, evidence)
+        # Mission A10: words that nobody understands are unparsable, no words at all give no reason.
+        # A notification that only says it failed states no reason either; a server's reply states one.
+        is_reply = evidence.reply_code and has_words(evidence.text)
+        cause = Cause.UNPARSABLE if is_reply else Cause.NO_REASON
+        return Verdict(
+            cause,
+            _permanence_of(CausePermanence.EITHER, evidence),
+            "built-in:unmatched" if cause is Cause.UNPARSABLE else "built-in:no-words",
+            self.rules.version,
+            confidence=0.3,
+            conflict=_is_conflict(evidence),
+        )
+
+    def state(self, rule: Rule, evidence: Evidence) -> Verdict:
+        """Return the verdict when ``rule`` decides about ``evidence``."""
+        permanence = rule.permanence or _permanence_of(SPECS[rule.cause].permanence, evidence)
+        # A rule that calls a failure temporary (a suspended account) says that the address lives. A reply of
+        # class 4 does not: a server may retry an unknown user until the mail expires.
+        stated = rule.permanence or Permanence.PERMANENT
+        return Verdict(
+            rule.cause,
+            permanence,
+            rule.id,
+            self.rules.version,
+            confidence=rule.confidence,
+            is_dead=rule.cause in DEAD_CAUSES and stated is Permanence.PERMANENT,
+            conflict=_is_conflict(evidence),
+        )
+
+
+def has_words(text: str) -> bool:
+    """Whether ``text`` says anything in words, beside codes, addresses and host names."""
+    words = [word for word in text.split() if word.strip("().,;:#<>").isalpha()]
+    return len(words) >= 2
+
+
+def _class_of(evidence: Evidence) -> int:
+    """Return the class that decides about permanence: of the reply, else of the status (mission A17); 0 if none."""
+    if evidence.reply_code:
+        return evidence.reply_code // 100
+    return int(evidence.status[0]) if evidence.status else 0
+
+
+def _permanence_of(cause: CausePermanence, evidence: Evidence) -> Permanence:
+    if cause is CausePermanence.TRANSIENT:
+        return Permanence.TRANSIENT
+    klass = _class_of(evidence)
+    if klass == 4:
+        return Permanence.TRANSIENT
+    if klass == 5 or cause is not CausePermanence.EITHER:
+        return Permanence.PERMANENT
+    return Permanence.UNKNOWN
+
+
+def _is_conflict(evidence: Evidence) -> bool:
+    """Whether reply code and status are of different classes (mission A17)."""
+    if not evidence.reply_code or not evidence.status or is_vague(evidence.status):
+        return False
+    return evidence.reply_code // 100 != int(evidence.status[0])

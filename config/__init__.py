@@ -1,0 +1,1 @@
+"""Settings and the shipped rule files. Only the command line and the supervisor read it."""

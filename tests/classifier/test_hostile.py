@@ -1,0 +1,135 @@
+"""Bombs: each must be answered within 200 ms of CPU and without an exception (S19)."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from classifier.classify import Classifier
+from classifier.rulefile import RuleSet
+from model.reading import Kind
+
+BUDGET_S = 0.200
+HEAD = b"From: MAILER-DAEMON@x.example\nTo: y@x.example\nSubject: Undelivered Mail\n"
+PLAIN = HEAD + b"Content-Type: text/plain; charset=%s\n\n"
+REPORT = (
+    HEAD
+    + b'Content-Type: multipart/report; report-type=delivery-status; boundary="B"\n\n'
+    + b"--B\nContent-Type: message/delivery-status\n\n"
+)
+
+
+def nested(depth: int, kind: bytes) -> bytes:
+    return HEAD + b"".join(
+        b'Content-Type: multipart/%s; boundary="b%d"\n\n--b%d\n' % (kind, i, i) for i in range(depth)
+    )
+
+
+BOMBS: dict[str, Callable[[], bytes]] = {
+    "nested-multiparts-10k": lambda: nested(10_000, b"mixed"),
+    "nested-same-boundary": lambda: HEAD + b'Content-Type: multipart/mixed; boundary="b"\n\n--b\n' * 10_000,
+    "nested-rfc822": lambda: HEAD + b"Content-Type: message/rfc822\n\n" * 20_000,
+    "parts-20k": lambda: HEAD + b'Content-Type: multipart/mixed; boundary="b"\n\n' + b"--b\n\nx\n" * 20_000,
+    "boundary-prefixes": lambda: HEAD + b'Content-Type: multipart/mixed; boundary="-"\n\n' + b"-" * 1_000_000,
+    "header-lines-100k": lambda: b"X: y\n" * 100_000 + b"\nhello",
+    "header-line-5mb": lambda: b"Subject: " + b"a" * 5_000_000 + b"\n\nhello",
+    "folded-header-1mb": lambda: b"Subject: a" + b"\n b" * 300_000 + b"\n\nhello",
+    "encoded-words-20k": lambda: b"Subject: " + b"=?utf-8?Q?=41?= " * 20_000 + b"\n\nhello",
+    "encoded-word-starts": lambda: b"Subject: " + b"=?utf-8?Q?" * 100_000 + b"\n\nhello",
+    "rfc2231-20k": lambda: (
+        HEAD + b"Content-Type: text/plain" + b"".join(b"; x*%d*=a" % i for i in range(20_000)) + b"\n\nh"
+    ),
+    "boundary-parameters": lambda: HEAD + b"Content-Type: multipart/mixed" + b"; boundary" * 50_000 + b"\n\nh",
+    "parentheses": lambda: b"From: " + b"(" * 200_000 + b"\nSubject: Undelivered\n\nhello",
+    "quotes": lambda: b'From: "' + b'\\"' * 200_000 + b"\nSubject: Undelivered\n\nhello",
+    "to-20k-addresses": lambda: b"To: " + b"a@b.example, " * 20_000 + b"\nSubject: Undelivered\n\nhello",
+    "base64-garbage": lambda: HEAD + b"Content-Transfer-Encoding: base64\n\n" + b"=?=/+A\n" * 400_000,
+    "base64-5mb": lambda: (
+        HEAD + b"Content-Transfer-Encoding: base64\n\n" + base64.encodebytes(b"a@b.example " * 400_000)
+    ),
+    "qp-garbage": lambda: HEAD + b"Content-Transfer-Encoding: quoted-printable\n\n" + b"=3D=\n=" * 500_000,
+    "uu-garbage": lambda: HEAD + b"Content-Transfer-Encoding: x-uuencode\n\nbegin 644 a\n" + b"M" * 2_000_000,
+    "punycode": lambda: PLAIN % b"punycode" + b"a-" * 200_000 + b"\xff",
+    "idna": lambda: PLAIN % b"idna" + b"xn--" * 200_000 + b"\xff",
+    "utf-7": lambda: PLAIN % b"utf-7" + b"+AGE-" * 200_000,
+    "zlib": lambda: PLAIN % b"zlib" + b"x\x9c" * 200_000,
+    "hz": lambda: PLAIN % b"hz-gb-2312" + b"~{VPNS~}~\n" * 100_000,
+    "iso-2022-jp-escapes": lambda: PLAIN % b"iso-2022-jp" + b"\x1b$B\x1b(B" * 150_000,
+    "utf-16": lambda: PLAIN % b"utf-16" + b"\xff\xfe\xd8\x00" * 200_000,
+    "at-signs": lambda: PLAIN % b"utf-8" + b"@" * 1_000_000,
+    "addresses-100k": lambda: PLAIN % b"utf-8" + b"could not be delivered\n" + b"<a@b.example>:\n" * 100_000,
+    "distinct-addresses": lambda: (
+        PLAIN % b"utf-8" + b"undeliverable\n" + b"".join(b"u%d@b.example\n" % i for i in range(30_000))
+    ),
+    "one-atom-1mb": lambda: PLAIN % b"utf-8" + b"undeliverable " + b"a" * 1_000_000 + b"@",
+    "dots": lambda: PLAIN % b"utf-8" + b"undeliverable a@" + b"a." * 300_000,
+    "recipient-blocks-20k": lambda: (
+        REPORT + b"Final-Recipient: rfc822; a@b.example\nAction: failed\nStatus: 5.1.1\n\n" * 20_000
+    ),
+    "recipient-fields-one-block": lambda: REPORT + b"Final-Recipient: rfc822; a@b.example\n" * 50_000,
+    "diagnostic-1mb": lambda: (
+        REPORT + b"Final-Recipient: rfc822; a@b.example\nDiagnostic-Code: smtp; " + b"550 user " * 100_000
+    ),
+    "diagnostic-folded": lambda: (
+        REPORT + b"Final-Recipient: rfc822; a@b.example\nDiagnostic-Code: smtp; 550" + b"\n x" * 200_000
+    ),
+    "xtext": lambda: REPORT + b"Original-Recipient: rfc822; a" + b"+2B" * 100_000 + b"@b.example\nAction: failed\n",
+    "unitext": lambda: (
+        REPORT + b"Original-Recipient: utf-8; a" + b"\\x{10FFFF}" * 50_000 + b"@b.example\nAction: failed\n"
+    ),
+    "html-tags": lambda: HEAD + b"Content-Type: text/html\n\n" + b"<p" * 500_000,
+    "html-comments": lambda: HEAD + b"Content-Type: text/html\n\n" + b"<!--" * 250_000,
+    "html-styles": lambda: HEAD + b"Content-Type: text/html\n\n" + b"<style>" * 150_000,
+    "html-entities": lambda: HEAD + b"Content-Type: text/html\n\n" + b"&amp" * 250_000,
+    "status-codes": lambda: PLAIN % b"utf-8" + b"undeliverable <a@b.example> " + b"5.1.1." * 150_000,
+    "reply-codes": lambda: PLAIN % b"utf-8" + b"undeliverable <a@b.example> " + b"550-550 " * 120_000,
+    "header-like-body": lambda: PLAIN % b"utf-8" + b"undeliverable\n" + b"X-A: b\n" * 100_000 + b"Received: from x\n",
+    "separators": lambda: PLAIN % b"utf-8" + b"---- Original message ----\n" * 40_000,
+    "blank-lines": lambda: PLAIN % b"utf-8" + b"undeliverable a@b.example\n" + b" \n" * 400_000,
+    "bare-cr": lambda: (PLAIN % b"utf-8").replace(b"\n", b"\r") + b"undeliverable\r" * 100_000,
+    "from-lines": lambda: b"From x\n" * 200_000,
+    "nul-bytes": lambda: b"\0" * 2_000_000,
+    "json-nesting": lambda: b"Subject: AWS\nFrom: x@y.example\n\n" + b'{"a":' * 100_000,
+    "transcript": lambda: (
+        HEAD + b"\n----- Transcript of session follows -----\n" + b"550 <a@b.example>... no\n" * 50_000
+    ),
+    "feedback-fields": lambda: (
+        HEAD + b"Content-Type: message/feedback-report\n\n" + b"Original-Rcpt-To: <a@b.example>\n" * 50_000
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_bomb(name: str, pack: RuleSet) -> None:
+    raw = BOMBS[name]()
+    classifier = Classifier(pack)
+    started = time.process_time()
+    reading = classifier.read(raw, explain=True)
+    spent = time.process_time() - started
+    print(f"{name:28s} {len(raw):>9,d} octets {spent * 1000:7.1f} ms  {reading.kind.value} {reading.form}")
+    assert reading.form != "unreadable", reading.steps
+    assert len(reading.recipients) <= 50
+    assert spent <= BUDGET_S
+
+
+def test_there_are_enough_bombs() -> None:
+    assert len(BOMBS) >= 30
+
+
+def test_negative_control_a_failing_form_is_answered_and_seen(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If a form raised, read() would still answer, and the tests above would see it by the form's name."""
+
+    def burst(_: object) -> None:
+        raise ValueError("boom")
+
+    monkeypatch.setattr("classifier.classify.FORMS", (("burst", burst),))
+    reading = classifier.read(b"Subject: x\n\ny", explain=True)
+    assert (reading.kind, reading.form) == (Kind.NOT_BOUNCE, "unreadable")
+    assert reading.steps[-1] == "failed: ValueError"
+    assert replace(reading, steps=()).recipients == ()
