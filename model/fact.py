@@ -247,11 +247,15 @@ class Engaged:
 
 @dataclass(frozen=True, slots=True)
 class Unsubscribed:
-    """An unsubscribe or resubscribe. ``everything`` ends all streams, not only the broadcast's own."""
+    """An unsubscribe or resubscribe. ``everything`` ends all streams, not only the broadcast's own.
+
+    ``origin`` identifies the mail it came by; empty otherwise.
+    """
 
     via: UnsubscribeVia
     reason: UnsubscribeReason = UnsubscribeReason.NONE
     everything: bool = False
+    origin: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,6 +363,8 @@ class Fact:
                 return (*base, detail.origin)
             case Engaged():
                 return (*base, self.at_us, int(detail.agent), detail.link, detail.links)
+            case Unsubscribed(origin=origin) if origin:
+                return (*base, origin)
             case Unsubscribed():
                 return (*base, self.at_us, int(detail.via), int(detail.reason), detail.everything)
             case BroadcastSet() | Cancelled() | Released():
