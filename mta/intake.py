@@ -9,7 +9,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 
 from model.cause import Cause, Channel, Permanence
 from model.fact import (
@@ -131,7 +130,7 @@ def facts_of(
     token = found.token
     if destination.kind is DestinationKind.UNSUBSCRIBE:
         wish = Unsubscribed(UnsubscribeVia.MAIL, origin=mail.origin)
-        return [_fact(FactType.UNSUBSCRIBED, mail, token, wish, rules, _sent_at(mail))]
+        return [_fact(FactType.UNSUBSCRIBED, mail, token, wish, rules)]
     if destination.kind is DestinationKind.FEEDBACK:
         complained = Complained(reading.feedback_type or "other", mail.origin)
         return [_fact(FactType.COMPLAINED, mail, token, complained, rules)]
@@ -236,27 +235,11 @@ def _auto_replied(mail: Mail, reading: Reading) -> AutoReplied:
     return AutoReplied(reading.auto_reply.value if reading.auto_reply else "vacation", mail.origin, text[:500])
 
 
-def _sent_at(mail: Mail) -> int:
-    """Return when an unsubscribe was written, microseconds, the same for each copy of the mail.
-
-    The Date field is believed when it is of the last two days; it can only order one person's own wishes.
-    """
-    try:
-        date = int(parsedate_to_datetime(mail.headers.first("date") or "").timestamp()) * 1_000_000
-    except (ValueError, OverflowError, OSError):
-        return mail.at_us
-    if not mail.at_us - 2 * 86_400_000_000 <= date <= mail.at_us + 1_000_000:
-        return mail.at_us
-    return date + int.from_bytes(mail.origin[:4], "big") % 1_000_000
-
-
-def _fact(
-    fact_type: FactType, mail: Mail, token: Token, detail: Detail, rules: IntakeRules, at_us: int | None = None
-) -> Fact:
+def _fact(fact_type: FactType, mail: Mail, token: Token, detail: Detail, rules: IntakeRules) -> Fact:
     return Fact(
         type=fact_type,
         key=DeliveryKey(token.tenant, token.broadcast, token.recipient),
-        at_us=mail.at_us if at_us is None else at_us,
+        at_us=mail.at_us,
         detail=detail,
         node=rules.node,
         is_test=token.is_test,
