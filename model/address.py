@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 from model.errors import AddressError
 
@@ -55,6 +56,8 @@ class Address:
         return cls(local, to_ascii_domain(domain))
 
 
+# The same few domains come again and again; the answer depends on nothing else.
+@lru_cache(maxsize=8_192)
 def to_ascii_domain(domain: str) -> str:
     """Return ``domain`` lower-cased, as A-labels, without the root dot. Raises AddressError if it is none."""
     if domain.startswith("["):

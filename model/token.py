@@ -21,9 +21,11 @@ from hashlib import blake2b
 from model.errors import TokenError
 from model.keyring import KeyRing
 
-_MAC_SIZE = 10
+#: Octets of a MAC, and what its hash is told it is for.
+MAC_SIZE = 10
+PERSON = b"yamabiko-token"
 _BODY_SIZE = 20
-_SIZE = _BODY_SIZE + _MAC_SIZE
+_SIZE = _BODY_SIZE + MAC_SIZE
 #: Characters of a token in a mail address and in a URL.
 MAIL_LENGTH = _SIZE * 8 // 5
 URL_LENGTH = _SIZE * 4 // 3
@@ -168,4 +170,4 @@ def from_url(text: str) -> bytes:
 
 
 def _mac(body: bytes, key: bytes, bound: bytes) -> bytes:
-    return blake2b(body + bound, digest_size=_MAC_SIZE, key=key, person=b"yamabiko-token").digest()
+    return blake2b(body + bound, digest_size=MAC_SIZE, key=key, person=PERSON).digest()

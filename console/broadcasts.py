@@ -1,0 +1,113 @@
+"""Broadcasts: described by the sender, listed for everybody who may look (S01-S05)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from console.problem import ProblemError, bad_request, not_found, store_busy
+from console.route import Call, Reply
+from console.schema import (
+    BroadcastIn,
+    BroadcastOut,
+    BroadcastPage,
+    time_of,
+    us_of,
+)
+from model.fact import BroadcastSet, DeliveryKey, Fact, FactType
+from store.errors import StoreError
+from store.reader import Broadcast
+
+
+async def put_broadcast(call: Call) -> Reply:
+    """Describe a broadcast, or change what was said of it; answers after the commit."""
+    services, tenant, body = call.services, call.identity.tenant, call.body
+    number = services.keys().broadcast_number(tenant, call.path.id)
+    is_new = services.reader.broadcast(tenant, number) is None
+    fact = described(call, call.path.id, number, body)
+    try:
+        await services.writer.submit([fact])
+    except StoreError as error:
+        raise store_busy() from error
+    return Reply(201 if is_new else 200, shown(find_broadcast(call, number)))
+
+
+async def get_broadcast(call: Call) -> Reply:
+    """Return one broadcast."""
+    return Reply(200, shown(find_broadcast(call, number_of(call, call.path.id))))
+
+
+async def list_broadcasts(call: Call) -> Reply:
+    """Return a page of broadcasts, the newest first."""
+    page = call.services.reader.broadcasts(call.identity.tenant, after=read_cursor(call.query.after))
+    return Reply(200, BroadcastPage([shown(row) for row in page.rows], write_cursor(page.after)))
+
+
+def described(call: Call, broadcast_id: str, number: int, body: BroadcastIn) -> Fact:
+    """Return the fact that says ``body`` of a broadcast."""
+    detail = BroadcastSet(
+        broadcast_id=broadcast_id,
+        name=body.name,
+        status=body.status.value if body.status else None,
+        subject=body.subject,
+        format=body.format.value if body.format else None,
+        stream=body.stream,
+        scheduled_at_us=us_of(body.scheduled_at),
+        sender=body.sender,
+        schedule_task_id=body.schedule_task_id,
+    )
+    services = call.services
+    key = DeliveryKey(call.identity.tenant, number, 0)
+    return Fact(FactType.BROADCAST_SET, key, services.stamp(), detail, node=services.node)
+
+
+def number_of(call: Call, reference: str) -> int:
+    """Return the number behind a broadcast's id, or behind ``~`` and its number."""
+    if reference.startswith("~"):
+        return int(reference[1:], 16)
+    return call.services.keys().broadcast_number(call.identity.tenant, reference)
+
+
+def find_broadcast(call: Call, number: int) -> Broadcast:
+    """Return a broadcast of the caller's tenant. Raises ProblemError 404 when there is none."""
+    found = call.services.reader.broadcast(call.identity.tenant, number)
+    if found is None:
+        raise not_found("There is no such broadcast. PUT /v1/broadcasts/{id} makes one.")
+    return found
+
+
+def shown(row: Broadcast) -> BroadcastOut:
+    """Return a broadcast as the API shows it."""
+    return BroadcastOut(
+        id=row.broadcast_id,
+        number=f"{row.number:012x}",
+        name=row.name,
+        status=row.status,
+        subject=row.subject,
+        format=row.format,
+        stream=row.stream,
+        scheduled_at=time_of(row.scheduled_at_us),
+        sender=row.sender,
+        schedule_task_id=row.schedule_task_id,
+        updated_at=time_of(row.updated_at_us),
+    )
+
+
+def read_cursor(text: str | None) -> bytes | None:
+    """Return the place a cursor names. Raises ProblemError when it is none of ours."""
+    if text is None:
+        return None
+    try:
+        return base64.urlsafe_b64decode(text)
+    except (binascii.Error, ValueError):
+        raise cursor_error() from None
+
+
+def cursor_error() -> ProblemError:
+    """Return the error for a cursor that is none of ours."""
+    return bad_request("`after` is not a cursor; use `next` of the page before, unchanged.")
+
+
+def write_cursor(after: bytes | None) -> str | None:
+    """Return a place as a cursor."""
+    return None if after is None else base64.urlsafe_b64encode(after).decode("ascii")

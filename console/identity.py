@@ -1,0 +1,60 @@
+"""Who asks, and what they may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """What a token allows. Every route needs exactly one; what is not granted is denied."""
+
+    #: see broadcasts
+    BROADCASTS_READ = "broadcasts:read"
+    #: describe and change broadcasts
+    BROADCASTS_WRITE = "broadcasts:write"
+    #: list recipients, get return paths and links for them
+    SENDS_WRITE = "sends:write"
+    #: see numbers
+    REPORTS_READ = "reports:read"
+    #: see recipients and what happened to them
+    RECIPIENTS_READ = "recipients:read"
+    #: see who is not mailed, ask before sending
+    SUPPRESSIONS_READ = "suppressions:read"
+    #: lift suppressions
+    SUPPRESSIONS_WRITE = "suppressions:write"
+
+
+class Role(StrEnum):
+    """Sets of scopes with a name (T17)."""
+
+    #: looks on
+    VIEWER = "viewer"
+    #: a system that sends mails
+    SENDER = "sender"
+    #: looks on and helps recipients
+    OPERATOR = "operator"
+    #: everything
+    ADMIN = "admin"
+
+
+_VIEWER = (Scope.BROADCASTS_READ, Scope.REPORTS_READ)
+_SENDER = (*_VIEWER, Scope.BROADCASTS_WRITE, Scope.SENDS_WRITE, Scope.SUPPRESSIONS_READ)
+_OPERATOR = (*_SENDER, Scope.RECIPIENTS_READ)
+
+#: What each role may do. Only an administrator lifts suppressions.
+ROLES: dict[Role, tuple[Scope, ...]] = {
+    Role.VIEWER: _VIEWER,
+    Role.SENDER: _SENDER,
+    Role.OPERATOR: _OPERATOR,
+    Role.ADMIN: tuple(Scope),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whoever a token was given to."""
+
+    name: str
+    tenant: int
+    scopes: frozenset[Scope]

@@ -1,0 +1,95 @@
+"""The numbers of a broadcast, and what happened to one recipient of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+import msgspec
+
+from console.broadcasts import find_broadcast, number_of
+from console.labels import labels
+from console.problem import not_found
+from console.route import Call, Reply
+from console.schema import DeliveryOut, TimelineEvent, time_of
+from model.fact import DeliveryKey, Detail, Fact
+from model.fact import Report as ReportDetail
+from store.report import Report, build_report
+
+#: Octets that identify and say nothing to a reader.
+_INTERNAL = frozenset({"origin", "row", "raw"})
+
+
+class ReportOut(msgspec.Struct, frozen=True):
+    """The numbers of a broadcast and what they are called; null is to be drawn as a hyphen (S12)."""
+
+    broadcast: str | None
+    number: str
+    at: datetime
+    test: bool
+    numbers: Report
+    labels: dict[str, str]
+
+
+async def get_report(call: Call) -> Reply:
+    """Return the numbers as they are now; what was acknowledged before is in them (K32)."""
+    services, tenant = call.services, call.identity.tenant
+    number = number_of(call, call.path.id)
+    broadcast = find_broadcast(call, number)
+    now_us = services.now_us()
+    report = build_report(
+        services.reader.counts(tenant, number, is_test=call.query.test),
+        broadcast,
+        last_attempt_us=services.reader.last_attempt_us(tenant),
+        now_us=now_us,
+    )
+    at = time_of(now_us) or datetime.min
+    words = labels(call.query.lang.value)
+    return Reply(200, ReportOut(broadcast.broadcast_id, f"{number:012x}", at, call.query.test, report, words))
+
+
+async def get_delivery(call: Call) -> Reply:
+    """Return one recipient's delivery with everything that happened, oldest first (B17, B20)."""
+    services = call.services
+    number = number_of(call, call.path.id)
+    key = DeliveryKey(call.identity.tenant, number, int(call.path.recipient, 16))
+    is_test = call.query.test
+    delivery = services.reader.delivery(key, is_test=is_test)
+    if delivery is None:
+        raise not_found("This broadcast has no such recipient.")
+    outcome, failure = delivery.outcome, delivery.failure
+    diagnostic = failure.detail.diagnostic if failure and isinstance(failure.detail, ReportDetail) else None
+    shown = DeliveryOut(
+        broadcast=call.path.id,
+        recipient=call.path.recipient,
+        address=delivery.planned.address if delivery.planned else None,
+        state=outcome.state.value,
+        evidence=outcome.evidence.value if outcome.evidence else None,
+        excluded=outcome.excluded.name.lower() if outcome.excluded else None,
+        cause=outcome.cause.value if outcome.cause else None,
+        permanence=outcome.permanence.value if outcome.cause else None,
+        diagnostic=diagnostic,
+        events=[event_of(fact) for fact in services.reader.timeline(key, is_test=is_test)],
+    )
+    return Reply(200, shown)
+
+
+def event_of(fact: Fact) -> TimelineEvent:
+    """Return a fact as the API shows it."""
+    at = time_of(fact.at_us) or datetime.min
+    return TimelineEvent(at, fact.type.name.lower(), _plain(fact.detail))
+
+
+def _plain(detail: Detail) -> dict[str, Any]:
+    """Return the fields of a detail that say something, enumerations by name."""
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(detail):
+        value = getattr(detail, field.name)
+        if field.name in _INTERNAL or value is None or value in ("", ()):
+            continue
+        if isinstance(value, Enum):
+            value = value.value if isinstance(value, str) else value.name.lower()
+        values[field.name] = value
+    return values

@@ -1,0 +1,117 @@
+"""Who may do what: a matrix made from the route table, so that a new route cannot be forgotten (T17, T21)."""
+
+from __future__ import annotations
+
+import pytest
+
+from console.identity import ROLES, Identity, Role, Scope
+from console.route import NDJSON, Public, Route
+from console.table import ROUTES
+from tests.console.api import Api
+
+PUBLIC = {"healthz", "metrics", "openapi"}
+#: Every route with what it needs, written down a second time by hand: a new route without a row here fails.
+NEEDS = {
+    "putBroadcast": "broadcasts:write",
+    "getBroadcast": "broadcasts:read",
+    "listBroadcasts": "broadcasts:read",
+    "postSends": "sends:write",
+    "rewrite": "sends:write",
+    "preflight": "suppressions:read",
+    "getReport": "reports:read",
+    "getDelivery": "recipients:read",
+    "listSuppressions": "suppressions:read",
+    "releaseSuppression": "suppressions:write",
+}
+MAY = {
+    Role.VIEWER: {"getBroadcast", "listBroadcasts", "getReport"},
+    Role.SENDER: {
+        "getBroadcast", "listBroadcasts", "getReport", "putBroadcast", "postSends", "rewrite", "preflight",
+        "listSuppressions",
+    },
+    Role.OPERATOR: {
+        "getBroadcast", "listBroadcasts", "getReport", "putBroadcast", "postSends", "rewrite", "preflight",
+        "listSuppressions", "getDelivery",
+    },
+    Role.ADMIN: set(NEEDS),
+}  # fmt: skip
+
+
+def sample(route: Route) -> tuple[str, dict[str, object]]:
+    """A path and what goes with it, good enough to reach the handler."""
+    path = (
+        route.path.replace("{id}", "spring").replace("{recipient}", "00" * 8).replace("{kind}", "bounce")
+        + {"releaseSuppression": "?reason=asked"}.get(route.name, "")
+    )  # fmt: skip
+    bodies: dict[str, dict[str, object]] = {
+        "putBroadcast": {"json": {}},
+        "postSends": {"data": b"", "Content_Type": NDJSON},
+        "rewrite": {"json": {"broadcast": "spring", "address": "a@example.jp", "text": "x"}},
+        "preflight": {"json": {"addresses": ["a@example.jp"]}},
+    }
+    return path, bodies.get(route.name, {})
+
+
+def test_every_route_has_a_row() -> None:
+    assert {route.name for route in ROUTES} == set(NEEDS) | PUBLIC
+    for route in ROUTES:
+        wanted = Public.YES if route.name in PUBLIC else Scope(NEEDS[route.name])
+        assert route.access is wanted, route.name
+
+
+def test_every_role_and_scope_has_a_row() -> None:
+    assert set(MAY) == set(Role) == set(ROLES)
+    assert {str(scope) for scope in Scope} == set(NEEDS.values())
+
+
+@pytest.mark.row("T17")
+async def test_every_route_with_every_identity(api: Api) -> None:
+    identities: dict[str | None, set[str]] = {None: set(), "ymb_unknown": set(), "ymb_nothing": set()}
+    api.tokens["ymb_nothing"] = Identity("nothing", 1, frozenset())
+    for role in Role:
+        for tenant in (1, 2):
+            api.tokens[f"ymb_{role}{tenant}"] = Identity(f"{role}{tenant}", tenant, frozenset(ROLES[role]))
+            identities[f"ymb_{role}{tenant}"] = MAY[role]
+    tried = 0
+    for route in ROUTES:
+        path, sent = sample(route)
+        for token, may in identities.items():
+            answer = await api.call(route.method, path, token=token, **sent)  # type: ignore[arg-type]
+            if route.name in PUBLIC:
+                assert answer.status in (200, 503)
+            elif token in (None, "ymb_unknown"):
+                assert answer.status == 401, (route.name, token)
+                assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+            elif route.name in may:
+                assert answer.status not in (401, 403), (route.name, token)
+            else:
+                assert answer.status == 403, (route.name, token)
+            tried += 1
+    assert tried == len(ROUTES) * 11
+
+
+async def test_tenants_do_not_see_each_other(api: Api) -> None:
+    api.tokens["ymb_other"] = Identity("other", 2, frozenset(ROLES[Role.ADMIN]))
+    await api.call("PUT", "/v1/broadcasts/spring", json={"name": "ours"})
+    row = (await api.sends([{"broadcast": "spring", "address": "a@example.jp"}])).lines[0]
+    number = (await api.call("GET", "/v1/broadcasts/spring")).json["number"]
+    for path in ("spring", f"~{number}"):
+        for rest in ("", "/report", f"/recipients/{row['recipient']}"):
+            answer = await api.call("GET", f"/v1/broadcasts/{path}{rest}", token="ymb_other")
+            assert answer.status == 404, (path, rest)
+    assert (await api.call("GET", "/v1/broadcasts", token="ymb_other")).json["broadcasts"] == []
+
+
+@pytest.mark.parametrize(
+    "header", ["", "Bearer", "Bearer ", "Basic ymb_admin", "ymb_admin", "Bearer ymb_admin x", "Bearer \u00e9"]
+)
+async def test_other_forms_of_authorisation_are_nobody(api: Api, header: str) -> None:
+    answer = await api.call("GET", "/v1/broadcasts", token=None, Authorization=header)
+    assert answer.status == 401
+    assert "ymb_admin" not in answer.text
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8026", "127.0.0.1.evil.example", "[::1]", "localhost"])
+async def test_other_hosts_are_not_answered(api: Api, host: str) -> None:
+    for path in ("/v1/broadcasts", "/healthz", "/nowhere"):
+        assert (await api.call("GET", path, Host=host)).status == 421

@@ -1,0 +1,121 @@
+"""Processes that die, hang or lose their supervisor (D2, D8)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.yamabiko.serving import Server, is_alive, slowness, wait_for
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server that everything is done to, one after the other."""
+    home = tmp_path_factory.mktemp("faults") / "home"
+    running = Server(home, YAMABIKO_PROCESSES_STUCK_AFTER_S="2").start()
+    try:
+        yield running
+        assert running.stop() == 0
+        assert running.run("store", "verify").returncode == 0
+    finally:
+        running.kill()
+
+
+def test_every_killed_worker_is_back_within_a_second(server: Server) -> None:
+    wait_for(lambda: server.status()["spares"] == 3, 10)
+    time.sleep(1.5)  # they import; nobody dies twice in the first second
+    for name, service in (("console-0", "console"), ("tracker-0", "tracker"), ("smtp-0", "smtp")):
+        before = server.worker(name)
+        os.kill(before["pid"], signal.SIGKILL)
+        took = wait_for(lambda service=service: answers(server, service), 10, server.log_text)  # type: ignore[misc]
+        print(f"{name}: back after {took:.2f} s")
+        assert took <= 1.0 * slowness()
+        wait_for(lambda name=name, before=before: server.worker(name)["restarts"] == before["restarts"] + 1, 2)  # type: ignore[misc]
+
+
+def answers(server: Server, service: str) -> bool:
+    """Whether somebody listens and speaks."""
+    try:
+        with socket.create_connection(("127.0.0.1", server.port(service)), timeout=1) as connection:
+            if service != "smtp":
+                connection.sendall(b"GET /healthz HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
+            return bool(connection.recv(1))
+    except OSError:
+        return False
+
+
+def test_a_worker_that_hangs_is_killed_and_replaced(server: Server) -> None:
+    stuck = server.worker("tracker-0")["pid"]
+    healthy = server.worker("smtp-0")["pid"]
+    os.kill(stuck, signal.SIGSTOP)
+    took = wait_for(lambda: not is_alive(stuck), 6, server.log_text)
+    print(f"killed after {took:.2f} s")
+    assert took >= 1.5, "not before its time"
+    wait_for(lambda: answers(server, "tracker"), 5)
+    assert is_alive(healthy), "negative control: only the stuck one"
+
+
+def test_workers_end_with_a_killed_supervisor_and_a_new_one_starts(server: Server) -> None:
+    workers = [worker["pid"] for worker in server.status()["workers"]]
+    ports = {name: server.port(name) for name in ("smtp", "tracker", "console")}
+    assert server.process is not None
+    server.process.kill()
+    server.process.wait()
+    for name, port in ports.items():  # the same ports, at once
+        server.environment[f"YAMABIKO_{name.upper()}_PORT"] = str(port)
+    began = time.monotonic()
+    server.start()
+    print(f"serving again after {time.monotonic() - began:.2f} s")
+    assert not any(map(is_alive, workers))
+    assert server.get("/healthz")[0] == 200
+
+
+def test_a_worker_that_dies_at_once_is_tried_again_with_pauses(server: Server) -> None:
+    began = time.monotonic()
+    tracker = before = server.worker("tracker-0")["restarts"]
+    while time.monotonic() - began < 2.5:
+        worker = server.worker("tracker-0")
+        if worker["pid"]:
+            try:
+                os.kill(worker["pid"], signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        tracker = worker["restarts"]
+        time.sleep(0.02)
+    assert 2 <= tracker - before <= 12, tracker
+    pauses = [line["pause_s"] for line in server.log_lines() if line["event"].startswith("worker died")]
+    assert pauses[0] == 0.0
+    assert max(pauses) >= 0.2
+    wait_for(lambda: answers(server, "tracker"), 12)
+
+
+def test_starting_is_refused_with_bad_rules_secrets_or_settings(tmp_path: Path) -> None:
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "10-bad.toml").write_text("[[rule]]\nid = 'x'\n", "utf-8")
+    bad_rules = Server(tmp_path / "a", YAMABIKO_RULES_DIRECTORY=str(rules)).run("serve")
+    assert (bad_rules.returncode, b"10-bad.toml:" in bad_rules.stderr) == (78, True), bad_rules
+    shared = Server(tmp_path / "b")
+    assert shared.run("keys", "list").returncode == 78, "nothing there yet"
+    (tmp_path / "b" / "secrets").mkdir(mode=0o700, parents=True)
+    keys = tmp_path / "b" / "secrets" / "keys.json"
+    keys.write_text("{}")
+    keys.chmod(0o640)
+    refused = shared.run("serve")
+    assert refused.returncode == 78
+    assert f"chmod 600 {keys}".encode() in refused.stderr
+    lost = Server(tmp_path / "c")
+    (tmp_path / "c" / "data").mkdir(parents=True)
+    (tmp_path / "c" / "data" / "data.mdb").write_bytes(b"x")
+    refused = lost.run("serve")
+    assert (refused.returncode, b"Restore it from your backup" in refused.stderr) == (78, True), refused
+    settings = Server(tmp_path / "d", YAMABIKO_SMTP_PORT="x").run("serve")
+    assert (settings.returncode, b"YAMABIKO_SMTP_PORT" in settings.stderr) == (78, True)
+    for result in (bad_rules, refused, settings):
+        assert b"Traceback" not in result.stderr

@@ -1,0 +1,110 @@
+"""``yamabiko store``: look after the data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from yamabiko import exits
+from yamabiko.open_store import exclusively, open_store
+from yamabiko.operator_error import OperatorError, friendly, load_settings
+
+
+@click.group("store")
+def store_group() -> None:
+    """Look after the data: verify, back up, restore, compact, rebuild.
+
+    stat, verify and backup may be used while the server runs; restore, compact and rebuild may not.
+    A backup holds no secrets: back up HOME/secrets apart from it.
+    """
+
+
+@store_group.command("stat")
+@click.pass_context
+def stat_command(context: click.Context) -> None:
+    """Print sizes and numbers of records as JSON."""
+    from store.maintenance import stat
+
+    with friendly(), open_store(load_settings(context), read_only=True) as env:
+        click.echo(json.dumps(stat(env), indent=2))
+
+
+@store_group.command("verify")
+@click.pass_context
+def verify_command(context: click.Context) -> None:
+    """Check every checksum, fold all facts anew and compare. Exit code 65 when something is wrong.
+
+    Works on a copy of one moment, so it needs as much free space as the data has.
+    """
+    import tempfile
+
+    from store.maintenance import snapshot, verify
+
+    settings = load_settings(context)
+    with (
+        friendly(),
+        open_store(settings, read_only=True) as env,
+        tempfile.TemporaryDirectory(prefix="yamabiko-verify-", dir=settings.home) as folder,
+    ):
+        copy = snapshot(env, Path(folder) / "data")
+        try:
+            found = verify(copy)
+        finally:
+            copy.close()
+    for first in found.corrupt:
+        click.echo(f"spoilt: the chunk of facts that begins with number {first}")
+    for difference in found.differences:
+        click.echo(f"differs: {difference.database} {difference.key}")
+        click.echo(f"  stored: {difference.stored}\n  folded: {difference.folded}")
+    if not found.is_sound:
+        remedy = "Restore a backup." if found.corrupt else "`yamabiko store rebuild` folds all facts anew."
+        raise OperatorError(f"The store is not sound. {remedy}", exits.DATA)
+    click.echo(f"{found.facts:,} facts: sound.")
+
+
+@store_group.command("backup")
+@click.argument("target", type=click.Path(path_type=Path))
+@click.pass_context
+def backup_command(context: click.Context, target: Path) -> None:
+    """Write a copy of one moment, with a manifest, into the new directory TARGET."""
+    from store.maintenance import backup
+
+    with friendly(), open_store(load_settings(context), read_only=True) as env:
+        click.echo(json.dumps(backup(env, target), indent=2))
+
+
+@store_group.command("restore")
+@click.argument("source", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.pass_context
+def restore_command(context: click.Context, source: Path) -> None:
+    """Put the backup in SOURCE back as the data, after checking that it is whole."""
+    from store.maintenance import restore
+
+    settings = load_settings(context)
+    with friendly(), exclusively(settings):
+        click.echo(json.dumps(restore(source, settings.data), indent=2))
+
+
+@store_group.command("compact")
+@click.pass_context
+def compact_command(context: click.Context) -> None:
+    """Write the data anew without the room that became free."""
+    from store.maintenance import compact
+
+    settings = load_settings(context)
+    with friendly(), exclusively(settings):
+        before, after = compact(settings.data)
+    click.echo(f"{before:,} octets before, {after:,} after.")
+
+
+@store_group.command("rebuild")
+@click.pass_context
+def rebuild_command(context: click.Context) -> None:
+    """Fold all facts anew into a fresh store; the old one stays until the new one is whole."""
+    from store.maintenance import rebuild
+
+    settings = load_settings(context)
+    with friendly(), exclusively(settings):
+        click.echo(f"{rebuild(settings.data):,} facts folded anew.")

@@ -1,0 +1,39 @@
+"""The store for a command: opened for the time of a block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from config.settings import Settings
+from store.environment import Environment
+from yamabiko import exits, run_files
+from yamabiko.operator_error import OperatorError
+
+_GIB = 1024**3
+
+
+@contextmanager
+def open_store(settings: Settings, *, read_only: bool = False) -> Iterator[Environment]:
+    """Open the store of ``settings``. Raises StoreError and its kin."""
+    env = Environment(settings.data, map_size=settings.store.map_size_gib * _GIB, read_only=read_only)
+    try:
+        yield env
+    finally:
+        env.close()
+
+
+@contextmanager
+def exclusively(settings: Settings) -> Iterator[None]:
+    """Keep servers out while the block runs. Raises OperatorError when one is running."""
+    settings.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        lock = run_files.Lock.take(settings.run)
+    except run_files.AlreadyRunningError as error:
+        raise OperatorError(
+            f"A server is running in {settings.home}; stop it first. Nothing was changed.", exits.UNAVAILABLE
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,82 @@
+"""Files nobody else may read: made 0600 in a 0700 directory, refused when group or world can read them (T19)."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+class SecretsError(Exception):
+    """A secret file cannot be used. The text names file and remedy."""
+
+
+def make_directory(directory: Path) -> None:
+    """Make ``directory`` 0700 when it is missing. Raises SecretsError when others can look into it."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SecretsError(f"{directory} cannot be made: {error.strerror}.") from error
+    _refuse_shared(directory, "700")
+
+
+def read(path: Path) -> bytes:
+    """Return the content of ``path``. Raises SecretsError when it is missing, shared or unreadable."""
+    try:
+        with path.open("rb") as file:
+            _refuse_shared(path, "600", file.fileno())
+            return file.read()
+    except OSError as error:
+        raise SecretsError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def write(path: Path, content: bytes) -> None:
+    """Replace ``path`` by ``content`` at once and durably, mode 0600. Raises SecretsError when it cannot."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_directory(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise SecretsError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Keep other commands from changing the files of ``directory`` while the block runs."""
+    try:
+        descriptor = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise SecretsError(f"{directory} cannot be locked: {error.strerror}. Is it yours?") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _refuse_shared(path: Path, mode: str, descriptor: int | None = None) -> None:
+    found = os.stat(path if descriptor is None else descriptor).st_mode
+    if found & _OTHERS:
+        raise SecretsError(
+            f"{path} may be read or entered by others (mode {stat.S_IMODE(found):o}). "
+            f"If nobody did, run: chmod {mode} {path}. If somebody may have, rotate and revoke the keys as well."
+        )
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

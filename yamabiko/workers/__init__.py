@@ -1,0 +1,1 @@
+"""What each kind of worker runs; ``yamabiko.worker`` runs it."""

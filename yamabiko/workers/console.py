@@ -1,0 +1,186 @@
+"""The console worker: the HTTP API, /healthz and /metrics of all processes."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Iterable
+
+import prometheus_client as prometheus
+from aiohttp import web
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from config.settings import Settings
+from console.app import build_app
+from console.services import ConsoleLimits, HealthCheck, Services
+from model.fact import UniqueClock
+from model.mint import Hosts
+from store.guard import is_disk_low
+from store.reader import Reader
+from yamabiko import __version__, run_files
+from yamabiko.counters import StoreCounters
+from yamabiko.service import WorkerContext
+
+#: The supervisor writes its status twice a second; older than this, it hangs.
+_STATUS_OLD_S = 5.0
+#: Share of the map in use from which on an operator should know (D6).
+_MAP_ALARM = 0.7
+_KEEPALIVE_S = 15.0
+_BACKLOG = 1_024
+_MAX_LINE = 8_190
+
+
+class ConsoleService:
+    """See yamabiko.service.Service."""
+
+    def __init__(self, context: WorkerContext) -> None:
+        """Build the application."""
+        self._context = context
+        settings = context.settings
+        self._store = StoreCounters(context.name, context.env, context.writer)
+        self._requests = prometheus.Counter("yamabiko_api_requests", "API requests", ["route", "status"])
+        self._seconds = prometheus.Histogram("yamabiko_api_seconds", "time to answer", ["route"])
+        limits = settings.limits
+        self._services = Services(
+            reader=Reader(context.env),
+            writer=context.writer,
+            hosts=Hosts(settings.smtp.return_path_domain, tracking_origin(settings)),
+            clock=UniqueClock(context.slot),
+            keys=lambda: context.keys.value,
+            identify=lambda token: context.tokens.value.identify(token, time.time()),
+            health=self._health,
+            metrics=self._scrape,
+            observe=self._observe,
+            allowed_hosts=frozenset(map(str.lower, settings.console.allowed_hosts)) | {settings.console.host.lower()},
+            role_addresses=frozenset(settings.console.role_addresses),
+            limits=ConsoleLimits(
+                body_bytes=limits.api_body_bytes,
+                sends_bytes=limits.sends_body_bytes,
+                row_bytes=limits.sends_row_bytes,
+                batch_rows=limits.sends_batch_rows,
+            ),
+            node=settings.node,
+            version=__version__,
+        )
+        self._runner = web.AppRunner(
+            build_app(self._services),
+            access_log=None,
+            keepalive_timeout=_KEEPALIVE_S,
+            shutdown_timeout=max(float(settings.processes.drain_s) - 1.0, 0.5),
+            max_line_size=_MAX_LINE,
+            max_field_size=_MAX_LINE,
+            handler_cancellation=True,
+        )
+
+    async def start(self) -> None:
+        """Listen."""
+        await self._runner.setup()
+        family = socket.AF_INET6 if ":" in self._context.host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.setblocking(False)
+        listener.bind((self._context.host, self._context.port))
+        await web.SockSite(self._runner, listener, backlog=_BACKLOG).start()
+
+    async def stop(self, grace_s: float) -> None:
+        """Drain."""
+        await asyncio.wait_for(self._runner.cleanup(), grace_s)
+        self._store.flush()
+
+    def reload(self, settings: Settings) -> None:
+        """Nothing of the console's can change while it runs."""
+
+    def tick(self) -> None:
+        """Hand over the counts."""
+        self._store.flush()
+
+    def problems(self) -> dict[str, str]:
+        """Return nothing: what every worker has is checked by the worker."""
+        return {}
+
+    def _observe(self, route: str, status: int, seconds: float) -> None:
+        self._requests.labels(route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def _health(self) -> list[HealthCheck]:
+        settings = self._context.settings
+        low = is_disk_low(settings.data, min_free_bytes=settings.store.min_free_bytes)
+        status = run_files.read_status(settings.run)
+        info = self._context.env.info()
+        is_filling = info["used"] > info["map_size"] * _MAP_ALARM
+        checks = [
+            HealthCheck("store", "" if self._context.writer.is_healthy else "commits do not go through"),
+            HealthCheck("disk", "free disk space is low; mail is answered 452" if low else ""),
+        ]
+        words = "most of store.map_size_gib is in use; it grows by itself, the disk does not" if is_filling else ""
+        checks.append(HealthCheck("map", words, is_fatal=False))
+        if status is None or time.time() - status.at > _STATUS_OLD_S:
+            return [*checks, HealthCheck("supervisor", "it does not write its status")]
+        checks.append(HealthCheck("supervisor", "" if status.state != "draining" else "it is being stopped"))
+        checks.append(HealthCheck("settings", status.problem, is_fatal=False))
+        found: dict[str, str] = {"rules": "", "keys": "", "tokens": ""}
+        for worker in status.workers:
+            stuck = worker.silent_s > settings.processes.stuck_after_s / 2
+            problem = (
+                "" if worker.ready and not stuck else "it is being started" if not worker.ready else "it is silent"
+            )
+            checks.append(HealthCheck(worker.name, problem))
+            for name, words in worker.problems.items():
+                if name not in ("disk", "store"):
+                    found[name] = words
+                elif name == "store":
+                    checks.append(HealthCheck(f"{worker.name}.store", words))
+        # The former rules and secrets stay in force: worth an alarm, no reason to take the server away.
+        checks.extend(HealthCheck(name, words, is_fatal=False) for name, words in found.items())
+        return checks
+
+    def _scrape(self) -> tuple[str, bytes]:
+        registry = prometheus.CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        registry.register(_Gauges(self._context))
+        return prometheus.CONTENT_TYPE_LATEST, prometheus.generate_latest(registry)
+
+
+class _Gauges(prometheus.registry.Collector):
+    """What is looked up when somebody asks."""
+
+    def __init__(self, context: WorkerContext) -> None:
+        self._context = context
+
+    def collect(self) -> Iterable[Metric]:
+        """Return store and worker gauges."""
+        for name, value in self._context.env.info().items():
+            yield GaugeMetricFamily(f"yamabiko_store_{name}", f"store: {name.replace('_', ' ')}", value)
+        status = run_files.read_status(self._context.settings.run)
+        ready = GaugeMetricFamily("yamabiko_worker_ready", "whether the worker runs", labels=["worker"])
+        restarts = CounterMetricFamily("yamabiko_worker_restarts", "times it was started again", labels=["worker"])
+        problems = GaugeMetricFamily(
+            "yamabiko_problem", "1 while a check of a worker fails", labels=["worker", "check"]
+        )
+        for worker in status.workers if status else ():
+            ready.add_metric([worker.name], float(worker.ready))
+            restarts.add_metric([worker.name], worker.restarts)
+            for check in worker.problems:
+                problems.add_metric([worker.name, check], 1.0)
+        yield from (ready, restarts, problems)
+
+
+def prepare(settings: Settings) -> None:
+    """Do beforehand what takes long: here, nothing beside the imports."""
+
+
+def make(context: WorkerContext) -> ConsoleService:
+    """Return the service."""
+    return ConsoleService(context)
+
+
+def tracking_origin(settings: Settings) -> str:
+    """Return the origin links begin with: as set, else the tracker's own address."""
+    if settings.tracker.tracking_origin:
+        return settings.tracker.tracking_origin
+    host = f"[{settings.tracker.host}]" if ":" in settings.tracker.host else settings.tracker.host
+    port = settings.tracker.port or run_files.read_port(settings.run / "tracker.json")
+    return f"http://{host}:{port}"

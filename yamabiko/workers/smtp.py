@@ -1,0 +1,144 @@
+"""The SMTP worker: the mail server with the rules of the operator."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import time
+from pathlib import Path
+
+from classifier.reload import LiveRules
+from classifier.rulefile import RuleError
+from config.settings import Settings
+from mta.limits import Limits
+from mta.server import MtaServer, MtaSettings
+from store.guard import is_disk_low
+from yamabiko.counters import CountedEvents, StoreCounters
+from yamabiko.listening import cap_connections
+from yamabiko.service import StartError, WorkerContext
+
+_log = logging.getLogger(__name__)
+#: Seconds an answer about the disk holds; it is asked for every mail.
+_DISK_CHECK_S = 1.0
+_RULES_EVERY_TICKS = 2
+#: Rules a spare loaded while it waited, by directory; they are looked at again before they are used.
+_prepared: dict[Path, LiveRules] = {}
+
+
+class SmtpService:
+    """See yamabiko.service.Service."""
+
+    def __init__(self, context: WorkerContext) -> None:
+        """Load rules and certificate. Raises StartError when they are no good."""
+        self._context = context
+        self._rules_problem = ""
+        self._ticks = 0
+        self._disk = (0.0, False)
+        self._events = CountedEvents("yamabiko_smtp", "what the mail server did, by name (docs/smtp.md)")
+        self._store = StoreCounters(context.name, context.env, context.writer)
+        try:
+            directory = context.settings.rules_directory
+            self._rules = _prepared[directory] if directory in _prepared else LiveRules(directory)
+            self._server = MtaServer(
+                _settings(context),
+                keys=lambda: context.keys.value,
+                classifier=lambda: self._rules.classifier,
+                submit=context.writer.submit,
+                metrics=self._events,
+                is_disk_low=self._is_disk_low,
+            )
+        except RuleError as error:
+            raise StartError(str(error)) from error
+        except (OSError, ssl.SSLError) as error:
+            raise StartError(f"smtp.tls_certificate, smtp.tls_key: cannot be used: {error}.") from error
+
+    async def start(self) -> None:
+        """Listen, with the rules as they are now."""
+        self._follow_rules()
+        await self._server.start()
+
+    async def stop(self, grace_s: float) -> None:
+        """Drain."""
+        await asyncio.wait_for(self._server.stop(), grace_s)
+        self._flush()
+
+    def reload(self, settings: Settings) -> None:
+        """Read the certificate anew (S30)."""
+        try:
+            self._server.reload_tls()
+        except (OSError, ssl.SSLError) as error:
+            raise StartError(f"smtp.tls_certificate, smtp.tls_key: {error}; the old certificate stays.") from error
+
+    def tick(self) -> None:
+        """Follow the rule files, hand over the counts."""
+        self._flush()
+        self._ticks += 1
+        if self._ticks % _RULES_EVERY_TICKS == 0:
+            self._follow_rules()
+
+    def _follow_rules(self) -> None:
+        result = self._rules.refresh()
+        if result is None:
+            return
+        self._rules_problem = result.error
+        if result.is_taken:
+            _log.info("rules changed", extra={"version": result.version, "rules": result.count})
+        else:
+            self._events.count("rules_refused")
+            _log.error("rules refused, the old ones stay", extra={"problem": result.error, "version": result.version})
+
+    def problems(self) -> dict[str, str]:
+        """Return what is wrong with rules and disk."""
+        found = {}
+        if self._rules_problem:
+            found["rules"] = self._rules_problem
+        if self._is_disk_low():
+            found["disk"] = "free disk space is low; mail is answered 452"
+        return found
+
+    def _flush(self) -> None:
+        self._events.flush()
+        self._store.flush()
+
+    def _is_disk_low(self) -> bool:
+        now = time.monotonic()
+        if now - self._disk[0] > _DISK_CHECK_S:
+            settings = self._context.settings
+            low = is_disk_low(settings.data, min_free_bytes=settings.store.min_free_bytes)
+            self._disk = (now, low)
+        return self._disk[1]
+
+
+def prepare(settings: Settings) -> None:
+    """Load the rules beforehand: it takes longest. Bad ones are told by whoever needs them."""
+    try:
+        _prepared[settings.rules_directory] = LiveRules(settings.rules_directory)
+    except RuleError:
+        _prepared.clear()
+
+
+def make(context: WorkerContext) -> SmtpService:
+    """Return the service. Raises StartError."""
+    return SmtpService(context)
+
+
+def _settings(context: WorkerContext) -> MtaSettings:
+    smtp = context.settings.smtp
+    return MtaSettings(
+        hostname=smtp.hostname or smtp.return_path_domain,
+        return_path_domains=(smtp.return_path_domain,),
+        addresses=((context.host, context.port),),
+        plain_addresses=smtp.accepted_addresses,
+        limits=Limits(
+            message_bytes=smtp.max_message_bytes,
+            connections=cap_connections(smtp.max_connections),
+            connections_per_peer=smtp.max_connections_per_ip,
+            inflight_bytes=smtp.in_flight_bytes // context.settings.processes.smtp_workers,
+            drain_s=float(context.settings.processes.drain_s),
+        ),
+        tls_certificate=Path(smtp.tls_certificate) if smtp.tls_certificate else None,
+        tls_key=Path(smtp.tls_key) if smtp.tls_key else None,
+        node=context.settings.node,
+        slot=context.slot,
+    )

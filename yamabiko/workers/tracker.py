@@ -1,0 +1,84 @@
+"""The tracker worker: pixels, links and unsubscribe pages."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import time
+from urllib.parse import urlsplit
+
+from config.settings import Settings
+from tracker.app import build_app
+from tracker.server import TrackerServer
+from tracker.settings import IpPolicy, TrackerSettings
+from yamabiko.counters import CountedEvents, StoreCounters
+from yamabiko.service import WorkerContext
+
+
+class TrackerService:
+    """See yamabiko.service.Service."""
+
+    def __init__(self, context: WorkerContext) -> None:
+        """Build the application."""
+        self._context = context
+        self._events = CountedEvents("yamabiko_tracker", "what the tracker did, by name (docs/tracker.md)")
+        self._store = StoreCounters(context.name, context.env, context.writer)
+        settings = _settings(context)
+        app = build_app(
+            settings,
+            keys=lambda: context.keys.value,
+            submit=context.writer.submit,
+            clock=lambda: time.time_ns() // 1_000,
+            metrics=self._events,
+        )
+        self._server = TrackerServer(app, settings)
+
+    async def start(self) -> None:
+        """Listen."""
+        await self._server.start(self._context.host, self._context.port)
+
+    async def stop(self, grace_s: float) -> None:
+        """Drain."""
+        await asyncio.wait_for(self._server.stop(), grace_s)
+        self._flush()
+
+    def reload(self, settings: Settings) -> None:
+        """Nothing of the tracker's can change while it runs."""
+
+    def tick(self) -> None:
+        """Hand over the counts."""
+        self._flush()
+
+    def problems(self) -> dict[str, str]:
+        """Return nothing: what every worker has is checked by the worker."""
+        return {}
+
+    def _flush(self) -> None:
+        self._events.flush()
+        self._store.flush()
+
+
+def prepare(settings: Settings) -> None:
+    """Do beforehand what takes long: here, nothing beside the imports."""
+
+
+def make(context: WorkerContext) -> TrackerService:
+    """Return the service."""
+    return TrackerService(context)
+
+
+def _settings(context: WorkerContext) -> TrackerSettings:
+    settings = context.settings
+    policy = IpPolicy(settings.privacy.ip)
+    origin = urlsplit(settings.tracker.tracking_origin)
+    # Without an origin of its own the server is being tried out: any name may lead to it.
+    hosts = frozenset({origin.hostname.lower()}) if origin.hostname else frozenset[str]()
+    return TrackerSettings(
+        node=settings.node,
+        slot=context.slot,
+        hosts=hosts,
+        trusted_proxies=tuple(ipaddress.ip_network(network) for network in settings.tracker.trusted_proxies),
+        open_ip=policy,
+        click_ip=policy,
+        drain_s=max(float(settings.processes.drain_s) - 1.0, 0.5),
+    )
