@@ -29,6 +29,7 @@ from model.fact import DeliveryKey, Excluded, ExcludedKind, Fact, FactType, Plan
 from model.token import TokenFlag, day_of
 from store.errors import StoreError
 from store.fold import Receipt
+from store.reader import Listing
 from store.suppression import SuppressionKind
 
 _decode = msgspec.json.Decoder(SendRow).decode
@@ -46,7 +47,8 @@ _FLAGS = {
     for is_html in (False, True)
     for is_test in (False, True)
 }
-_DUPLICATE_DETAIL = "Listed before in this request"
+_IN_REQUEST = (ExcludedKind.DUPLICATE, "Listed before in this request")
+_LISTED_DETAIL = "Listed in this broadcast already"
 #: Batches whose commit is under way while the next one is read.
 _MAX_UNDER_WAY = 3
 #: Octets read from the connection at a time.
@@ -181,10 +183,21 @@ def _take_batch(listing: _Listing, lines: list[bytes]) -> _UnderWay:
         places.append((len(answers), read, _row_id(listing, index, line)))
         answers.append(b"")
     denials = _denials(listing, [row for _, row, _ in places])
+    known = _known(listing, [row for _, row, _ in places])
     accepted: list[tuple[int, _Row]] = []
-    for (place, row, row_id), denial in zip(places, denials, strict=True):
+    for (place, row, row_id), denial, before in zip(places, denials, known, strict=True):
         why = row.excluded or denial
-        facts.append(_planned(call, row, row_id))
+        planned = _planned(call, row, row_id)
+        if before is not None and why != _IN_REQUEST:
+            if planned.id[:8] == before.mark:
+                # The same request again: the same answer, whoever was suppressed meanwhile.
+                if before.excluded is None:
+                    accepted.append((place, row))
+                else:
+                    answers[place] = _excluded(row.index, before.excluded.kind, before.excluded.detail)
+                continue
+            why = (ExcludedKind.DUPLICATE, _LISTED_DETAIL)
+        facts.append(planned)
         if why is None:
             accepted.append((place, row))
             continue
@@ -219,7 +232,7 @@ def _read_row(listing: _Listing, index: int, line: bytes, facts: list[Fact]) -> 
     key = DeliveryKey(tenant, known[0], keys.recipient_number(tenant, address.folded))
     seen = (key.broadcast, key.recipient, row.test)
     if seen in listing.seen:
-        return _Row(index, row, key, (ExcludedKind.DUPLICATE, _DUPLICATE_DETAIL))
+        return _Row(index, row, key, _IN_REQUEST)
     listing.seen.add(seen)
     if address.local_part.lower() in call.services.role_addresses:
         return _Row(index, row, key, (ExcludedKind.ROLE, ROLE_DETAIL))
@@ -250,6 +263,19 @@ def _denials(listing: _Listing, rows: list[_Row]) -> list[tuple[ExcludedKind, st
         for place, denial in zip(places, denials, strict=True):
             if denial is not None:
                 result[place] = (_KINDS[denial.kind], denial.detail)
+    return result
+
+
+def _known(listing: _Listing, rows: list[_Row]) -> list[Listing | None]:
+    """Return how each row's recipient is listed already, by this request sent before or by another."""
+    reader = listing.call.services.reader
+    result: list[Listing | None] = [None] * len(rows)
+    for is_test in (False, True):
+        places = [place for place, row in enumerate(rows) if row.row.test is is_test]
+        if places:
+            found = reader.listings([rows[place].key for place in places], is_test=is_test)
+            for place, before in zip(places, found, strict=True):
+                result[place] = before
     return result
 
 

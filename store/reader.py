@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import msgpack
 
-from model.fact import DeliveryKey, Engaged, Fact, FactType, Planned, Report
+from model.fact import DeliveryKey, Engaged, Excluded, Fact, FactType, Planned, Report
 from store import keys
 from store.environment import Environment
 from store.log import read_fact
@@ -57,6 +57,15 @@ class Denial:
     detail: str
     expires_at_us: int | None
     seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """How a recipient is listed in a broadcast already: by which row first, and why not mailed, if so."""
+
+    #: first 8 octets of the id of the first PLANNED fact
+    mark: bytes
+    excluded: Excluded | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +161,11 @@ class Reader:
                 is_there = cursor.next()
         return Page(rows, None)
 
+    def listings(self, keys_: Sequence[DeliveryKey], *, is_test: bool = False) -> list[Listing | None]:
+        """Return how each recipient is listed already; None where it is not, whatever else came of it."""
+        with self._env.read() as txn:
+            return [self._listing(txn, key, is_test=is_test) for key in keys_]
+
     def timeline(self, key: DeliveryKey, *, is_test: bool = False) -> list[Fact]:
         """Return the facts of one delivery in order of time, clicks with their targets (B17)."""
         with self._env.read() as txn:
@@ -226,6 +240,18 @@ class Reader:
                 break
         failure = read_fact(self._env, txn, outcome.failure.seq) if outcome.failure else None
         return Delivery(key, outcome, planned, failure)
+
+    def _listing(self, txn: Transaction, key: DeliveryKey, *, is_test: bool) -> Listing | None:
+        raw = txn.get(key.pack(), db=self._env.db(_deliveries(is_test)))
+        if raw is None:
+            return None
+        entries = Record.unpack(raw).entries
+        planned = next((entry for entry in entries if entry.type == FactType.PLANNED), None)
+        if planned is None:
+            return None
+        excluded = next((entry for entry in entries if entry.type == FactType.EXCLUDED), None)
+        detail = read_fact(self._env, txn, excluded.seq).detail if excluded else None
+        return Listing(planned.mark, detail if isinstance(detail, Excluded) else None)
 
     def _with_target(self, txn: Transaction, fact: Fact) -> Fact:
         detail = fact.detail

@@ -90,7 +90,10 @@ async def test_another_request_for_the_same_people_counts_them_as_duplicates(api
     """Negative control of the test above."""
     rows = [row(number) for number in range(5)]
     await api.sends(rows, Idempotency_Key="one")
-    await api.sends(rows, Idempotency_Key="two")
+    again = await api.sends(rows, Idempotency_Key="two")
+    assert await listed(api) == 10
+    assert {answer["excluded"] for answer in again.lines} == {"duplicate"}
+    assert (await api.sends(rows, Idempotency_Key="two")).lines == again.lines
     assert await listed(api) == 10
 
 
@@ -101,6 +104,17 @@ async def test_suppressed_people_are_excluded_with_the_exact_words(api: Api) -> 
     await api.services.writer.submit([failed(api, "spring", answer["recipient"])])
     again = (await api.sends([row(broadcast="summer")])).lines[0]
     assert again == {"row": 0, "excluded": "bounce", "detail": "Blacklist: Bounce (worker:address in bounce list)"}
+
+
+async def test_a_request_sent_again_is_answered_alike_whoever_was_suppressed_meanwhile(api: Api) -> None:
+    from tests.console.test_broadcasts import failed
+
+    rows = [row(1), row(2), row(3, address="info@example.jp")]
+    first = await api.sends(rows, Idempotency_Key="one")
+    await api.services.writer.submit([failed(api, "spring", first.lines[0]["recipient"])])
+    assert (await api.sends(rows, Idempotency_Key="one")).lines == first.lines
+    counts = api.services.reader.counts(1, api.services.keys().broadcast_number(1, "spring"))
+    assert (counts["listed"], counts["state.undelivered"], counts.get("excluded.bounce", 0)) == (3, 1, 0)
 
 
 async def test_nothing_is_answered_before_it_is_durable(env: Environment, keys: KeyRing) -> None:
