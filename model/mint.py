@@ -25,6 +25,7 @@ UNSUBSCRIBE_PREFIX = "unsubscribe"
 FEEDBACK_PREFIX = "fbl"
 TOKEN_HEADER = "X-Yamabiko-Token"  # noqa: S105 - the name of a header
 
+#: octets
 _MAX_TARGET = 4_096
 _BAD_IN_TARGET = frozenset(map(chr, range(0x21))) | {"\\", "\x7f", "<", ">", '"', "`"}
 
@@ -151,7 +152,7 @@ def open_click(token_text: str, place: str, encoded_target: str, keys: KeyRing) 
     Raises TokenError when anything was altered, TargetError when the signed target is one we do not
     redirect to (checked again here, T1).
     """
-    if len(encoded_target) > _MAX_TARGET * 2 or not encoded_target.isascii():
+    if len(encoded_target) > _MAX_TARGET * 4 // 3 + 1 or not encoded_target.isascii():
         raise TokenError("not a token")
     try:
         padding = "=" * (-len(encoded_target) % 4)
@@ -169,7 +170,7 @@ def open_click(token_text: str, place: str, encoded_target: str, keys: KeyRing) 
 
 def check_target(target: str) -> None:
     """Raise TargetError unless ``target`` is an absolute http(s) URL with a host and nothing tricky (T1)."""
-    if len(target) > _MAX_TARGET or not _BAD_IN_TARGET.isdisjoint(target):
+    if len(target.encode("utf-8", "surrogatepass")) > _MAX_TARGET or not _BAD_IN_TARGET.isdisjoint(target):
         raise TargetError("the link has a character or a length that is not allowed")
     try:
         parts = urlsplit(target)

@@ -40,7 +40,7 @@ class Visitors:
             try:
                 async with self._http.request(method, url, headers=headers, allow_redirects=False) as reply:
                     await reply.read()
-                    if reply.status in (200, 302) and reply.headers.get("X-Recorded") != "pending":
+                    if reply.status in (200, 302) and reply.headers.get("X-Recorded") != "unsure":
                         self.sure[name] += 1
                         return dict(reply.headers)
                     self.unsure[name] += 1

@@ -1,0 +1,91 @@
+"""Run the tracker: one process on one event loop, sharing its port with its siblings by SO_REUSEPORT (decision 8)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Sequence
+
+import uvloop
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from tracker.settings import TrackerSettings
+
+_BACKLOG = 1_024
+_MAX_LINE = 8_190
+_MAX_HEADERS = 64
+# How long the rest of a body nobody wants may keep its connection open.
+_LINGER_S = 2.0
+
+
+class _OwnErrorsOnly(logging.Filter):
+    """Drops what aiohttp logs of malformed requests: a traceback with the octets sent, addresses included (T8)."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether ``record`` is to be logged."""
+        return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+def _make_logger() -> logging.Logger:
+    logger = logging.getLogger("tracker.http")
+    if not logger.filters:
+        logger.addFilter(_OwnErrorsOnly())
+    return logger
+
+
+class TrackerServer:
+    """A running tracker: ``start``, then ``stop``, which drains."""
+
+    def __init__(self, app: web.Application, settings: TrackerSettings) -> None:
+        """``app`` comes from tracker.app.build_app with the same ``settings``."""
+        self._runner = web.AppRunner(
+            app,
+            logger=_make_logger(),
+            access_log=None,  # it would write addresses and whole tokens (T8)
+            keepalive_timeout=settings.keepalive_s,
+            shutdown_timeout=settings.drain_s,
+            lingering_time=_LINGER_S,
+            max_line_size=_MAX_LINE,
+            max_field_size=_MAX_LINE,
+            max_headers=_MAX_HEADERS,
+            # The store must hear of a visit though the visitor has left.
+            handler_cancellation=False,
+        )
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen on ``host`` and ``port`` (0: any free one). Return the port. Raises OSError if it is taken."""
+        await self._runner.setup()
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.setblocking(False)
+        listener.bind((host, port))
+        await web.SockSite(self._runner, listener, backlog=_BACKLOG).start()
+        return int(listener.getsockname()[1])
+
+    @property
+    def addresses(self) -> Sequence[object]:
+        """What is listened on."""
+        return self._runner.addresses
+
+    async def stop(self) -> None:
+        """Take no more connections, finish the requests under way and their facts, then close."""
+        await self._runner.cleanup()
+
+
+async def serve(app: web.Application, settings: TrackerSettings, host: str, port: int, stopped: asyncio.Event) -> None:
+    """Run until ``stopped`` is set. Signals are the caller's business."""
+    server = TrackerServer(app, settings)
+    await server.start(host, port)
+    try:
+        await stopped.wait()
+    finally:
+        await server.stop()
+
+
+def run(app: web.Application, settings: TrackerSettings, host: str, port: int, stopped: asyncio.Event) -> None:
+    """Run ``serve`` on a uvloop of its own; returns when it has stopped."""
+    uvloop.run(serve(app, settings, host, port, stopped))
