@@ -31,6 +31,7 @@ from mta.replies import Reply
 from mta.return_path import Destination, DestinationKind, ReturnPaths
 from mta.session import SmtpSession
 from mta.tls import load_tls_context
+from store.errors import FactRefusedError
 
 log = logging.getLogger(__name__)
 
@@ -232,7 +233,13 @@ class MtaServer:
         is_stored = False
         try:
             facts = await self._facts_of(envelope, open_to)
-            await self._submit(facts)
+            try:
+                await self._submit(facts)
+            except FactRefusedError:
+                # No retry would help: the mail itself is kept instead, for a person to look at.
+                log.exception("facts refused, mail kept unread")
+                facts = take_in(envelope, None, open_to, self._keys(), self._rules)
+                await self._submit(facts)
             is_stored = True
         finally:
             if not is_stored:

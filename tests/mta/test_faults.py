@@ -209,3 +209,18 @@ async def test_a_fault_within_the_message_ends_the_session(monkeypatch: pytest.M
         assert await peer.rest() == [str(replies.INTERNAL)]
         await peer.close()
         assert world.server.budget.used == 0
+
+
+async def test_a_mail_whose_facts_are_refused_is_kept_unread() -> None:
+    """No retry would help, so the sender is not told to try again for days."""
+
+    async with serving() as world:
+
+        def refuse_once() -> None:
+            world.store.before = None
+            raise errors.FactRefusedError("a fact nobody can store")
+
+        world.store.before = refuse_once
+        assert await (await world.call()).deliver(minted().return_path) == str(replies.STORED)
+        (fact,) = world.store.all
+        assert (fact.type.name, world.store.calls) == ("UNMATCHED", 2)
