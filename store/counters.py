@@ -5,10 +5,48 @@ Every count is a sum over deliveries of what ``contribution`` returns; the ident
 
 from __future__ import annotations
 
-from store.outcome import Outcome, State
-from store.record import Record
+from functools import lru_cache
+
+from model.fact import Agent, FactType
+from store.outcome import Outcome, State, settle
+from store.record import Entry, Overflow, Record
 
 Counts = dict[str, int]
+#: Clicks from which on their times matter to whether a machine made them.
+_JUDGED_TOGETHER = 3
+
+
+def contributions(record: Record) -> tuple[Counts, dict[int, Counts]]:
+    """Return what a record adds to its broadcast's counts, and to those of each link. Do not change either.
+
+    Most records look like many others: a planned mail opened once counts like any planned mail opened once.
+    Where times play no part in the outcome the answer is remembered by the rest of the evidence.
+    """
+    clicks = 0
+    for entry in record.entries:
+        if entry.type == FactType.CLICKED:
+            clicks += 1
+        if clicks >= _JUDGED_TOGETHER or (entry.type in (FactType.OPENED, FactType.CLICKED) and
+                                          entry.extra[0] == Agent.HONEYPOT):  # fmt: skip
+            return _contributions(record)
+    if len(record.entries) > 8:
+        return _contributions(record)
+    shape = tuple((entry.type, entry.extra) for entry in record.entries)
+    return _remembered(record.is_html, shape, record.overflow)
+
+
+@lru_cache(maxsize=16_384)
+def _remembered(
+    is_html: bool, shape: tuple[tuple[int, tuple[int, ...]], ...], overflow: Overflow
+) -> tuple[Counts, dict[int, Counts]]:
+    # Entries are kept in the order of their times, so places can stand for times.
+    entries = [Entry(fact_type, place, bytes((place,)), extra, 0) for place, (fact_type, extra) in enumerate(shape)]
+    return _contributions(Record(is_html, entries, overflow))
+
+
+def _contributions(record: Record) -> tuple[Counts, dict[int, Counts]]:
+    outcome = settle(record)
+    return contribution(outcome), link_contribution(outcome)
 
 
 def contribution(outcome: Outcome) -> Counts:

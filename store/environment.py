@@ -7,6 +7,7 @@ Never ``writemap``, ``sync=False`` or ``metasync=False``: each loses acknowledge
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,8 @@ from store.transaction import Database, Transaction
 #: Address space, not disk: the file grows only as facts come (D6).
 DEFAULT_MAP_SIZE = 64 * 2**30
 _MAX_READERS = 1024
+#: With less room than this an input/output error means a full disk.
+_FULL_BYTES = 2**20
 _MOUNTS = Path("/proc/self/mounts")
 _REMOTE_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs"})
 
@@ -77,7 +80,7 @@ class Environment:
         Raises StoreCorruptError when pages are damaged, StoreFailedError after a failed write of the meta page,
         StoreError otherwise.
         """
-        with _own_errors(), self._transaction(write=False) as txn:
+        with _own_errors(self.path), self._transaction(write=False) as txn:
             yield txn
 
     @contextmanager
@@ -87,17 +90,17 @@ class Environment:
         Raises StoreFullError when disk or map is full (nothing of the block is kept), StoreFailedError when
         LMDB must be opened anew, StoreError otherwise.
         """
-        with _own_errors(), self._transaction(write=True) as txn:
+        with _own_errors(self.path), self._transaction(write=True) as txn:
             yield txn
 
     def grow(self, needed: int) -> None:
         """Double the map, at least to ``needed`` bytes, once no transaction of this process is open."""
-        with _own_errors():
+        with _own_errors(self.path):
             self._resize(max(self.info()["map_size"] * 2, needed))
 
     def info(self) -> dict[str, int]:
         """Return map size and use in bytes, number of readers, and how far the oldest reader lags."""
-        with _own_errors(), self._inside():
+        with _own_errors(self.path), self._inside():
             info, stat = self._env.info(), self._env.stat()
         oldest = min((int(line.split()[2]) for line in self._reader_lines()), default=info["last_txnid"])
         return {
@@ -115,7 +118,7 @@ class Environment:
 
     def reap_readers(self) -> int:
         """Free the reader slots of processes that died (D7); returns how many."""
-        with _own_errors():
+        with _own_errors(self.path):
             return int(self._env.reader_check())
 
     def copy(self, path: Path) -> None:
@@ -235,7 +238,7 @@ def _sync_directory(path: Path) -> None:
 
 
 @contextmanager
-def _own_errors() -> Iterator[None]:
+def _own_errors(path: Path) -> Iterator[None]:
     """Turn LMDB's errors into ours, so that nobody else need know it."""
     try:
         yield
@@ -248,6 +251,9 @@ def _own_errors() -> Iterator[None]:
     except (lmdb.CorruptedError, lmdb.PageNotFoundError) as error:
         raise StoreCorruptError(f"a page of the store is damaged: {error}") from error
     except lmdb.Error as error:
+        # A write that a full disk cut short comes as EIO.
+        if shutil.disk_usage(path).free < _FULL_BYTES:
+            raise StoreFullError("the disk is full") from error
         raise StoreError(f"the transaction failed: {error}") from error
 
 

@@ -18,11 +18,10 @@ from model.errors import AddressError
 from model.fact import Agent, BroadcastSet, DeliveryKey, Engaged, Fact, FactType, Planned, Report
 from store import keys
 from store.codec import pack_chunks, pack_fact
-from store.counters import Counts, contribution, is_empty, link_contribution
+from store.counters import Counts, contributions, is_empty
 from store.environment import Environment
 from store.errors import StoreCorruptError, StoreError
 from store.log import read_fact
-from store.outcome import settle
 from store.record import Entry, Overflow, Record, entry_of
 from store.suppression import fold_recipient
 from store.transaction import Database, Transaction
@@ -210,8 +209,7 @@ class Fold:
             if is_empty(record) or not key.broadcast:
                 touched = _Touched(record, {}, {})
             else:
-                outcome = settle(record)
-                touched = _Touched(record, contribution(outcome), link_contribution(outcome))
+                touched = _Touched(record, *contributions(record))
             self._touched[key, is_test] = touched
         return touched
 
@@ -252,16 +250,14 @@ class Fold:
         self._put(name, key.pack(), touched.record.pack(), overwrite=True)
         if not key.broadcast:
             return
-        outcome = settle(touched.record)
+        after, links = contributions(touched.record)
         base = keys.broadcast_key(key.tenant, key.broadcast)
         scope = base + (keys.SCOPE_TEST if is_test else keys.SCOPE_ALL)
-        after = contribution(outcome)
         _add_difference(counts.setdefault(scope, {}), touched.before, after)
         if is_test:
             return
         if _can_unmask(touched.before, after):
             self._recipients[key.tenant, key.recipient] = True
-        links = link_contribution(outcome)
         for link in links.keys() | touched.links_before.keys():
             change = counts.setdefault(base + keys.link_scope(link), {})
             _add_difference(change, touched.links_before.get(link, {}), links.get(link, {}))

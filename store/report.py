@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from model.cause import SPECS, Cause, Reason, SansanClass
 from store.outcome import Evidence, State
@@ -12,6 +13,13 @@ from store.reader import Broadcast
 _HOUR_US = 3_600_000_000
 #: A broadcast that is not sent yet has reached nobody, whatever is assumed.
 _UNSENT = frozenset({"draft", "scheduled"})
+#: Counts shown as they are.
+_PLAIN = (
+    *("listed", "targeted", "hard", "soft", "clicked_users", "opens_machine", "opens_raw", "clicks", "clicks_machine"),
+    *("clicks_raw", "complaints", "complaints_form", "unsubs", "resubs", "auto_replies", "conflicts"),
+)
+#: Numbers that text mail does not have.
+_SEEN = (*("opens", "opened_users", "opened_pixel", "opened_inferred", "clicked_of_opened", "unopened", "not_clicked"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,44 +92,25 @@ def build_report(
     evidence = {e.value: get(f"reached.{e}", 0) for e in Evidence}
     evidence[Evidence.ASSUMED] += assumed
     is_text = _is_text(counts, broadcast, reached_html)
-    opened = get("opened_users", 0)
-    both = get("clicked_of_opened", 0)
-    report = Report(
-        listed=get("listed", 0),
+    seen: dict[str, Any] = {name: None if is_text else get(name, 0) for name in _SEEN}
+    if not is_text:
+        seen["unopened"] = reached_html - seen["opened_users"]
+        seen["not_clicked"] = seen["opened_users"] - seen["clicked_of_opened"]
+    plain: dict[str, Any] = {name: get(name, 0) for name in _PLAIN}
+    return Report(
+        **plain,
+        **seen,
+        **_failures(counts),
         excluded=_prefixed(counts, "excluded."),
-        targeted=get("targeted", 0),
         reached=reached,
         evidence=evidence,
         undelivered=undelivered,
-        hard=get("hard", 0),
-        soft=get("soft", 0),
         in_flight=deferred + waiting - assumed,
         deferred=deferred,
         cancelled=get(f"state.{State.CANCELLED}", 0),
-        opened_users=None if is_text else opened,
-        opened_pixel=None if is_text else get("opened_pixel", 0),
-        opened_inferred=None if is_text else get("opened_inferred", 0),
-        unopened=None if is_text else reached_html - opened,
-        clicked_users=get("clicked_users", 0),
-        clicked_of_opened=None if is_text else both,
-        not_clicked=None if is_text else opened - both,
-        opens=None if is_text else get("opens", 0),
-        opens_machine=get("opens_machine", 0),
-        opens_raw=get("opens_raw", 0),
-        clicks=get("clicks", 0),
-        clicks_machine=get("clicks_machine", 0),
-        clicks_raw=get("clicks_raw", 0),
-        complaints=get("complaints", 0),
-        complaints_form=get("complaints_form", 0),
-        unsubs=get("unsubs", 0),
-        resubs=get("resubs", 0),
-        auto_replies=get("auto_replies", 0),
-        conflicts=get("conflicts", 0),
-        **_failures(counts),
         rates=_rates(counts, reached, reached_html, undelivered, is_text=is_text),
         is_assuming=is_assuming,
     )
-    return report
 
 
 def _is_text(counts: Mapping[str, int], broadcast: Broadcast | None, reached_html: int) -> bool:
@@ -136,7 +125,7 @@ def _prefixed(counts: Mapping[str, int], prefix: str) -> dict[str, int]:
     return {name.removeprefix(prefix): count for name, count in counts.items() if name.startswith(prefix)}
 
 
-def _failures(counts: Mapping[str, int]) -> dict[str, dict[str, int]]:
+def _failures(counts: Mapping[str, int]) -> dict[str, Any]:
     """Return the undelivered by cause, channel and the two vocabularies of twelve; each sums to undelivered."""
     causes: dict[str, int] = {}
     channels: dict[str, int] = {}
