@@ -57,6 +57,8 @@ def _boundary(services: Services) -> Middleware:
         try:
             response = await handler(request)
         except ProblemError as error:
+            if isinstance(error.__cause__, StoreError):
+                _log.error("store failed", exc_info=error.__cause__)
             response = error.response()
         except web.HTTPException as error:
             response = _from_router(error).response()

@@ -260,6 +260,25 @@ class SuppressionPage(Struct, frozen=True):
     next: str | None
 
 
+class UnmatchedOut(Struct, frozen=True):
+    """A mail that came back without proof of ours; ``why`` says what was missing."""
+
+    at: datetime
+    kind: str
+    why: str
+    address: str | None
+    cause: str | None
+    diagnostic: str
+    subject: str
+
+
+class UnmatchedPage(Struct, frozen=True):
+    """Fifty such mails, oldest first."""
+
+    unmatched: list[UnmatchedOut]
+    next: str | None
+
+
 class HealthRow(Struct, frozen=True):
     """One check."""
 

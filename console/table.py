@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from console import broadcasts, reports, rewrite, schema, sends, status, suppressions
+from console import broadcasts, reports, rewrite, schema, sends, status, suppressions, unmatched
 from console.identity import Scope
 from console.problem import MEDIA_TYPE, Problem
 from console.route import JSON, NDJSON, Answer, Public, Route
@@ -78,6 +78,11 @@ ROUTES: tuple[Route, ...] = (
         "Lift one recipient's suppression of a kind; kept with reason and name.", suppressions.release,
         (Answer(204, "Lifted; durable."), _NOT_FOUND),
         path_type=schema.SuppressionPath, query_type=schema.ReleaseQuery,
+    ),
+    Route(
+        "GET", "/v1/unmatched", Scope.RECIPIENTS_READ, "listUnmatched",
+        "Mails that came back without proof of ours, fifty a page: shown, never counted.", unmatched.list_unmatched,
+        (Answer(200, "A page.", schema.UnmatchedPage),), query_type=schema.PageQuery,
     ),
     Route(
         "GET", "/healthz", Public.YES, "healthz", "Whether the server is well.", status.healthz,

@@ -15,7 +15,8 @@ _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u0080-\U0010ffff]+"
 _LOCAL = re.compile(rf"(?:\.*{_ATOM}(?:\.+{_ATOM})*\.*)\Z")
 _QUOTED = re.compile(r'"(?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*"\Z')
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_\-]{0,61}[a-z0-9_])?\Z")
-_LITERAL = re.compile(r"\[[0-9A-Fa-f:.]+\]\Z|\[IPv6:[0-9A-Fa-f:.]+\]\Z")
+# RFC 5321 4.1.3
+_LITERAL = re.compile(r"\[(?:ipv6:)?[0-9a-f:.]+\]\Z", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

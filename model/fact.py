@@ -7,7 +7,7 @@ however often and by whatever way it comes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from hashlib import blake2b
 from typing import NamedTuple
@@ -368,7 +368,13 @@ class Fact:
             case Unsubscribed():
                 return (*base, self.at_us, int(detail.via), int(detail.reason), detail.everything)
             case BroadcastSet() | Cancelled() | Released():
-                return (*base, self.at_us, detail)
+                return (*base, self.at_us, *_said(detail))
+
+
+def _said(detail: Detail) -> tuple[tuple[str, object], ...]:
+    """Return the fields that say something, so that a field appended later changes no identity made before."""
+    given = ((field.name, getattr(detail, field.name), field.default) for field in fields(detail))
+    return tuple((name, value) for name, value, default in given if value != default)
 
 
 class UniqueClock:

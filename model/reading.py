@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 
 from model.cause import SPECS, Cause, Fault, Permanence, Reason
@@ -59,11 +60,13 @@ class Verdict:
     is_dead: bool = False
     #: reply code and enhanced status disagree about the class (mission A17)
     conflict: bool = False
+    #: the class that the text states, where the cause is known to be another (au's "User unknown" is a filter)
+    stated: Reason | None = None
 
     @property
     def reason(self) -> Reason:
-        """The corpus's class of the cause."""
-        return SPECS[self.cause].reason
+        """The corpus's class: what the text states, else that of the cause."""
+        return self.stated or SPECS[self.cause].reason
 
     @property
     def fault(self) -> Fault:
@@ -103,6 +106,22 @@ class Returned:
 
 
 @dataclass(frozen=True, slots=True)
+class Absence:
+    """What an automatic reply says in words (N17): suggestions to a person, never reason enough to suppress."""
+
+    #: the first day on which its author is back, as far as the text says
+    back_on: date | None = None
+    #: the author no longer works there
+    has_left: bool = False
+    #: where the author can be reached from now on
+    new_addresses: tuple[str, ...] = ()
+    #: who stands in
+    contacts: tuple[str, ...] = ()
+    #: the sentences all this rests on, as written
+    sentences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """All that one mail says."""
 
@@ -123,6 +142,8 @@ class Reading:
     #: Feedback-Type of a complaint, lower case
     feedback_type: str | None = None
     auto_reply: AutoReplyKind | None = None
+    #: what an automatic reply suggests; None when it suggests nothing
+    absence: Absence | None = None
     #: delivered-notice that a person caused by reading (RFC 8098)
     is_read_receipt: bool = False
     returned: Returned = field(default_factory=Returned)

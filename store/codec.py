@@ -6,7 +6,6 @@ class, trailing defaults left out. Fields may be appended to a detail class, nev
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, fields
 from typing import Any
@@ -27,6 +26,8 @@ from model.fact import (
     UnsubscribeVia,
 )
 from store.errors import FactRefusedError, StoreCorruptError
+from store.keys import seq_key
+from store.sealed import pack_value, unpack_value
 
 _IS_TEST, _IS_HTML = 1, 2
 #: Two chunks fit into one 4 kB page of LMDB; larger values would take pages of their own.
@@ -121,13 +122,13 @@ def pack_chunks(first_seq: int, packed: Iterable[bytes]) -> list[tuple[int, byte
     size, seq = 0, first_seq
     for raw in packed:
         if current and size + len(raw) > CHUNK_BYTES:
-            chunks.append((seq, _seal(seq, current)))
+            chunks.append((seq, pack_value(seq_key(seq), current)))
             seq += len(current)
             current, size = [], 0
         current.append(raw)
         size += len(raw) + 3
     if current:
-        chunks.append((seq, _seal(seq, current)))
+        chunks.append((seq, pack_value(seq_key(seq), current)))
     return chunks
 
 
@@ -136,16 +137,5 @@ def unpack_chunk(first_seq: int, value: bytes) -> list[bytes]:
 
     Raises StoreCorruptError when the checksum, which covers that number too, does not fit (D11).
     """
-    if len(value) < 5 or _checksum(first_seq, value[4:]) != value[:4]:
-        raise StoreCorruptError("a chunk of the log does not pass its checksum")
-    facts: list[bytes] = msgpack.unpackb(value[4:])
+    facts: list[bytes] = unpack_value(seq_key(first_seq), value)
     return facts
-
-
-def _seal(first_seq: int, facts: list[bytes]) -> bytes:
-    body: bytes = msgpack.packb(facts)
-    return _checksum(first_seq, body) + body
-
-
-def _checksum(first_seq: int, body: bytes) -> bytes:
-    return zlib.crc32(body, zlib.crc32(first_seq.to_bytes(8, "big"))).to_bytes(4, "big")

@@ -10,8 +10,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-import msgpack
-
 from model.address import Address
 from model.cause import Channel
 from model.errors import AddressError
@@ -23,6 +21,7 @@ from store.environment import Environment
 from store.errors import StoreCorruptError, StoreError
 from store.log import read_fact
 from store.record import Entry, Overflow, Record, entry_of
+from store.sealed import pack_value, unpack_value
 from store.suppression import fold_recipient
 from store.transaction import Database, Transaction
 
@@ -205,7 +204,8 @@ class Fold:
         touched = self._touched.get((key, is_test))
         if touched is None:
             name = keys.TEST_DELIVERIES if is_test else keys.DELIVERIES
-            record = Record.unpack(self._txn.get(key.pack(), db=self._env.db(name)))
+            place = key.pack()
+            record = Record.unpack(place, self._txn.get(place, db=self._env.db(name)))
             if is_empty(record) or not key.broadcast:
                 touched = _Touched(record, {}, {})
             else:
@@ -216,19 +216,20 @@ class Fold:
     def _broadcast(self, tenant: int, number: int) -> dict[str, object]:
         row = self._broadcasts.get((tenant, number))
         if row is None:
-            raw = self._txn.get(keys.broadcast_key(tenant, number), db=self._env.db(keys.BROADCASTS))
-            row = msgpack.unpackb(raw) if raw else {"times": {}, "first_seq": self._next_seq}
+            key = keys.broadcast_key(tenant, number)
+            raw = self._txn.get(key, db=self._env.db(keys.BROADCASTS))
+            row = unpack_value(key, raw) if raw else {"times": {}, "first_seq": self._next_seq}
             self._broadcasts[tenant, number] = row
         return row
 
     def _load_counts(self, key: bytes) -> dict[str, Any]:
         raw = self._txn.get(key, db=self._env.db(keys.COUNTERS))
-        counts: dict[str, Any] = msgpack.unpackb(raw) if raw else {}
+        counts: dict[str, Any] = unpack_value(key, raw) if raw else {}
         return counts
 
     def _put_counts(self, key: bytes, row: dict[str, Any]) -> None:
         # Sorted, so that equal counts are equal bytes whatever their history.
-        self._put(keys.COUNTERS, key, msgpack.packb(dict(sorted(row.items()))), overwrite=True)
+        self._put(keys.COUNTERS, key, pack_value(key, dict(sorted(row.items()))), overwrite=True)
 
     # Writing
 
@@ -247,7 +248,8 @@ class Fold:
 
     def _write_delivery(self, key: DeliveryKey, is_test: bool, touched: _Touched, counts: dict[bytes, Counts]) -> None:
         name = keys.TEST_DELIVERIES if is_test else keys.DELIVERIES
-        self._put(name, key.pack(), touched.record.pack(), overwrite=True)
+        place = key.pack()
+        self._put(name, place, touched.record.pack(place), overwrite=True)
         if not key.broadcast:
             return
         after, links = contributions(touched.record)
@@ -292,7 +294,7 @@ class Fold:
                 first_seq = row["first_seq"]
                 assert isinstance(first_seq, int)
                 self._put(keys.BROADCAST_ORDER, keys.tenant_seq_key(tenant, first_seq) + key[2:], b"")
-            self._put(keys.BROADCASTS, key, msgpack.packb(row), overwrite=True)
+            self._put(keys.BROADCASTS, key, pack_value(key, row), overwrite=True)
 
     def _write_suppressions(self) -> None:
         db = self._env.db(keys.SUPPRESSED)
@@ -305,7 +307,7 @@ class Fold:
                 self._txn.delete(key, db=db)
             for entry in entries:
                 key = keys.suppressed_key(tenant, recipient, entry.kind, entry.broadcast)
-                self._put(keys.SUPPRESSED, key, entry.pack())
+                self._put(keys.SUPPRESSED, key, entry.pack(key))
 
     def _suppressed_keys(self, tenant: int, recipient: int) -> list[bytes]:
         return list(_scan_keys(self._txn, self._env.db(keys.SUPPRESSED), keys.recipient_prefix(tenant, recipient)))
@@ -322,7 +324,7 @@ class Fold:
             raw = self._txn.get(key.pack(), db=self._env.db(keys.DELIVERIES))
             if raw is None:
                 continue
-            record = Record.unpack(raw)
+            record = Record.unpack(key.pack(), raw)
             records.append((key, record))
             domain = domain or self._domain_of(record.entries)
         return records, domain

@@ -227,7 +227,7 @@ def _put_new(txn: Transaction, key: bytes, value: bytes, db: Database, *, append
 def _restore_overflow(env: Environment, target: Environment) -> None:
     for name, is_test in ((keys.DELIVERIES, False), (keys.TEST_DELIVERIES, True)):
         for rows in _batched(_rows(env, name)):
-            flooded = [(key, overflow) for key, value in rows if any(overflow := _overflow_of(value))]
+            flooded = [(key, overflow) for key, value in rows if any(overflow := _overflow_of(key, value))]
             if flooded:
                 with target.write() as txn:
                     fold = Fold(target, txn)
@@ -236,10 +236,10 @@ def _restore_overflow(env: Environment, target: Environment) -> None:
                     fold.finish(write_log=False)
 
 
-def _overflow_of(value: bytes) -> Overflow:
+def _overflow_of(key: bytes, value: bytes) -> Overflow:
     """Return what a stored record only counts. Of a record that cannot be read it is lost, the rest is folded."""
     try:
-        return Record.unpack(value).overflow
+        return Record.unpack(key, value).overflow
     except StoreCorruptError:
         return Overflow()
 

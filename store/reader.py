@@ -6,14 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-import msgpack
-
 from model.fact import DeliveryKey, Engaged, Excluded, Fact, FactType, Planned, Report
 from store import keys
 from store.environment import Environment
 from store.log import read_fact
 from store.outcome import Outcome, settle
 from store.record import Record
+from store.sealed import unpack_value
 from store.suppression import DENIALS, Suppression, SuppressionKind, choose
 from store.transaction import Cursor, Transaction
 
@@ -135,7 +134,7 @@ class Reader:
         with self._env.read() as txn, txn.cursor(db=self._env.db(keys.COUNTERS)) as cursor:
             is_there = cursor.set_range(prefix)
             while is_there and cursor.key().startswith(prefix):
-                row: dict[str, Any] = msgpack.unpackb(cursor.value())
+                row: dict[str, Any] = unpack_value(cursor.key(), cursor.value())
                 target = str(row.pop("target", ""))
                 result.append((int.from_bytes(cursor.key()[len(prefix) :], "big"), target, row))
                 is_there = cursor.next()
@@ -170,7 +169,7 @@ class Reader:
         """Return the facts of one delivery in order of time, clicks with their targets (B17)."""
         with self._env.read() as txn:
             raw = txn.get(key.pack(), db=self._env.db(_deliveries(is_test)))
-            facts = [read_fact(self._env, txn, entry.seq) for entry in Record.unpack(raw).entries]
+            facts = [read_fact(self._env, txn, entry.seq) for entry in Record.unpack(key.pack(), raw).entries]
             return [self._with_target(txn, fact) for fact in facts]
 
     def mailed(self, tenant: int, recipient: int) -> list[int]:
@@ -216,21 +215,22 @@ class Reader:
     # Inside one transaction
 
     def _broadcast(self, txn: Transaction, tenant: int, number: int) -> Broadcast | None:
-        raw = txn.get(keys.broadcast_key(tenant, number), db=self._env.db(keys.BROADCASTS))
+        key = keys.broadcast_key(tenant, number)
+        raw = txn.get(key, db=self._env.db(keys.BROADCASTS))
         if raw is None:
             return None
-        row: dict[str, Any] = msgpack.unpackb(raw)
+        row: dict[str, Any] = unpack_value(key, raw)
         times: dict[str, int] = row.pop("times")
         row.pop("first_seq")
         return Broadcast(tenant, number, updated_at_us=max(times.values(), default=None), **row)
 
     def _counts(self, txn: Transaction, key: bytes) -> dict[str, int]:
         raw = txn.get(key, db=self._env.db(keys.COUNTERS))
-        counts: dict[str, int] = msgpack.unpackb(raw) if raw else {}
+        counts: dict[str, int] = unpack_value(key, raw) if raw else {}
         return counts
 
     def _delivery(self, txn: Transaction, key: DeliveryKey, raw: bytes) -> Delivery:
-        record = Record.unpack(raw)
+        record = Record.unpack(key.pack(), raw)
         outcome = settle(record)
         planned: Planned | None = None
         for entry in record.entries:
@@ -245,7 +245,7 @@ class Reader:
         raw = txn.get(key.pack(), db=self._env.db(_deliveries(is_test)))
         if raw is None:
             return None
-        entries = Record.unpack(raw).entries
+        entries = Record.unpack(key.pack(), raw).entries
         planned = next((entry for entry in entries if entry.type == FactType.PLANNED), None)
         if planned is None:
             return None
@@ -305,4 +305,4 @@ def _deliveries(is_test: bool) -> bytes:
 
 
 def _suppression(key: bytes, value: bytes) -> Suppression:
-    return Suppression.unpack(key[10], int.from_bytes(key[11:], "big"), value)
+    return Suppression.unpack(key, value)

@@ -24,6 +24,7 @@ from model.fact import (
     Unsubscribed,
 )
 from store.errors import StoreCorruptError
+from store.sealed import pack_value, unpack_value
 
 _US_PER_DAY = 86_400_000_000
 #: Opens, and clicks, of one delivery kept one by one a day; beyond it they are only counted (T10).
@@ -111,19 +112,19 @@ class Record:
         name = ("opens" if entry.type == FactType.OPENED else "clicks") + ("_machine" if is_machine else "")
         self.overflow = self.overflow._replace(**{name: getattr(self.overflow, name) + 1})
 
-    def pack(self) -> bytes:
-        """Return the stored form."""
+    def pack(self, key: bytes) -> bytes:
+        """Return the form in which it is stored under ``key``."""
         rows = [tuple(entry) for entry in self.entries]
         tail = () if self.overflow == Overflow() else (tuple(self.overflow),)
-        return bytes(msgpack.packb((int(self.is_html), rows, *tail)))
+        return pack_value(key, (int(self.is_html), rows, *tail))
 
     @classmethod
-    def unpack(cls, raw: bytes | None) -> Record:
+    def unpack(cls, key: bytes, raw: bytes | None) -> Record:
         """Read what ``pack`` wrote; an empty record for None. Raises StoreCorruptError when it is not that."""
         if raw is None:
             return cls()
         try:
-            is_html, rows, *tail = msgpack.unpackb(raw, use_list=False)
+            is_html, rows, *tail = unpack_value(key, raw, use_list=False)
             return cls(bool(is_html), [Entry(*row) for row in rows], Overflow(*tail[0]) if tail else Overflow())
         except (ValueError, TypeError, IndexError, msgpack.UnpackException) as error:
             raise StoreCorruptError(f"a delivery's record cannot be read: {error}") from error

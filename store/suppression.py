@@ -17,6 +17,7 @@ from model.fact import DeliveryKey, FactType, Trust
 from store.errors import StoreCorruptError
 from store.outcome import State, judge_machines, settle
 from store.record import SUPPRESSION_KINDS, Entry, Record
+from store.sealed import pack_value, unpack_value
 
 DAY_US = 86_400_000_000
 COMPLAINT_DAYS = 180
@@ -71,17 +72,18 @@ class Suppression:
         """Whether the entry holds at ``now_us``."""
         return self.is_on and (self.expires_at_us is None or self.expires_at_us > now_us)
 
-    def pack(self) -> bytes:
-        """Return the stored form; the kind and the broadcast are in the key."""
+    def pack(self, key: bytes) -> bytes:
+        """Return the form stored under ``key``, which holds kind and broadcast."""
         values = (self.at_us, self.expires_at_us, self.seq, self.failures, self.cause, self.is_on, self.everything)
-        return bytes(msgpack.packb(values))
+        return pack_value(key, values)
 
     @classmethod
-    def unpack(cls, kind: int, broadcast: int, raw: bytes) -> Suppression:
+    def unpack(cls, key: bytes, raw: bytes) -> Suppression:
         """Read what ``pack`` wrote. Raises StoreCorruptError when it is not that."""
         try:
-            at_us, expires_at_us, seq, failures, cause, is_on, everything = msgpack.unpackb(raw)
-            return cls(SuppressionKind(kind), at_us, expires_at_us, seq, broadcast, failures, cause, is_on, everything)
+            at_us, expires_at_us, seq, failures, cause, is_on, everything = unpack_value(key, raw)
+            kind, broadcast = SuppressionKind(key[10]), int.from_bytes(key[11:], "big")
+            return cls(kind, at_us, expires_at_us, seq, broadcast, failures, cause, is_on, everything)
         except (ValueError, TypeError, msgpack.UnpackException) as error:
             raise StoreCorruptError(f"a suppression entry cannot be read: {error}") from error
 

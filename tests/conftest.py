@@ -11,6 +11,9 @@ from model.keyring import Key, KeyRing, KeyStatus
 from model.mint import Hosts, Mint
 from store.environment import Environment
 from store.maintenance import verify
+from tests.system_packages import pytest_runtest_setup
+
+__all__ = ["pytest_runtest_setup"]
 
 #: 2026-04-01 00:00:00 UTC
 T0_US = 1_775_001_600_000_000

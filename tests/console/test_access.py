@@ -22,6 +22,7 @@ NEEDS = {
     "getDelivery": "recipients:read",
     "listSuppressions": "suppressions:read",
     "releaseSuppression": "suppressions:write",
+    "listUnmatched": "recipients:read",
 }
 MAY = {
     Role.VIEWER: {"getBroadcast", "listBroadcasts", "getReport"},
@@ -31,7 +32,7 @@ MAY = {
     },
     Role.OPERATOR: {
         "getBroadcast", "listBroadcasts", "getReport", "putBroadcast", "postSends", "rewrite", "preflight",
-        "listSuppressions", "getDelivery",
+        "listSuppressions", "getDelivery", "listUnmatched",
     },
     Role.ADMIN: set(NEEDS),
 }  # fmt: skip

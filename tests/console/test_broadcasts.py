@@ -6,7 +6,7 @@ import pytest
 
 from console.labels import LABELS
 from model.cause import Cause, Channel, Permanence
-from model.fact import DeliveryKey, Fact, FactType, Report, Trust
+from model.fact import DeliveryKey, Fact, FactType, Report, Trust, Unmatched
 from store.report import Report as Numbers
 from tests.console.api import Api
 
@@ -156,3 +156,16 @@ async def test_health_is_503_only_for_what_matters(api: Api) -> None:
     api.health.append(HealthCheck("store", "stalled"))
     assert (await api.call("GET", "/healthz", token=None)).status == 503
     assert (await api.call("GET", "/metrics", token=None)).text == "up 1\n"
+
+
+async def test_mails_without_proof_are_shown_page_by_page(api: Api) -> None:
+    facts = [
+        Fact(FactType.UNMATCHED, DeliveryKey(1, 0, 0), number, Unmatched("bounce", b"%d" % number, why="no token"))
+        for number in range(51)
+    ]
+    elsewhere = Fact(FactType.UNMATCHED, DeliveryKey(2, 0, 0), 99, Unmatched("bounce", b"another tenant's"))
+    await api.services.writer.submit([*facts, elsewhere])
+    first = (await api.call("GET", "/v1/unmatched")).json
+    assert (len(first["unmatched"]), first["unmatched"][0]["why"]) == (50, "no token")
+    second = (await api.call("GET", f"/v1/unmatched?after={first['next']}")).json
+    assert (len(second["unmatched"]), second["next"]) == (1, None)

@@ -33,7 +33,7 @@ DOMAIN = "bounce.example.jp"
 MINT = Mint(KEYS, Hosts(DOMAIN, "https://t.example.jp"))
 VICTIM = "taro@example.jp"
 #: heavier sizes for ``make torture``
-IS_TORTURE = os.environ.get("YAMABIKO_TORTURE") == "1"
+IS_TORTURE = os.environ.get("TEST_TORTURE") == "1"
 
 
 def today() -> int:
@@ -42,9 +42,9 @@ def today() -> int:
 
 
 def seeded() -> random.Random:
-    """Return a generator whose seed is printed; YAMABIKO_SEED replays it."""
-    seed = int(os.environ.get("YAMABIKO_SEED", str(random.SystemRandom().randrange(2**32))))
-    print(f"YAMABIKO_SEED={seed}")
+    """Return a generator whose seed is printed; TEST_SEED replays it."""
+    seed = int(os.environ.get("TEST_SEED", str(random.SystemRandom().randrange(2**32))))
+    print(f"TEST_SEED={seed}")
     return random.Random(seed)
 
 

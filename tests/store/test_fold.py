@@ -57,12 +57,12 @@ def state_of(env: Environment) -> dict[str, list[tuple[bytes, object]]]:
         result[name.decode()] = [(k, v) for k, v in _rows(env, name)]
     for name in (layout.DELIVERIES, layout.TEST_DELIVERIES):
         result[name.decode()] = [
-            (k, (r.is_html, [e[:4] for e in r.entries])) for k, v in _rows(env, name) if (r := Record.unpack(v))
+            (k, (r.is_html, [e[:4] for e in r.entries])) for k, v in _rows(env, name) if (r := Record.unpack(k, v))
         ]
     result["suppressed"] = [
         (k, (s.at_us, s.expires_at_us, s.failures, s.cause, s.is_on, s.everything))
         for k, v in _rows(env, layout.SUPPRESSED)
-        if (s := Suppression.unpack(k[10], int.from_bytes(k[11:], "big"), v))
+        if (s := Suppression.unpack(k, v))
     ]
     return result
 
@@ -316,9 +316,9 @@ def again(fact: Fact, rng: random.Random) -> Fact:
 
 def without_attempts(state: dict[str, list[tuple[bytes, object]]]) -> dict[str, list[tuple[bytes, object]]]:
     """Leave out when a sending system last reported: that follows the sightings themselves."""
-    import msgpack
+    from store.sealed import unpack_value
 
-    rows = [(k, msgpack.unpackb(v)) for k, v in state["counters"]]
+    rows = [(k, unpack_value(k, v)) for k, v in state["counters"]]
     kept = [(k, {name: n for name, n in row.items() if name != "last_attempt_us"}) for k, row in rows]
     return state | {"counters": [(k, row) for k, row in kept if row]}
 

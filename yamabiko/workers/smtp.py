@@ -130,6 +130,8 @@ def _settings(context: WorkerContext) -> MtaSettings:
         return_path_domains=(smtp.return_path_domain,),
         addresses=((context.host, context.port),),
         plain_addresses=smtp.accepted_addresses,
+        # Mail to postmaster and the like is for whoever runs this machine: the first tenant.
+        plain_tenant=1,
         limits=Limits(
             message_bytes=smtp.max_message_bytes,
             connections=cap_connections(smtp.max_connections),

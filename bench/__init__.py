@@ -1,0 +1,1 @@
+"""Speed compared with the best programs of each kind, on one machine in one run. See bench/README.md."""

@@ -1,0 +1,109 @@
+"""What a comparison is: contenders that take turns, their samples, and the row that sums them up."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+
+from bench.processes import wait_for_quiet
+
+#: Seconds of each contender's warm-up, at most.
+_WARM_UP_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How long and how often; ``runs`` is for each contender, ``patience_s`` how long each may wait for quiet."""
+
+    seconds: float = 5.0
+    runs: int = 5
+    patience_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One run of one contender. ``cpu`` holds CPU seconds by role: ``server``, ``load``."""
+
+    events: int
+    seconds: float
+    p99_ms: float
+    cpu: dict[str, float]
+    #: cores that neither server nor load used, but somebody else
+    foreign_cores: float
+
+    @property
+    def rate(self) -> float:
+        """Events a second."""
+        return self.events / self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A name and what runs it once for about so many seconds."""
+
+    name: str
+    run: Callable[[float], Sample]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One row: medians of events a second. ``peer`` and ``ratio`` are None where there is no peer.
+
+    ``ours`` is None, too, when the load generator is missing.
+    """
+
+    name: str
+    ours: float | None
+    peer: float | None
+    ratio: float | None
+    unit: str
+    note: str
+
+    def as_json(self) -> dict[str, object]:
+        """Return the row as JSON-ready values."""
+        return asdict(self)
+
+
+def take_turns(contenders: Sequence[Contender], options: Options) -> list[list[Sample]]:
+    """Warm each contender up, then let them run alternately; returns the samples of each."""
+    for contender in contenders:
+        contender.run(min(_WARM_UP_S, options.seconds / 2))
+    samples: list[list[Sample]] = [[] for _ in contenders]
+    for turn in range(options.runs):
+        for contender, kept in zip(contenders, samples, strict=True):
+            wait_for_quiet(options.patience_s)
+            sample = contender.run(options.seconds)
+            kept.append(sample)
+            line = f"{turn + 1}/{options.runs} {contender.name}: {sample.rate:,.0f}/s, p99 {sample.p99_ms:.1f} ms"
+            print(line, file=sys.stderr, flush=True)
+    return samples
+
+
+def compare(name: str, unit: str, ours: Sequence[Sample], peer: Sequence[Sample], remark: str = "") -> Comparison:
+    """Return the row for samples taken in turns; ``peer`` may be empty."""
+    ours_rate = median(sample.rate for sample in ours)
+    notes = [_describe("ours", ours)]
+    peer_rate = ratio = None
+    if peer:
+        peer_rate = median(sample.rate for sample in peer)
+        ratio = round(ours_rate / peer_rate, 3)
+        pairs = sorted(one.rate / other.rate for one, other in zip(ours, peer, strict=True))
+        notes += [_describe("peer", peer), f"ratios of the runs {pairs[0]:.2f}-{pairs[-1]:.2f}"]
+        peer_rate = round(peer_rate, 1)
+    if remark:
+        notes.append(remark)
+    return Comparison(name, round(ours_rate, 1), peer_rate, ratio, unit, "; ".join(notes))
+
+
+def _describe(who: str, samples: Sequence[Sample]) -> str:
+    """Return latency and CPU of some runs in words."""
+    text = f"{who}: p99 {median(sample.p99_ms for sample in samples):.2f} ms, CPU s per 1,000"
+    for role in samples[0].cpu:
+        per_thousand = median(sample.cpu[role] / sample.events * 1_000 for sample in samples)
+        text += f" {role} {per_thousand:.4f}"
+        if role == "load":
+            text += f" ({median(sample.cpu[role] / sample.seconds for sample in samples):.0%} of a core)"
+    foreign = median(sample.foreign_cores for sample in samples)
+    return f"{text}, {foreign:.1f} cores taken by others"

@@ -1,0 +1,11 @@
+"""Why a comparison cannot be made."""
+
+from __future__ import annotations
+
+
+class BenchError(Exception):
+    """A comparison is void: something failed, or what was answered is not what was stored."""
+
+
+class MissingProgramError(Exception):
+    """A program is not installed on this machine; the text names it."""

@@ -1,0 +1,101 @@
+"""One running Yamabiko to be measured, and what its store says afterwards."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.errors import BenchError
+from model.keyring import KeyRing
+from model.mint import Hosts, Mint
+from model.token import day_of
+from store.environment import Environment
+from store.maintenance import stat
+from store.writer import next_seq
+from yamabiko.demo.server import Server
+from yamabiko.run_files import read_status
+
+TENANT = 1
+_COUNTER = re.compile(r'^(yamabiko_\w+_total)\{what="(\w+)"\} (\S+)$', re.MULTILINE)
+# What was under way when the load ended is committed within so long after the last commit.
+_QUIET_S = 0.4
+_SETTLE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """A server with default settings, one worker of each kind."""
+
+    server: Server
+    env: Environment
+    mint: Mint
+
+    def pids(self, kind: str) -> list[int]:
+        """Return the supervisor and the one worker of ``kind``."""
+        status = read_status(self.server.home / "run")
+        if status is None:
+            raise BenchError("our server has no status")
+        workers = [worker.pid for worker in status.workers if worker.name.startswith(kind) and worker.pid]
+        return [status.pid, *workers]
+
+    def today(self) -> int:
+        """Return the day for tokens."""
+        return day_of(time.time_ns() // 1_000)
+
+    def facts(self) -> int:
+        """Return how many facts are durable, once no more come."""
+        deadline = time.monotonic() + _SETTLE_S
+        found = next_seq(self.env)
+        unchanged_since = time.monotonic()
+        while time.monotonic() < min(deadline, unchanged_since + _QUIET_S):
+            time.sleep(0.05)
+            if (fresh := next_seq(self.env)) != found:
+                found, unchanged_since = fresh, time.monotonic()
+        return found - 1
+
+    def facts_by_type(self) -> dict[str, int]:
+        """Return how many facts of each type are durable."""
+        found = stat(self.env)["facts_by_type"]
+        assert isinstance(found, dict)
+        return found
+
+    def check_facts(self, before: int, answered: int, in_flight: int) -> None:
+        """Raise BenchError unless everything answered since ``before`` is a fact, and nothing else is.
+
+        Arguments: ``in_flight``: requests the load generator may have sent without counting their answers.
+        """
+        stored = self.facts() - before
+        if not answered <= stored <= answered + in_flight:
+            raise BenchError(f"{answered} answers but {stored} facts in the store")
+
+    def counters(self) -> dict[str, float]:
+        """Return what our server counts itself, e.g. ``yamabiko_tracker_total.at_risk``."""
+        time.sleep(1)  # workers hand their counts over twice a second
+        with urllib.request.urlopen(f"{self.server.origin('console')}/metrics", timeout=10) as reply:
+            text = reply.read().decode()
+        return {f"{name}.{what}": float(value) for name, what, value in _COUNTER.findall(text)}
+
+
+@contextmanager
+def running_ours() -> Iterator[Ours]:
+    """Start a server in a new directory; ends it and removes the directory after the block."""
+    with tempfile.TemporaryDirectory(prefix="yamabiko-bench-", ignore_cleanup_errors=True) as folder:
+        server = Server(Path(folder) / "home")
+        try:
+            server.start()
+            keys = KeyRing.from_export(json.loads(server.run("keys", "export", "--tenant", str(TENANT))))
+            env = Environment(server.home / "data", map_size=64 * 2**30, read_only=True)
+            try:
+                yield Ours(server, env, Mint(keys, Hosts("bounce.localhost", server.origin("tracker"))))
+            finally:
+                env.close()
+            server.stop()
+        finally:
+            server.kill()
