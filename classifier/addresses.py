@@ -11,19 +11,21 @@ _LOCAL = (
     r"[^\s<>()\[\]\"',;:|@`“”「」『』]{0,127})"
 )
 _LABEL = r"[\w\u0080-\uffff-]"
-_DOMAIN = rf"(?:[A-Za-z0-9\u0080-\uffff]{_LABEL}{{0,62}}(?:\.{_LABEL}{{1,63}})*|\[[\d.]{{7,15}}\])"
+_DOMAIN = rf"(?:[A-Za-z0-9\u0080-\uffff]{_LABEL}{{0,62}}(?:\.{{1,2}}{_LABEL}{{1,63}})*|\[[\d.]{{7,15}}\])"
 #: An address in running text.
-ADDRESS = re.compile(rf"(?<![\w.+/=-])(?:smtp:|mailto:|rfc822;)?({_LOCAL}@{_DOMAIN})", re.IGNORECASE)
+ADDRESS = re.compile(rf"(?<![\w.+/=-])(?:smtp[:=]|mailto:|rfc822;)?({_LOCAL}@{_DOMAIN})", re.IGNORECASE)
 # Words before an address at the start of a line that make it the subject of the lines below.
 _LEAD = (
     r"(?:(?:failed |final |original |intended )?recipients?(?: address(?:es)?)?|to|rcpt to|rcpt|address|e-?mail|user|"
     r"for|smtp|an|empfänger|destinataires?|destinatari[oi]s?|получатель|宛先|送信先|あて先|收件人|delivery failed|"
-    r"unknown user|user mailbox exceeds allowed size|delivery to|could not deliver to|mailbox)"
+    r"error-for|failed address|unknown user|user mailbox exceeds allowed size|delivery to|could not deliver to|mailbox)"
 )
 _BULLET = r"^[ \t>*•・○●■◆.-]*(?:\d{1,2}[.)] )?(?:\d{3} (?:[245]\.\d\.\d )?)?"
 _ANCHOR = re.compile(
     rf"{_BULLET}(?:{_LEAD}[ \t]*[:：][ \t]*|delivery failed \d+ attempts:[ \t]*)?"
-    rf"[<\"'(\[「“*]{{0,3}}(?:mailto:|smtp:|rfc822;[ \t]*)?({_LOCAL}@{_DOMAIN})",
+    # Exchange writes an X.400 name around it: c=US;a= ;p=Example;o=Site;dda:SMTP=cat@example.com;
+    r"(?:c=[^\n@]{0,80};dda:)?"
+    rf"[<\"'(\[「“*]{{0,3}}(?:mailto:|smtp[:=]|rfc822;[ \t]*)?({_LOCAL}@{_DOMAIN})",
     re.IGNORECASE,
 )
 _INTRODUCED = re.compile(
@@ -39,7 +41,8 @@ _SERVICE = re.compile(
 )
 _SUMMARY = re.compile(r"[ \t*]*to:.*\n(?:[ \t*]*(?:cc|date|sent):.*\n)*[ \t*\n]*(?:subject|sent|date):", re.IGNORECASE)
 _CONTEXT_NOT = re.compile(
-    r"(?:from|sender|return-path|reply-to|contact|help|mail from|questions?|envelope-from|cc|sent by|送信者|差出人)"
+    r"(?:(?<!generated )from|sender|return-path|reply-to|contact|help|mail from|questions?|envelope-from|cc|sent by|"
+    r"送信者|差出人)"
     r"[ \t]*[:：=]?[ \t]*[<\"(]*$",
     re.IGNORECASE,
 )
@@ -56,7 +59,11 @@ class Named:
 
 def clean_address(text: str) -> str:
     """Take the address out of ``text``: brackets, quotes, a type tag and punctuation go; "" when there is none."""
-    match = ADDRESS.search(text)
+    at = text.find("@")
+    if at < 0:
+        return ""
+    # Unless it is quoted, an address has no space: none begins before the word of the first @.
+    match = ADDRESS.search(text, 0 if '"' in text else text.rfind(" ", 0, at) + 1)
     if not match:
         return ""
     return match.group(1).rstrip(".-_")

@@ -81,7 +81,12 @@ def decode(data: bytes, charset: str | None = None) -> str:
         except UnicodeDecodeError:
             return data.decode(_guess_codec(data) if charset is None else "ascii", "replace")
     try:
-        return data.decode(codec, "replace")
+        text = data.decode(codec, "replace")
+        # Japanese gateways label Shift_JIS and EUC-JP as UTF-8: hardly a character can then be read.
+        if codec == "utf-8" and text.count("\ufffd") * 10 > len(text):
+            guessed = _guess_codec(data)
+            return text if guessed == "cp1252" else data.decode(guessed, "replace")
+        return text
     except (UnicodeError, ValueError):
         return data.decode("ascii", "replace")
 

@@ -73,17 +73,7 @@ class Classifier:
         Arguments: ``status`` and ``reply_code`` override what stands in ``text``; ``host`` is the server that
         spoke, ``command`` the SMTP command it answered.
         """
-        shown = subject_of(text)
-        found_status, found_reply = codes_of(shown)
-        return self.judge.decide(
-            Evidence(
-                shown,
-                _best_status(status or "", found_status),
-                reply_code or found_reply,
-                (host.lower().rstrip("."),) if host else (),
-                (command or "").upper().partition(" ")[0] or _command_of(shown),
-            )
-        )
+        return self.judge.decide(bare_evidence(text, status=status, reply_code=reply_code, host=host, command=command))
 
     def _read(self, raw: bytes, steps: list[str]) -> Reading:
         message = parse_message(raw)
@@ -126,6 +116,7 @@ class Classifier:
     def _weigh(self, status: DeliveryStatus, report: Report, message: Message) -> tuple[Verdict, Evidence]:
         """Judge by the remote server's words; only where they say nothing, by the notification's own."""
         judge = self.judge
+        status.command = status.command or _noted_command(status, report, message)
         best: Evidence | None = None
         strength = -1
         for text in _texts_of(status, report, message):
@@ -143,6 +134,26 @@ class Classifier:
             # Mission A10: neither a recipient nor a reason.
             verdict = replace(verdict, cause=Cause.UNPARSABLE)
         return verdict, best
+
+
+def bare_evidence(
+    text: str,
+    *,
+    status: str | None = None,
+    reply_code: int | None = None,
+    host: str | None = None,
+    command: str | None = None,
+) -> Evidence:
+    """Return what a bare reply proves. Arguments: as those of ``Classifier.diagnose``."""
+    shown = subject_of(text)
+    found_status, found_reply = codes_of(shown)
+    return Evidence(
+        shown,
+        _best_status(status or "", found_status),
+        reply_code or found_reply,
+        (host.lower().rstrip("."),) if host else (),
+        (command or "").upper().partition(" ")[0] or _command_of(shown),
+    )
 
 
 def _texts_of(status: DeliveryStatus, report: Report, message: Message) -> Iterator[str]:
@@ -209,6 +220,15 @@ def _bare_host(host: str) -> str:
     return host.split()[0].strip("()[];,<>").rstrip(".").lower() if host.split() else ""
 
 
+def _noted_command(status: DeliveryStatus, report: Report, message: Message) -> str:
+    """Return the command that Postfix names in its notification only, beside the recipient: not in the report."""
+    if report.text or not report.recipients or not status.diagnostic:
+        return ""
+    notice = message_notice(message)
+    place = notice.find(f"<{status.final_address or status.address}>:") if "in reply to" in notice else -1
+    return _command_of(collapse(_PARAGRAPH.split(notice[place:], 1)[0])) if place >= 0 else ""
+
+
 def _command_of(text: str) -> str:
     match = _COMMAND.search(text)
     if not match:
@@ -243,5 +263,6 @@ def _reading(
         arrival_date=report.arrival_date[:_MAX_SHOWN] or None,
         feedback_type=report.feedback_type or None,
         auto_reply=report.auto_reply,
+        absence=report.absence,
         is_read_receipt=report.is_read_receipt,
     )

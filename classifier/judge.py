@@ -7,7 +7,7 @@ from functools import lru_cache
 from classifier.matcher import is_vague
 from classifier.rule import Evidence, Rule
 from classifier.rulefile import RuleSet
-from model.cause import SPECS, Cause, CausePermanence, Permanence
+from model.cause import SPECS, Cause, CausePermanence, Permanence, Reason
 from model.reading import Verdict
 
 #: Causes that mean the address or its domain is dead, unless the failure is only temporary.
@@ -20,6 +20,8 @@ DEAD_CAUSES = frozenset({
     Cause.HOST_UNKNOWN,
     Cause.DOMAIN_NO_MAIL,
 })  # fmt: skip
+#: Classes that a rule may state beside a cause, with the same meaning.
+DEAD_REASONS = frozenset({Reason.USER_UNKNOWN, Reason.HOST_UNKNOWN, Reason.ADDRESS_SYNTAX_ERROR})
 _CACHE_SIZE = 8_192
 #: Longest text, in characters, whose rule is remembered: 8,192 of them take at most 32 MB.
 _CACHED_TEXT = 1_000
@@ -70,8 +72,9 @@ class Judge:
             rule.id,
             self.rules.version,
             confidence=rule.confidence,
-            is_dead=rule.cause in DEAD_CAUSES and stated is Permanence.PERMANENT,
+            is_dead=(rule.cause in DEAD_CAUSES or rule.reason in DEAD_REASONS) and stated is Permanence.PERMANENT,
             conflict=_is_conflict(evidence),
+            stated=rule.reason,
         )
 
 
@@ -86,6 +89,14 @@ def _class_of(evidence: Evidence) -> int:
     if evidence.reply_code:
         return evidence.reply_code // 100
     return int(evidence.status[0]) if evidence.status else 0
+
+
+def decides_permanence(evidence: Evidence) -> str:
+    """Return in words which code decides about permanence; "" when none does."""
+    klass = _class_of(evidence)
+    if not klass:
+        return ""
+    return f"the reply code is {evidence.reply_code}" if evidence.reply_code else f"the status is {evidence.status}"
 
 
 def _permanence_of(cause: CausePermanence, evidence: Evidence) -> Permanence:

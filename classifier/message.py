@@ -22,8 +22,9 @@ MAX_DEPTH = 20
 MAX_PARTS = 200
 MAX_TEXT = 1024 * 1024
 
-# RFC 5322 2.2: field-name is printable ASCII without colon; 2.2.3: continuation lines start with white space.
-_FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:[ \t]*(.*(?:\n[ \t].*)*)", re.MULTILINE)
+# RFC 5322 2.2: field-name is printable ASCII without colon; 4.5 lets white space stand before the colon.
+_FIELD_NAME = re.compile(rb"^[!-9;-~]+[ \t]*:", re.MULTILINE)
+_COLON = re.compile(rb"[ \t]*:")
 _MEDIA_TYPE = re.compile(r"\s*([\w.+-]+/[\w.+-]+)")
 _BOUNDARY = re.compile(r"boundary(?:\*0?\*?)?\s*=\s*(?:\"([^\"]*)\"|([^\s;]+))", re.IGNORECASE)
 _CHARSET = re.compile(r"charset\*?\s*=\s*\"?(?:us-ascii'\w*')?([\w.:+-]+)", re.IGNORECASE)
@@ -36,31 +37,29 @@ _FOLD = re.compile(r"\n[ \t]+")
 
 
 class Headers:
-    """The header fields of a message or part: names in lower case, values raw until asked for."""
+    """The header fields of a message or part, each looked for when it is asked for; names in lower case."""
 
-    __slots__ = ("_fields",)
+    __slots__ = ("_block", "_lowered", "_raw")
 
     def __init__(self, block: bytes) -> None:
-        """Read ``block``, the octets before the empty line, cut to the limits of S19."""
-        fields: dict[bytes, list[bytes]] = {}
-        for name, value in _FIELD.findall(_cut_block(block)):
-            key = name.lower()
-            if key in fields:
-                fields[key].append(value)
-            else:
-                fields[key] = [value]
-        self._fields = fields
+        """Take ``block``, the octets before the empty line, cut to the limits of S19."""
+        self._block = b"\n" + _cut_block(block)
+        self._lowered = self._block.lower()
+        self._raw: dict[str, str] = {}
 
     def __contains__(self, name: str) -> bool:
-        return name.encode("ascii") in self._fields
+        return self._find(name, 0) >= 0
 
-    def __len__(self) -> int:
-        return len(self._fields)
+    def __bool__(self) -> bool:
+        return _FIELD_NAME.search(self._block) is not None
 
     def raw(self, name: str) -> str:
         """Return the first value of ``name`` (lower case) unfolded, encoded-words untouched; "" when absent."""
-        values = self._fields.get(name.encode("ascii"))
-        return _unfold(values[0]) if values else ""
+        value = self._raw.get(name)
+        if value is None:
+            start = self._find(name, 0)
+            value = self._raw[name] = _unfold(self._value(start)) if start >= 0 else ""
+        return value
 
     def get(self, name: str) -> str:
         """Return the first value of ``name`` (lower case), decoded (RFC 2047); "" when absent."""
@@ -68,7 +67,33 @@ class Headers:
 
     def all(self, name: str) -> list[str]:
         """Return all values of ``name`` (lower case), at most 50, unfolded."""
-        return [_unfold(value) for value in self._fields.get(name.encode("ascii"), ())[:50]]
+        values: list[str] = []
+        start = self._find(name, 0)
+        while start >= 0 and len(values) < 50:
+            values.append(_unfold(self._value(start)))
+            start = self._find(name, start)
+        return values
+
+    def _find(self, name: str, at: int) -> int:
+        """Return where the value of the first field ``name`` at or after ``at`` begins; -1 when there is none."""
+        lowered = self._lowered
+        key = b"\n" + name.encode("ascii")
+        while (at := lowered.find(key, at)) >= 0:
+            at += len(key)
+            if lowered.startswith(b":", at):
+                return at + 1
+            colon = _COLON.match(lowered, at)
+            if colon:
+                return colon.end()
+        return -1
+
+    def _value(self, start: int) -> bytes:
+        """Return the value that begins at ``start``, with its continuation lines (RFC 5322 2.2.3)."""
+        block = self._block
+        end = block.find(b"\n", start)
+        while end >= 0 and block.startswith((b" ", b"\t"), end + 1):
+            end = block.find(b"\n", end + 1)
+        return block[start : end if end >= 0 else len(block)].lstrip(b" \t")
 
 
 def _cut_block(block: bytes) -> bytes:
@@ -176,7 +201,8 @@ def _mend(root: Part) -> None:
     """Give a root that lost its boundary parameter the one its body uses; a preamble must say it is MIME."""
     if root.type.startswith("multipart/") and _BOUNDARY.search(root.content_type):
         return
-    match = _BARE_DELIMITER.search(root.body[:4_096])
+    head = root.body[:4_096]
+    match = _BARE_DELIMITER.search(head) if b"\ncontent-" in head.lower() else None
     if match and (match.start() == 0 or b"MIME" in root.body[: match.start()]) and match.start() < 600:
         root.type = "multipart/mixed"
         root.content_type = f'multipart/mixed; boundary="{match.group(1).decode("latin-1")}"'
@@ -197,10 +223,10 @@ def _collect(part: Part, parts: list[Part]) -> None:
         if len(parts) >= MAX_PARTS:
             return
         headers, body = _split_head(chunk)
-        if not len(headers) and not body and chunk.strip():
+        if not headers and not body and chunk.strip():
             # A part without an empty line after its (missing) header.
             body = chunk
-        elif not len(headers) and not chunk.startswith(b"\n"):
+        elif not headers and not chunk.startswith(b"\n"):
             body = chunk
         _collect(_make_part(headers, body, part.depth + 1), parts)
 

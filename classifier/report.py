@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from model.reading import Action, AutoReplyKind, Kind
+from model.reading import Absence, Action, AutoReplyKind, Kind
 
 
 @dataclass(slots=True)
@@ -39,6 +39,7 @@ class Report:
     arrival_date: str = ""
     feedback_type: str = ""
     auto_reply: AutoReplyKind | None = None
+    absence: Absence | None = None
     is_read_receipt: bool = False
     #: Original-Mail-From of a complaint (RFC 5965 3.2)
     original_mail_from: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from model.cause import Cause, Permanence
+from model.cause import Cause, Permanence, Reason
 
 #: Priorities a rule gets unless it states one: the most specific evidence wins (docs/rules.md).
 PRIORITY_SCOPED_TEXT = 80
@@ -37,6 +37,8 @@ class Rule:
     statuses: tuple[str, ...] = ()
     #: what the reply proves about permanence, when it is not what the cause says
     permanence: Permanence | None = None
+    #: the class that the reply states, when it is not the cause's (mission A6)
+    reason: Reason | None = None
     #: 0.0 to 1.0
     confidence: float = 1.0
     #: 0 to 100; the highest matching rule decides, then the earlier one

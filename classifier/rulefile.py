@@ -22,11 +22,11 @@ from classifier.rule import (
     PRIORITY_TEXT,
     Rule,
 )
-from model.cause import Cause, Permanence
+from model.cause import Cause, Permanence, Reason
 
 _RULE_KEYS = frozenset({
     "id", "cause", "pattern", "host", "provider", "command", "reply_code", "status",
-    "permanence", "confidence", "priority", "source", "examples",
+    "permanence", "reason", "confidence", "priority", "source", "examples",
 })  # fmt: skip
 _FILE_KEYS = frozenset({"rule", "provider", "source"})
 _ID = re.compile(r"[a-z0-9]+(?:[-._][a-z0-9]+)*\Z")
@@ -208,6 +208,7 @@ class _Source:
             reply_codes=replies,
             statuses=statuses,
             permanence=self._permanence(entry, line),
+            reason=self._reason(entry, line),
             confidence=float(self._number(entry, "confidence", line, 1.0, 1.0)),
             priority=int(self._number(entry, "priority", line, default, 100)),
             source=source,
@@ -257,6 +258,15 @@ class _Source:
             raise self._error(
                 "permanence", line, f"{entry['permanence']!r} is no permanence", "Use permanent, transient or unknown"
             ) from None
+
+    def _reason(self, entry: dict[str, Any], line: int) -> Reason | None:
+        if "reason" not in entry:
+            return None
+        try:
+            return Reason(entry["reason"])
+        except ValueError:
+            known = ", ".join(reason.value for reason in Reason)
+            raise self._error("reason", line, f"{entry['reason']!r} is no reason", f"Use one of: {known}") from None
 
     def _number(self, entry: dict[str, Any], key: str, line: int, default: float, most: float) -> float:
         value = entry.get(key, default)

@@ -215,11 +215,18 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class AutoReplied:
-    """An automatic reply: ``kind`` is a model.reading.AutoReplyKind value, ``text`` its first words."""
+    """An automatic reply: ``kind`` is a model.reading.AutoReplyKind value, ``text`` its first words.
+
+    The rest is what the text suggests (N17), ``sentence`` what that rests on.
+    """
 
     kind: str
     origin: bytes
     text: str = ""
+    #: day of the return, as ISO 8601 writes it
+    back_on: str | None = None
+    new_address: str | None = None
+    sentence: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from model.fact import (
     UnsubscribeVia,
 )
 from model.keyring import KeyRing
-from model.reading import Action, Kind, Reading, RecipientReading
+from model.reading import Absence, Action, Kind, Reading, RecipientReading
 from model.token import Token, TokenType, day_of
 from mta.correlate import Correlation, Step, correlate, find_destinations
 from mta.envelope import Envelope
@@ -232,7 +232,15 @@ def _age(mail: Mail, token: Token) -> int:
 
 def _auto_replied(mail: Mail, reading: Reading) -> AutoReplied:
     text = next((block.diagnostic for block in reading.recipients if block.diagnostic), "") or reading.subject
-    return AutoReplied(reading.auto_reply.value if reading.auto_reply else "vacation", mail.origin, text[:500])
+    absence = reading.absence or Absence()
+    return AutoReplied(
+        reading.auto_reply.value if reading.auto_reply else "vacation",
+        mail.origin,
+        text[:500],
+        back_on=absence.back_on.isoformat() if absence.back_on else None,
+        new_address=absence.new_addresses[0] if absence.new_addresses else None,
+        sentence=" ".join(absence.sentences)[:500],
+    )
 
 
 def _fact(fact_type: FactType, mail: Mail, token: Token, detail: Detail, rules: IntakeRules) -> Fact:

@@ -15,6 +15,7 @@ import pytest
 _PACKAGES: dict[str, tuple[tuple[str, ...], bool]] = {
     "postfix": (("postfix", "postconf", "postqueue"), True),
     "nginx": (("nginx",), False),
+    "openssl": (("openssl",), False),
     "wrk": (("wrk",), False),
     "gcc": (("gcc",), False),
 }

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from datetime import date
+from email.utils import parsedate_to_datetime
 
+from classifier.absence import read_absence
 from classifier.addresses import clean_address
 from classifier.message import Message
 from classifier.phrases import AUTO_REPLY_SUBJECT, CHALLENGE, HAS_LEFT
@@ -23,13 +26,15 @@ def read(message: Message) -> Report | None:
     headers = message.headers
     text = next((part.text for part in message.find("text/plain", "text/html")), "")
     notice = cut_original(text[:16_384])[0]
+    subject = headers.get("subject")
     address = clean_address(headers.raw("from")) or clean_address(headers.raw("reply-to"))
     return Report(
         form="rfc3834",
         kind=Kind.AUTO_REPLY,
         recipients=[DeliveryStatus(address=address, action=Action.DELIVERED)],
         text=notice,
-        auto_reply=_kind_of(f"{headers.get('subject')}\n{notice}"),
+        auto_reply=_kind_of(f"{subject}\n{notice}"),
+        absence=read_absence(notice, _day_of(headers.raw("date")), subject=subject, author=address),
     )
 
 
@@ -37,6 +42,9 @@ def is_automatic(message: Message) -> bool:
     """Whether headers (RFC 3834 5 and the older ones in use) or subject say that a responder answered."""
     headers = message.headers
     if _DAEMON.search(headers.get("from")) or "x-failed-recipients" in headers:
+        return False
+    # A mail program unsubscribes on a person's behalf (RFC 2369 3.2) and marks that as automatic.
+    if "x-apple-unsubscribe" in headers or headers.get("subject").strip().lower() == "unsubscribe":
         return False
     # RFC 3834 5: auto-replied answers a message; auto-generated is any mail of a machine.
     submitted = headers.raw("auto-submitted").lower()
@@ -56,3 +64,11 @@ def _kind_of(text: str) -> AutoReplyKind:
     if CHALLENGE.are_in(text):
         return AutoReplyKind.CHALLENGE
     return AutoReplyKind.LEFT if HAS_LEFT.are_in(text) else AutoReplyKind.VACATION
+
+
+def _day_of(text: str) -> date | None:
+    """Return the day of a Date header where its author was; None when there is none that can be read."""
+    try:
+        return parsedate_to_datetime(text).date()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None

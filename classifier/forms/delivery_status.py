@@ -23,10 +23,11 @@ _XTEXT = re.compile(r"\+([0-9A-F]{2})")
 # RFC 6533 3: utf-8-addr-unitext writes other characters as \x{HEX}.
 _UNITEXT = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
 _TAG = re.compile(r"^[ \t]*(?:rfc822|utf-8|smtp|x400|x-unix|unknown|dns|local|x-[\w-]+)[ \t]*;[ \t]*", re.IGNORECASE)
+# One word with an @ inside; RFC 5321 4.5.3.1 allows 64 octets before it and 255 behind.
+_MALFORMED = re.compile(r"<?[^\s<>@][^\s<>]{0,254}@[^\s<>]{1,255}>?")
 _QUOTE = re.compile(r"^> ?", re.MULTILINE)
 # IronPort and SES set a category before the reply they got: "5.1.0 - Unknown address error 550-'...'".
 _CATEGORY = re.compile(r"^[245]\.\d\.\d - [A-Z][\w /]{3,40}? (?=[245]\d\d[ -])")
-_SPACE = re.compile(r"\s+")
 _STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 _ACTIONS = {action.value: action for action in Action} | {
     # Misspelt by some systems; "expired" is Postfix's log word that a few gateways copy.
@@ -73,7 +74,7 @@ def _read_fields(text: str, report: Report) -> None:
                 # Two recipients in one block: the blank line between them is missing.
                 _add(values, report)
                 values = {}
-            values.setdefault(name, _SPACE.sub(" ", value).strip())
+            values.setdefault(name, " ".join(value.split()))
         _read_message_fields(values, report)
         if _RECIPIENT_FIELDS & values.keys():
             _add(values, report)
@@ -96,7 +97,7 @@ def _add(values: dict[str, str], report: Report) -> None:
     if not address and report.recipients and "action" not in values:
         # Fields torn from their block by a stray blank line belong to the recipient above.
         last = report.recipients[-1]
-        last.diagnostic = last.diagnostic or _untag(diagnostic)
+        last.diagnostic = last.diagnostic or _words_of(diagnostic)
         last.status = last.status or (match.group() if match else "")
         last.remote_mta = last.remote_mta or _untag(values.get("remote-mta", ""))
         return
@@ -113,7 +114,7 @@ def _add(values: dict[str, str], report: Report) -> None:
             final_address=final if final and final.lower() != address.lower() else "",
             action=_action(values.get("action", ""), match.group() if match else ""),
             status=match.group() if match else "",
-            diagnostic=_CATEGORY.sub("", _untag(diagnostic)),
+            diagnostic=_CATEGORY.sub("", _words_of(diagnostic)),
             remote_mta=_untag(values.get("remote-mta", "")),
         )
     )
@@ -129,11 +130,17 @@ def _action(value: str, status: str) -> Action:
 
 def _untag(value: str) -> str:
     """Drop the type tag of ``value`` (RFC 3464 2.1.2)."""
-    return _TAG.sub("", value, count=1).strip()
+    return _TAG.sub("", value, count=1).strip() if ";" in value else value.strip()
 
 
 def _unxtext(value: str) -> str:
     return _XTEXT.sub(lambda match: chr(int(match.group(1), 16)), value)
+
+
+def _words_of(diagnostic: str) -> str:
+    """Return the words of a Diagnostic-Code; a number of type x-unix keeps its tag: it is an exit status."""
+    words = _untag(diagnostic)
+    return f"x-unix; {words}" if words.isdigit() and diagnostic.lstrip().lower().startswith("x-unix") else words
 
 
 def _address(value: str) -> str:
@@ -152,4 +159,5 @@ def _address(value: str) -> str:
     if "=?" in text and "@" in text:
         # An encoded-word in an address is a fault of the reporter (RFC 2047 5); it is kept as written.
         return text.strip("<> ").replace(" ", "")
-    return clean_address(text)
+    # What is no address at all is kept as written: its form may be why the mail failed.
+    return clean_address(text) or (text.strip("<> ") if _MALFORMED.fullmatch(text) else "")

@@ -11,6 +11,7 @@ from model.reading import Action, Kind
 
 _FIELD = re.compile(r"^([A-Za-z][\w-]{2,40})[ \t]*:[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.MULTILINE)
 _DMARC = re.compile(r"dmarc (?:failure|forensic) report", re.IGNORECASE)
+_DMARC_WORDS = re.compile(r"dmarc (?:policy|results?)|(?:spf|dkim) alignment", re.IGNORECASE)
 _HOTMAIL = re.compile(r"complaint about message from \d", re.IGNORECASE)
 
 
@@ -27,7 +28,11 @@ def read(message: Message) -> Report | None:
     # The Hotmail junk-mail programme wrapped the bare original and said so in the subject.
     if _HOTMAIL.search(subject) and any(message.find("message/rfc822")):
         return Report(form="hotmail-jmrp", kind=Kind.FEEDBACK_REPORT, feedback_type="abuse")
-    if _DMARC.search(subject) and any(message.find("message/rfc822", "text/rfc822-headers")):
+    # Some name the policy in words and put the original's header below them.
+    if _DMARC.search(subject) and (
+        any(message.find("message/rfc822", "text/rfc822-headers"))
+        or any(_DMARC_WORDS.search(part.text[:8_192]) for part in message.find("text/plain"))
+    ):
         return Report(form="dmarc-failure", kind=Kind.FEEDBACK_REPORT, feedback_type="auth-failure")
     return None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from classifier.addresses import Named, clean_address, find_named
 from classifier.charsets import decode_words
 from classifier.message import Message
-from classifier.phrases import BOUNCE_SENTENCE, BOUNCE_SUBJECT, DAEMON, DELAYED, DELAYED_SUBJECT, GIVEN_UP
+from classifier.phrases import BOUNCE_SENTENCE, BOUNCE_SUBJECT, DAEMON, DELAYED, DELAYED_SUBJECT, GIVEN_UP, PASSED_ON
 from classifier.quoted import cut_original, head_of
 from classifier.report import DeliveryStatus, Report
 from model.reading import Action
@@ -58,6 +58,10 @@ def is_bounce(message: Message, notice: str) -> bool:
     has_subject = BOUNCE_SUBJECT.are_in(headers.get("subject"))
     if is_machine:
         return has_subject or BOUNCE_SENTENCE.are_in(notice[:16_384])
+    # A person who forwards or answers a notification has its subject and its words, but is no mail system.
+    is_answer = "in-reply-to" in headers or "references" in headers or "\n>" in notice
+    if is_answer and PASSED_ON.are_in(headers.get("subject")):
+        return False
     # From anybody else it must also name a recipient or carry the original: people write about bounces too.
     names_one = "@" in notice or any(message.find("message/rfc822", "text/rfc822-headers"))
     return has_subject and names_one and BOUNCE_SENTENCE.are_in(notice[:16_384])

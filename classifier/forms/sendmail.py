@@ -19,7 +19,7 @@ _RECIPIENT = re.compile(r"^([245]\d\d) (?:[245]\.\d\.\d )?<?([^\s<>]{1,128}@[^\s
 def read(message: Message) -> Report | None:
     """Read a transcript that names recipients with three dots; None when the mail has none."""
     part = next(message.find("text/plain"), None)
-    match = _TRANSCRIPT.search(part.text[:65_536]) if part else None
+    match = _TRANSCRIPT.search(part.text[:65_536]) if part and "Transcript of session" in part.text else None
     if part is None or match is None:
         return None
     notice, original = cut_original(part.text[:65_536])
@@ -43,7 +43,7 @@ def _read_lines(lines: list[str]) -> list[DeliveryStatus]:
     for line in lines:
         match = _RECIPIENT.match(line)
         if match is None:
-            if line.startswith("<<< ") and not _RECIPIENT.match(line[4:]):
+            if line.startswith("<<< "):
                 said.append(line[4:])
             elif line[:3].isdigit():
                 said.append(line)
@@ -59,4 +59,5 @@ def _read_lines(lines: list[str]) -> list[DeliveryStatus]:
 
 def _is_about_session(words: str) -> bool:
     """Whether ``words`` only say that the session broke, so that the lines above tell why."""
-    return "remote protocol error" in words.lower() or not words.strip()
+    lowered = words.lower()
+    return "remote protocol error" in lowered or lowered.startswith("service unavailable") or not words.strip()

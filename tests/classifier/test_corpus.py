@@ -15,10 +15,10 @@ from classifier.classify import Classifier
 from model.reading import Kind
 from yamabiko.commands.classify import as_record
 
-CORPUS = Path(os.environ.get("YAMABIKO_CORPUS", Path(__file__).parents[3] / "shared" / "corpus"))
+CORPUS = Path(os.environ.get("TEST_CORPUS", Path(__file__).parents[3] / "shared" / "corpus"))
 pytestmark = pytest.mark.skipif(
     not (CORPUS / "labels.jsonl").exists(),
-    reason=f"the measuring corpus is not at {CORPUS}; set YAMABIKO_CORPUS to the directory that holds labels.jsonl",
+    reason=f"the measuring corpus is not at {CORPUS}; set TEST_CORPUS to the directory that holds labels.jsonl",
 )
 
 #: What the first rule pack reached, less a little. A change that falls below has made something worse.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,8 @@ def as_record(name: str, reading: Reading, *, explain: bool = False) -> dict[str
         },
         "rules_version": reading.rules_version,
     }
+    if reading.absence is not None:
+        record["absence"] = asdict(reading.absence)
     if explain:
         record["steps"] = list(reading.steps)
     return record

@@ -1,0 +1,135 @@
+"""Finds literals that every match of a pattern must contain, so that most rules are passed over unasked.
+
+It reads the part of RE2's syntax that rules are written in and gives up on the rest: no literals means that the
+pattern must always be asked. A literal is searched as RE2 searches it, ignoring case.
+"""
+
+from __future__ import annotations
+
+#: Literals of which one must occur.
+Clause = tuple[str, ...]
+_CLASS_ESCAPES = frozenset("dDsSwWA")
+_MIN_OCTETS = 2
+#: A third clause would pass over hardly any more rules (measured: 7.7 and 7.2 rules left of 216).
+MAX_CLAUSES = 2
+
+
+def required_literals(pattern: str) -> list[list[Clause]]:
+    """Return for each alternative of ``pattern`` up to two clauses that hold in every text it matches.
+
+    An alternative without clauses must always be asked.
+    """
+    reader = _Reader(pattern)
+    try:
+        arms = reader.read_alternatives()
+    except (ValueError, IndexError, RecursionError):
+        return [[]]
+    return arms if reader.at == len(pattern) else [[]]
+
+
+class _Reader:
+    """A recursive descent over alternatives, concatenations and repeated items."""
+
+    def __init__(self, pattern: str) -> None:
+        self.pattern = pattern
+        self.at = 0
+
+    def read_alternatives(self) -> list[list[Clause]]:
+        arms = [self._read_arm()]
+        while self._next_is("|"):
+            self.at += 1
+            arms.append(self._read_arm())
+        return arms
+
+    def _next_is(self, characters: str) -> bool:
+        return self.at < len(self.pattern) and self.pattern[self.at] in characters
+
+    def _read_arm(self) -> list[Clause]:
+        """Read one alternative; returns the clauses of it that tell most."""
+        clauses: list[Clause] = []
+        run = ""
+        while self.at < len(self.pattern) and self.pattern[self.at] not in "|)":
+            if self.pattern.startswith(("\\b", "\\B"), self.at):
+                # They take no room: what stands before and behind is adjacent.
+                self.at += 2
+                continue
+            literal, group = self._read_item()
+            least, is_repeated = self._read_repetition()
+            if literal and not is_repeated:
+                run += literal
+                continue
+            if literal and least:
+                run += literal
+            clauses.append((run,))
+            run = ""
+            if least:
+                clauses += group
+        clauses.append((run,))
+        useful = dict.fromkeys(clause for clause in clauses if _weight(clause)[0] >= _MIN_OCTETS)
+        return sorted(useful, key=_weight, reverse=True)[:MAX_CLAUSES]
+
+    def _read_item(self) -> tuple[str, list[Clause]]:
+        """Read one item; returns it if it is a character, and its clauses if it is a group."""
+        character = self.pattern[self.at]
+        self.at += 1
+        if character == "(":
+            return "", self._read_group()
+        if character == "[":
+            self._skip_class()
+            return "", []
+        if character in "*+?{":
+            raise ValueError(character)
+        if character == "\\":
+            escaped = self.pattern[self.at]
+            self.at += 1
+            if not escaped.isalnum():
+                return escaped, []
+            if escaped not in _CLASS_ESCAPES:
+                raise ValueError(escaped)
+            return "", []
+        return ("", []) if character in ".^$" else (character, [])
+
+    def _read_group(self) -> list[Clause]:
+        if self.pattern.startswith("?:", self.at):
+            self.at += 2
+        elif self.pattern.startswith("?", self.at):
+            raise ValueError("flags or a name")
+        arms = self.read_alternatives()
+        if self.pattern[self.at] != ")":
+            raise ValueError("unbalanced")
+        self.at += 1
+        if len(arms) == 1:
+            return arms[0]
+        # One of the alternatives occurs, so the best clause of one of them holds.
+        return [tuple(dict.fromkeys(literal for arm in arms for literal in arm[0]))] if all(arms) else []
+
+    def _skip_class(self) -> None:
+        self.at += self._next_is("^")
+        self.at += self._next_is("]")
+        while self.pattern[self.at] != "]":
+            if self.pattern.startswith("[:", self.at):
+                raise ValueError("named class")
+            self.at += 2 if self.pattern[self.at] == "\\" else 1
+        self.at += 1
+
+    def _read_repetition(self) -> tuple[int, bool]:
+        """Read what follows an item; returns how often it occurs at least, and whether anything was there."""
+        if self._next_is("*+?"):
+            least = 1 if self.pattern[self.at] == "+" else 0
+            self.at += 1
+        elif self._next_is("{"):
+            end = self.pattern.index("}", self.at)
+            digits = self.pattern[self.at + 1 : end].partition(",")[0]
+            if not digits.isdecimal():
+                raise ValueError(digits)
+            least = int(digits)
+            self.at = end + 1
+        else:
+            return 1, False
+        self.at += self._next_is("?")
+        return least, True
+
+
+def _weight(clause: Clause) -> tuple[int, int]:
+    """Return how much a clause tells: the octets of its shortest literal, up to 6, then how few they are."""
+    return min(6, *(len(literal.encode()) for literal in clause)), -len(clause)
