@@ -15,7 +15,7 @@ CASES = sorted((Path(__file__).parent / "cases").glob("*.eml"))
 
 
 def test_there_are_cases() -> None:
-    assert len(CASES) >= 40
+    assert len(CASES) >= 150
     assert all(case.with_suffix(".expect.toml").exists() for case in CASES)
 
 

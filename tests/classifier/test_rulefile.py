@@ -61,6 +61,7 @@ BAD = {
     "bad-command": (replaced("pattern =", "command = 'HELP'\npattern ="), 6, "command 'HELP'", "RCPT"),
     "bad-priority": (replaced("pattern =", "priority = 101\npattern ="), 6, "priority is 101", "0 to 100"),
     "bad-permanence": (replaced("pattern =", "permanence = 'hard'\npattern ="), 6, "'hard'", "permanent"),
+    "bad-reason": (replaced("pattern =", "reason = 'unknown'\npattern ="), 6, "'unknown' is no reason", "user_unknown"),
     "unknown-provider": (replaced("pattern =", "provider = 'nobody'\npattern ="), 6, '"nobody"', "[provider]"),
     "duplicate-id": (GOOD + GOOD[GOOD.index("[[rule]]") :], 8, "already used at 10-test.toml:3", "id of its own"),
     "unknown-top-key": ("colour = 1\n" + GOOD, 1, '"colour"', "Use one of"),

@@ -20,6 +20,7 @@ class At(StrEnum):
     """Where in the dialogue a turn is taken."""
 
     GREETING = "greeting"
+    MAIL = "mail"
     RCPT = "rcpt"
     #: after the final dot
     END = "end"
@@ -78,6 +79,7 @@ class _Dialogue:
     def __init__(self, host: Host, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._host, self._reader, self._writer = host, reader, writer
         self._reverse_path = ""
+        self._has_sender = False
         self._recipients: list[str] = []
 
     async def run(self) -> None:
@@ -93,8 +95,7 @@ class _Dialogue:
                 lines = ["mx.sink.example", *self._host.features]
                 self._say("\n".join(f"250{'-' if i < len(lines) - 1 else ' '}{text}" for i, text in enumerate(lines)))
             elif verb == "MAIL":
-                self._reverse_path, self._recipients = _path(line), []
-                self._say("250 2.1.0 Ok")
+                await self._mail(_path(line))
             elif verb == "RCPT":
                 await self._rcpt(_path(line))
             elif verb == "DATA":
@@ -105,9 +106,20 @@ class _Dialogue:
             else:
                 self._say("250 2.0.0 Ok")
 
+    async def _mail(self, reverse_path: str) -> None:
+        self._reverse_path, self._recipients = reverse_path, []
+        first = next(iter(self._host.mailboxes.values()), None)
+        self._has_sender = first is None or first.turn.at is not At.MAIL
+        if first is not None and not self._has_sender:
+            await self._play(first)
+        else:
+            self._say("250 2.1.0 Ok")
+
     async def _rcpt(self, address: str) -> None:
         mailbox = self._host.mailboxes.get(address)
-        if mailbox is None:
+        if not self._has_sender:
+            self._say("503 5.5.1 Need MAIL first")
+        elif mailbox is None:
             self._say(f"550 5.1.1 <{address}>: not in the script")
         elif mailbox.turn.at is At.RCPT:
             await self._play(mailbox)
@@ -154,12 +166,16 @@ def _path(line: str) -> str:
 
 @contextlib.contextmanager
 def answering(
-    scripts: Mapping[str, Mapping[str, Sequence[Turn]]], features: Mapping[str, tuple[str, ...]]
+    scripts: Mapping[str, Mapping[str, Sequence[Turn]]],
+    features: Mapping[str, tuple[str, ...]],
+    places: Mapping[str, tuple[str, int]] | None = None,
 ) -> Iterator[dict[str, Host]]:
     """Run a server for each domain of ``scripts`` (domain -> address -> turns), on ports of 127.0.0.1.
 
-    Arguments: ``features`` are what a domain's server offers after EHLO besides the usual.
+    Arguments: ``features`` are what a domain's server offers after EHLO besides the usual; ``places`` say where
+    a domain's server listens instead.
     """
+    places = places or {}
     hosts = {
         domain: Host(
             {address: Mailbox(tuple(turns)) for address, turns in mailboxes.items()},
@@ -173,8 +189,9 @@ def answering(
 
     async def start() -> list[asyncio.Server]:
         servers = []
-        for host in hosts.values():
-            server = await asyncio.start_server(host.serve, "127.0.0.1", 0, limit=2**24)
+        for domain, host in hosts.items():
+            ip, port = places.get(domain, ("127.0.0.1", 0))
+            server = await asyncio.start_server(host.serve, ip, port, limit=2**24)
             host.port = server.sockets[0].getsockname()[1]
             servers.append(server)
         return servers

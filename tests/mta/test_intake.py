@@ -6,22 +6,25 @@ import random
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from classifier.classify import Classifier
 from classifier.rulefile import load_rules
+from console.reports import event_of
 from model.cause import Cause, Channel
 from model.fact import AutoReplied, Complained, Fact, FactType, Report, Trust, Unmatched, Unsubscribed, UnsubscribeVia
 from model.keyring import Key, KeyRing, KeyStatus
-from model.reading import Action, Kind, Reading, RecipientReading, Returned
+from model.reading import Absence, Action, Kind, Reading, RecipientReading, Returned
 from model.token import Token, TokenType, day_of, sign, to_mail, to_url
 from mta.correlate import Step, correlate, find_destinations
 from mta.envelope import Envelope
 from mta.headers import count_hops, origin_of, parse_headers, split
 from mta.intake import IntakeRules, take_in
 from mta.return_path import Destination, ReturnPaths
+from store.codec import pack_fact, unpack_fact
 from tests.mta.harness import DOMAIN, IS_TORTURE, KEYS, MINT, VICTIM, dead, minted, seeded, serving, today
 from tests.mta.mails import complaint, delivery_report, plain, vacation
 
@@ -205,6 +208,18 @@ def test_auto_reply() -> None:
     (fact,) = taken(minted().return_path, b"", Reading(Kind.AUTO_REPLY, subject="Out of office"))
     assert isinstance(fact.detail, AutoReplied)
     assert (fact.type, fact.detail.kind, fact.detail.text) == (FactType.AUTO_REPLIED, "vacation", "Out of office")
+    assert (fact.detail.back_on, fact.detail.new_address, fact.detail.sentence) == (None, None, "")
+
+
+def test_what_an_auto_reply_suggests_is_kept_and_shown() -> None:
+    absence = Absence(
+        date(2026, 3, 9), new_addresses=("a@x.example", "b@x.example"), sentences=("Back on 9 March.", "New.")
+    )
+    (fact,) = taken(minted().return_path, b"", Reading(Kind.AUTO_REPLY, absence=absence))
+    assert unpack_fact(pack_fact(fact)) == fact
+    shown = event_of(fact).detail
+    assert (shown["back_on"], shown["new_address"]) == ("2026-03-09", "a@x.example")
+    assert shown["sentence"] == "Back on 9 March. New."
 
 
 @pytest.mark.parametrize(
