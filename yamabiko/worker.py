@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import ctypes
+import gc
 import logging
 import os
 import signal
@@ -78,6 +79,7 @@ class Worker:
             service: Service = import_module(f"yamabiko.workers.{self._post.kind}").make(context)
             await service.start()
             loop.add_signal_handler(signal.SIGHUP, self._reload, service)
+            _settle_memory()
             _log.info("worker ready")
             await self._beat_until_stopped(context, service)
             await self._drain(service)
@@ -189,6 +191,13 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     for name in ("--beat-fd", "--supervisor"):
         parser.add_argument(name, type=int, required=True)
     return parser.parse_args(argv)
+
+
+def _settle_memory() -> None:
+    """Leave what start-up made out of garbage collection, and collect more rarely: a tenth of a pixel's time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def main(argv: list[str]) -> int:
