@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import secrets
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -220,3 +221,9 @@ def test_numbers_are_never_zero_and_need_the_pepper(keys: KeyRing) -> None:
     assert len(numbers) == 2_000 and 0 not in numbers
     assert keys.recipient_number(1, "a@a.jp") != other.recipient_number(1, "a@a.jp")
     assert 0 < keys.broadcast_number(1, "\ud800") <= MAX_BROADCAST
+
+
+@pytest.mark.parametrize(("read", "text"), [(from_url, "A" * 38 + "=="), (from_mail, "a" * 42 + "======")])
+def test_padding_is_no_token(read: Callable[[str], bytes], text: str) -> None:
+    with pytest.raises(TokenError):
+        read(text)
