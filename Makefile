@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv system demo test check format lint types contracts torture bench clean
+.PHONY: help venv system demo test check format lint types contracts torture fuzz bench clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -50,6 +50,9 @@ format: $(STAMP) ## put the code into its form
 
 torture: $(STAMP) system ## the long fault tests: one JSON object each
 	$(BIN)/python -m tests.torture
+
+fuzz: $(STAMP) ## fuzz the classifier for ten minutes
+	$(BIN)/python -m fuzz.classify --seconds 600
 
 bench: $(STAMP) system ## compare speed with nginx, smtp-sink and others in one run
 	$(BIN)/python -m bench all

@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.errors import MissingProgramError
 from bench.processes import find_program
 
-_PACKAGES = ("aiohttp", "aiosmtpd", "uvloop", "lmdb", "msgpack", "fast-mail-parser", "google-re2")
+_PACKAGES = ("aiohttp", "aiosmtpd", "uvloop", "lmdb", "msgpack", "google-re2")
 # Program, and the arguments that make it tell its version.
 _PROGRAMS = (("nginx", "-v"), ("wrk", "-v"), ("postconf", "-d", "mail_version"))
 _NUMBER = re.compile(r"\d+\.\d+(?:\.\d+)?")

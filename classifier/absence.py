@@ -59,7 +59,7 @@ _BETWEEN = re.compile(
 _INCLUSIVE = re.compile(r"\s*\(?inclusive", re.IGNORECASE)
 _UNTIL_JA = re.compile(r"(?: ?\(.{1,4}\))? ?(?:まで|迄)(?!に)")
 _RETURN_AFTER_JA = re.compile(
-    r"(?:の|、)?(?:午前|午後)?(?:\d{1,2}時)?(?:から|より|に|には|以降|は|付で|付けで|、|,|\))[^。]{0,30}?"
+    r"(?:の|、)? ?(?:午前|午後)?(?:\d{1,2}時)?(?:から|より|に|には|以降|は|付で|付けで|、|,|\))[^。]{0,30}?"
     r"(?:出社|復帰|出勤|復職|再開|通常|営業(?:いた|し|を)|戻|返信|返答|返事|回答|連絡|折り返|対応)"
 )
 # What follows: it was done already, or is just what will not happen then.
@@ -79,9 +79,9 @@ _ONE_DAY_JA = re.compile(
 _LEFT = re.compile(
     r"\b(?:no|not any) longer (?:with|works?|working|employed|an? (?:employee|member)|at|part of|here)\b"
     r"|\b(?:has|have|had|'ve|'s) (?:now |recently )?left (?:(?:the|our|this) (?:company|organi[sz]ation|firm|business|"
-    r"university|institute|team|department|school|group)|(?-i:[A-Z])[\w&]+)"
+    r"university|institute|team|department|school|group)(?!['’]s)|(?-i:[A-Z])[\w&]+)"
     r"|\b(?:(?-i:[A-Z][a-z]+)|he|she|who) left (?-i:[A-Z])[\w&. ]{1,40}\b(?:on|in|as of)\b"
-    r"|\baccepted a (?:new )?position\b"
+    r"|\b(?:accepted a (?:new )?position|changed jobs)\b"
     r"|\bleft our company\b|\bmy last (?:working )?day (?:at|with|was|is|of)\b"
     r"|\blast (?:working )?day (?:at|with) .{1,40} (?:was|is)\b"
     r"|\b(?:i|he|she|has|have)(?: have| has)? (?:now )?retired\b|\bmoved on (?:from|to)\b"
@@ -96,15 +96,24 @@ _GONE_HOME = re.compile(r"(?:本日|今日|既に|定時|すでに)[^。]{0,12}�
 _NEW_ADDRESS = re.compile(
     r"\bnew (?:e-?mail )?address\b|\b(?:address|e-?mail) (?:has |is )?(?:been )?chang(?:ed|ing)|\bchanged (?:my"
     r"|our) (?:e-?mail )?address"
-    r"|\bupdate your (?:records|address book|contacts?)|\b(?:private|personal) (?:e-?mail )?address|\bfrom now on\b"
+    r"|\bupdate your (?:records|address book|contacts?)|\b(?:private|personal) (?:e-?mail )?address"
+    r"|\bfrom now on\b|\bfind me\b"
     r"|\breach(?:ed)? (?:me )?(?:now |from now on )?(?:at|on|under|via)\b"
     r"|新(?:しい)?(?:e-?)?(?:メール)?アドレス|新(?:しい)?メール|アドレス[^。]{0,12}変(?:更|わ)|今後は|^新 ?:",
     re.IGNORECASE,
 )
+_CLOSING = re.compile(
+    r"\b(?:account|mailbox|inbox|address)\b[^.]{0,30}\b(?:clos(?:ed|ing)|deactivated|deleted|retired"
+    r"|no longer (?:used|in use"
+    r"|monitored|active))",
+    re.IGNORECASE,
+)
+_INSTEAD = re.compile(r"\binstead\b", re.IGNORECASE)
 _PLACE = re.compile(r"office address|postal address|street|住所|移転|社屋", re.IGNORECASE)
 _URGENT = re.compile(r"urgent|emergenc|immediate|お急ぎ|緊急|至急|代理|代わり|後任", re.IGNORECASE)
 _CONTACT = re.compile(
-    r"contact|urgent|emergenc|immediate|assist|colleague|instead|\bdirect\b|write (?:to|an)|e-?mail (?:to|me|us"
+    r"contact|\be-?mail (?=\S+@)|urgent|emergenc|immediate|assist|colleague|instead|\bdirect\b|write (?:to|an)"
+    r"|e-?mail (?:to|me|us"
     r"|him|her|my)|"
     r"\bmail\b.{0,20}\bto\b|reach|get in touch|replace|successor|taken? over|cover|forward|behalf|\bhelp\b|\bsend\b|"
     r"\bsupport\b|question|turn to|refer|代理|代わり|後任|担当|連絡|問い?合わ?せ|まで|宛|お急ぎ|緊急|引き?継",
@@ -241,12 +250,15 @@ def _find_addresses(
     new: list[str] = []
     contacts: list[str] = []
     announced = ""
+    is_closing = any(_CLOSING.search(plain) for plain, _ in pairs)
     for plain, sentence in pairs:
         addresses = _addresses_of(plain, author)
         # "My new address:" and the address on a line of its own.
         context = f"{announced} {plain}" if announced else plain
         if addresses:
             is_new = _is_new(context, has_left=has_left)
+            # Where an address ends, "write to … instead" names the one that takes its place.
+            is_new = is_new or (is_closing and not has_left and bool(_INSTEAD.search(plain)))
             if is_new or _CONTACT.search(context):
                 (new if is_new else contacts).extend(addresses)
                 kept.append(f"{announced} {sentence}".strip())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from classifier.classify import Classifier
@@ -94,8 +95,9 @@ def _check_expected(expect: dict[str, Any], place: str, *, is_mail: bool) -> Non
         except ValueError:
             is_good = False
         if not is_good:
-            known = ", ".join(getattr(kind, "__members__", {}) and [member.value for member in kind])
-            raise CaseError(f"{place}: {value!r} is no {key}." + (f" Use one of: {known}." if known else ""))
+            members = [member.value for member in kind] if issubclass(kind, Enum) else ["true", "false"]
+            remedy = f"Use one of: {', '.join(members)}." if kind is not str else "Write a text."
+            raise CaseError(f"{place}: {value!r} is no {key}. {remedy}")
 
 
 def run_case(case: Case, classifier: Classifier, read_mail: Callable[[str], bytes]) -> Outcome:

@@ -60,6 +60,8 @@ _CODECS["iso-8859-1"] = _CODECS["latin1"] = "cp1252"
 # RFC 2047 2: encoded-word = "=?" charset "?" encoding "?" encoded-text "?="; RFC 2231 5 adds a language.
 _WORD = re.compile(r"=\?([\w.:-]{1,40})(?:\*[\w-]{0,20})?\?([BbQq])\?([^?\s]{0,2000})\?=(?:[ \t\n]+(?==\?))?")
 _MAX_WORDS = 200
+# Two at least: one may be a Windows path.
+_OCTAL = re.compile(r"(?:\\[23][0-7]{2}){2,}")
 _JIS_ESCAPES = (b"\x1b$B", b"\x1b$@", b"\x1b$(")
 _NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
 
@@ -70,7 +72,7 @@ def decode(data: bytes, charset: str | None = None) -> str:
     Arguments: ``charset`` as the mail names it. With none, escape sequences tell ISO-2022-JP (RFC 1468), then
     UTF-8 is tried, and what is left is read as ASCII with replacement.
     """
-    if data.isascii() and not (b"\x1b" in data or (charset and _CODECS.get(charset.lower()) in _SEVEN_BIT)):
+    if data.isascii() and b"\x1b" not in data and not (charset and _CODECS.get(charset.lower()) in _SEVEN_BIT):
         return data.decode("ascii")
     codec = _CODECS.get(charset.strip("\"' ").lower()) if charset else None
     if b"\x1b" in data and any(escape in data for escape in _JIS_ESCAPES) and codec not in _SEVEN_BIT:
@@ -121,6 +123,19 @@ def _decode_word(match: re.Match[str]) -> str:
     if encoding in "Bb":
         return decode(decode_base64(raw), charset)
     return decode(binascii.a2b_qp(raw, header=True), charset)
+
+
+def decode_octal(text: str) -> str:
+    """Undo Exim's way to write octets above 126, a backslash and three digits, where they are text in a charset."""
+    if "\\2" not in text and "\\3" not in text:
+        return text
+    return _OCTAL.sub(_decode_octal, text)
+
+
+def _decode_octal(match: re.Match[str]) -> str:
+    data = bytes(int(octet, 8) for octet in match.group()[1:].split("\\"))
+    decoded = decode(data)
+    return match.group() if "\ufffd" in decoded else decoded
 
 
 def decode_base64(data: bytes) -> bytes:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
 from classifier.matcher import evidence_of
 from classifier.rule import Rule
 from classifier.rulefile import RuleSet
+
+# Labels of letters, digits and hyphens, and the underscores that occur.
+_HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*")
+_NEVER_SEEN = (
+    (re.compile(r"(?<!\\)  |\\[nrt]"), "white space is one space"),
+    (re.compile(r"(?<![\\\w.*+?)\]}])(?!x@x)[a-z0-9][\w.-]*@[a-z0-9]"), "addresses are written x@x"),
+    (re.compile(r"https?://[a-z0-9.\\-]+/[a-z0-9]"), "of a URL only scheme and host stay"),
+)
 
 
 class Severity(StrEnum):
@@ -33,9 +42,37 @@ class Finding:
 
 def check_rules(rules: RuleSet) -> list[Finding]:
     """Return what is wrong with ``rules``, errors first; a file that cannot be loaded raises earlier."""
-    findings = [*_find_duplicates(rules.rules), *_find_by_examples(rules)]
+    findings = [*_find_dead_conditions(rules.rules), *_find_duplicates(rules.rules), *_find_by_examples(rules)]
     order = list(Severity)
     return sorted(findings, key=lambda finding: (order.index(finding.severity), finding.rule.file, finding.rule.line))
+
+
+def _find_dead_conditions(rules: tuple[Rule, ...]) -> list[Finding]:
+    """Find conditions that no text or host fulfils, however the examples are written."""
+    findings: list[Finding] = []
+    for rule in rules:
+        for host in rule.hosts:
+            if not _HOST.fullmatch(host):
+                findings.append(
+                    Finding(
+                        Severity.ERROR,
+                        rule,
+                        f"host {host!r} never holds: it is no DNS suffix",
+                        'Write the bare suffix, as in "example.jp"; hosts below it are meant too.',
+                    )
+                )
+        for alternative in alternatives_of(rule.pattern):
+            seen = next((why for mark, why in _NEVER_SEEN if mark.search(alternative)), "")
+            if seen:
+                findings.append(
+                    Finding(
+                        Severity.ERROR,
+                        rule,
+                        f"{alternative!r} never matches: {seen}",
+                        "Write it as rules see the text: docs/rules.md, What a pattern sees.",
+                    )
+                )
+    return findings
 
 
 def _find_duplicates(rules: tuple[Rule, ...]) -> list[Finding]:
@@ -54,11 +91,11 @@ def _find_duplicates(rules: tuple[Rule, ...]) -> list[Finding]:
                 )
             )
             continue
-        alternatives = set(_alternatives(rule.pattern))
+        alternatives = set(alternatives_of(rule.pattern))
         for other_key, other in seen.items():
             if other is rule or other_key[1:] != key[1:] or not alternatives:
                 continue
-            shared = alternatives & set(_alternatives(other.pattern))
+            shared = alternatives & set(alternatives_of(other.pattern))
             if shared:
                 is_covered = shared == alternatives
                 findings.append(
@@ -72,7 +109,7 @@ def _find_duplicates(rules: tuple[Rule, ...]) -> list[Finding]:
     return findings
 
 
-def _alternatives(pattern: str) -> list[str]:
+def alternatives_of(pattern: str) -> list[str]:
     """Split ``pattern`` at its outermost bars."""
     parts, depth, start, at = [], 0, 0, 0
     in_class = False

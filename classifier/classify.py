@@ -10,26 +10,36 @@ from classifier.addresses import find_named
 from classifier.forms import FORMS
 from classifier.judge import Judge
 from classifier.matcher import codes_of, collapse, is_vague, subject_of
-from classifier.message import Headers, Message, parse_message
+from classifier.message import Headers, Message, Part, parse_message
+from classifier.noted import passage_about
 from classifier.quoted import cut_original
 from classifier.report import DeliveryStatus, Report
 from classifier.returned import read_returned
-from classifier.rule import PRIORITY_STATUS, PRIORITY_WEAK_TEXT, Evidence
+from classifier.rule import PRIORITY_STATUS, PRIORITY_WEAK_TEXT, Evidence, Rule
 from classifier.rulefile import RuleSet
 from model.cause import Cause
-from model.reading import Action, Kind, Reading, RecipientReading, Verdict
+from model.reading import Action, Kind, Reading, RecipientReading, Returned, Verdict
 
 _MAX_SHOWN = 1_000
+_MAX_NOTICE = 16_384
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")
-_HOST = re.compile(r"\b(?:host|server|to)[: ] ?\[?([\w-]+(?:\.[\w-]+)+)", re.IGNORECASE)
+# It begins with a class of letters, so that ``re`` skips what begins with none of them.
+_HOST = re.compile(r"[HhSsTt](?<!\w[HhSsTt])(?i:(?<=h)ost|(?<=s)erver|(?<=t)o)[: ] ?\[?([\w-]+(?:\.[\w-]+)+)")
 # What the systems write about the dialogue: Postfix, Exim, qmail, Exchange, Google and others.
 _COMMAND = re.compile(
     r"in reply to (end of )?(MAIL FROM|RCPT TO|DATA|EHLO|HELO)"
     r"|after (?:pipelined )?(?:sending )?(?:the )?(end of data|MAIL FROM|RCPT TO|DATA|initial)"
     r"|(?:>>> |STEP: |command:?\s+)(MAIL From|RCPT To|DATA)"
-    r"|did not like our (MAIL FROM|RCPT TO|DATA)|(does not like recipient)|(failed after I sent the message)",
+    r"|did not like our (?:final )?(MAIL FROM|RCPT TO|DATA)|(does not like recipient)"
+    r"|(failed after I sent the message)",
     re.IGNORECASE,
 )
+# One of these stands in every match, at most so many characters after its start.
+_COMMAND_HINTS = ("after", "in reply to", ">>> ", "step: ", "command", "not like ")
+_HINT_OFFSET = 8
+# The same before white space is collapsed.
+_COMMAND_WORDS = ("after", "reply", ">>>", "step:", "command", "like")
+_NOT_RETURNED = Returned()
 _NO_VERDICT = frozenset({Action.DELIVERED, Action.RELAYED, Action.EXPANDED})
 
 
@@ -81,16 +91,15 @@ class Classifier:
         report = _ask_forms(message, steps)
         headers = message.headers
         if report is None:
-            return _reading(Kind.NOT_BOUNCE, headers, self.version, Report(form=""), ())
+            return _reading(Kind.NOT_BOUNCE, headers, self.version, Report(form=""), (), _NOT_RETURNED)
         returned = read_returned(message, report)
         if len(report.recipients) == 1 and not report.recipients[0].address and returned.to:
             # The notification names nobody: the original was for one.
             report.recipients[0].address = returned.to
         recipients = tuple(self._judge_recipient(status, report, message, steps) for status in report.recipients)
         kind = report.kind or _kind_of(recipients)
-        reading = _reading(kind, headers, self.version, report, recipients)
         steps.append(f"kind: {kind.value}")
-        return replace(reading, returned=returned)
+        return _reading(kind, headers, self.version, report, recipients, returned)
 
     def _judge_recipient(
         self, status: DeliveryStatus, report: Report, message: Message, steps: list[str]
@@ -118,18 +127,19 @@ class Classifier:
         judge = self.judge
         status.command = status.command or _noted_command(status, report, message)
         best: Evidence | None = None
+        decisive: Rule | None = None
         strength = -1
         for text in _texts_of(status, report, message):
             evidence = _evidence_of(status, report, text)
             rule = judge.strongest(evidence)
             found = rule.priority if rule is not None else 0
             if found > strength or best is None:
-                best, strength = evidence, found
+                best, decisive, strength = evidence, rule, found
             # What the server said outweighs the notification around it, even in weak words.
             if strength >= PRIORITY_STATUS or (found >= PRIORITY_WEAK_TEXT and evidence.reply_code):
                 break
         assert best is not None
-        verdict = judge.decide(best)
+        verdict = judge.state(decisive, best)
         if verdict.cause is Cause.NO_REASON and not status.address:
             # Mission A10: neither a recipient nor a reason.
             verdict = replace(verdict, cause=Cause.UNPARSABLE)
@@ -176,8 +186,12 @@ def _texts_of(status: DeliveryStatus, report: Report, message: Message) -> Itera
 
 def message_notice(message: Message) -> str:
     """Return the words of the notification's first text part, without the quoted original."""
-    part = next((part for part in message.find("text/plain", "text/html") if part.text.strip()), None)
-    return cut_original(part.text[:16_384])[0] if part else ""
+    part = _notice_part(message)
+    return cut_original(part.text[:_MAX_NOTICE])[0] if part else ""
+
+
+def _notice_part(message: Message) -> Part | None:
+    return next((part for part in message.find("text/plain", "text/html") if part.text.strip()), None)
 
 
 def _ask_forms(message: Message, steps: list[str]) -> Report | None:
@@ -217,25 +231,35 @@ def _evidence_of(status: DeliveryStatus, report: Report, text: str) -> Evidence:
 
 
 def _bare_host(host: str) -> str:
-    return host.split()[0].strip("()[];,<>").rstrip(".").lower() if host.split() else ""
+    words = host.split(None, 1)
+    return words[0].strip("()[];,<>").rstrip(".").lower() if words else ""
 
 
 def _noted_command(status: DeliveryStatus, report: Report, message: Message) -> str:
-    """Return the command that Postfix names in its notification only, beside the recipient: not in the report."""
-    if report.text or not report.recipients or not status.diagnostic:
+    """Return the command that only the notification names, beside the recipient: not the report."""
+    if report.text:
+        # dma names it above the answer, which is all that stands below an address.
+        return _command_of(collapse(report.text)) if "did not like our" in report.text else ""
+    part = _notice_part(message)
+    lowered = part.text[:_MAX_NOTICE].lower() if part else ""
+    if not any(hint in lowered for hint in _COMMAND_WORDS):
         return ""
     notice = message_notice(message)
-    place = notice.find(f"<{status.final_address or status.address}>:") if "in reply to" in notice else -1
-    return _command_of(collapse(_PARAGRAPH.split(notice[place:], 1)[0])) if place >= 0 else ""
+    passage = passage_about(notice, status.final_address or status.address)
+    return _command_of(collapse(passage)) if passage else ""
 
 
 def _command_of(text: str) -> str:
-    match = _COMMAND.search(text)
+    lowered = text.lower()
+    hints = [at for hint in _COMMAND_HINTS if (at := lowered.find(hint)) >= 0]
+    match = _COMMAND.search(text, max(0, min(hints) - _HINT_OFFSET)) if hints else None
     if not match:
         return ""
     words = next((group for group in match.groups()[1:] if group), "").upper()
     if "RECIPIENT" in words or words.startswith("RCPT"):
         return "RCPT"
+    if words == "INITIAL":
+        return "CONN"
     return "MAIL" if words.startswith("MAIL") else "DATA" if "DATA" in words or "SENT" in words else "EHLO"
 
 
@@ -248,7 +272,12 @@ def _kind_of(recipients: tuple[RecipientReading, ...]) -> Kind:
 
 
 def _reading(
-    kind: Kind, headers: Headers, version: str, report: Report, recipients: tuple[RecipientReading, ...]
+    kind: Kind,
+    headers: Headers,
+    version: str,
+    report: Report,
+    recipients: tuple[RecipientReading, ...],
+    returned: Returned,
 ) -> Reading:
     return Reading(
         kind=kind,
@@ -265,4 +294,5 @@ def _reading(
         auto_reply=report.auto_reply,
         absence=report.absence,
         is_read_receipt=report.is_read_receipt,
+        returned=returned,
     )

@@ -10,7 +10,7 @@ from difflib import SequenceMatcher
 
 from classifier.template import template_of
 
-__all__ = ["Cluster", "Reply", "cluster_replies", "template_of", "tokens_of"]
+__all__ = ["Cluster", "Reply", "cluster_replies", "spans_of", "template_of", "tokens_of"]
 
 #: Templates that share this part of their words are one cluster.
 SIMILARITY = 0.7
@@ -65,6 +65,11 @@ class Cluster:
 def tokens_of(template: str) -> list[str]:
     """Return words, Japanese runs, placeholders and signs of ``template``."""
     return _TOKEN.findall(template)
+
+
+def spans_of(template: str) -> list[tuple[int, int]]:
+    """Return where each of ``tokens_of`` begins and ends."""
+    return [match.span() for match in _TOKEN.finditer(template)]
 
 
 def cluster_replies(replies: Iterable[Reply]) -> list[Cluster]:

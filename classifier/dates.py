@@ -53,6 +53,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
 )
 _DAY = re.compile("|".join(f"(?P<{name}>{pattern}){_JA_WEEKDAY}" for name, pattern in _PATTERNS), re.IGNORECASE)
 _GAP = re.compile(r"[\s,.(、・]*(?:the )?\Z", re.IGNORECASE)
+_MONTH_FIRST = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]|(?<![\d/])\d\d?/(?:1[3-9]|2\d|3[01])(?!\d)")
 _DAYS_AFTER = {"tomorrow": 1, "明日": 1, "明後日": 2}
 _MAX_FOUND = 20
 
@@ -121,7 +122,8 @@ def _day_of(kind: str, match: re.Match[str], sent: date, found: list[NamedDay], 
 def _slashed(first: str, second: str, year: str | None, sent: date, weekday: int | None, sentence: str) -> date | None:
     """Read ``5/12``: month first in Japanese; else as the weekday beside it says, else the nearer of the two."""
     month_first = _dated(year, int(first), int(second), sent)
-    if not sentence.isascii() and re.search(r"[\u3040-\u30ff\u4e00-\u9fff]", sentence):
+    # Japanese writes the month first; so does who writes 12/28 elsewhere in the sentence.
+    if _MONTH_FIRST.search(sentence):
         return month_first
     day_first = _dated(year, int(second), int(first), sent)
     if month_first is None or day_first is None:

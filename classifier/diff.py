@@ -7,10 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from classifier.classify import Classifier
-from model.cause import SPECS, Cause, Permanence, SuppressPolicy
+from classifier.explain import can_suppress
+from model.cause import Cause, Permanence
 from model.reading import Verdict
-
-_SILENT = frozenset({SuppressPolicy.NO, SuppressPolicy.NEVER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +29,8 @@ class Flip:
 
     @property
     def suppression(self) -> str:
-        """``begins`` or ``ends`` when the flip decides whether anybody can be suppressed; "" otherwise."""
-        before, after = (SPECS[verdict.cause].suppress not in _SILENT for verdict in (self.old, self.new))
+        """``begins`` or ``ends`` when the flip decides whether the recipient can be suppressed; "" otherwise."""
+        before, after = can_suppress(self.old), can_suppress(self.new)
         return "" if before == after else "begins" if after else "ends"
 
 

@@ -9,9 +9,13 @@ import re2
 from classifier.judge import Judge, decides_permanence
 from classifier.rule import Evidence, Rule
 from classifier.rulefile import RuleSet
-from model.cause import SPECS, CausePermanence, Permanence, SuppressPolicy, is_hard
+from model.cause import SPECS, Cause, CausePermanence, Permanence, SuppressPolicy, is_hard
 from model.reading import Verdict
 
+#: Below this confidence a failure suppresses nobody (mta.intake.SURE; a test holds the two together).
+SURE = 0.6
+#: Causes that say too little to suppress by themselves (mission A1; store.suppression).
+_NEVER_ALONE = frozenset({Cause.POLICY_REJECTED, Cause.NO_REASON})
 _MAX_NEAR = 5
 _POLICIES = {
     SuppressPolicy.LADDER: "suppressed at once, for longer after every further failure",
@@ -74,6 +78,31 @@ def explain(rules: RuleSet, evidence: Evidence) -> Explanation:
 def policy_text(policy: SuppressPolicy) -> str:
     """Return what ``policy`` does, in words."""
     return _POLICIES[policy]
+
+
+def can_suppress(verdict: Verdict) -> bool:
+    """Whether a failure with ``verdict``, proved by our token, can put its recipient on the suppression list."""
+    return not _why_it_cannot(verdict)
+
+
+def suppression_text(verdict: Verdict) -> str:
+    """Return in words what a failure with ``verdict``, proved by our token, does to its recipient."""
+    policy = SPECS[verdict.cause].suppress
+    reason = _why_it_cannot(verdict)
+    if policy in (SuppressPolicy.NO, SuppressPolicy.NEVER) or not reason:
+        return f"{policy.value}: {policy_text(policy)}"
+    return f"suppresses nobody: {reason} (policy of the cause: {policy.value})"
+
+
+def _why_it_cannot(verdict: Verdict) -> str:
+    policy = SPECS[verdict.cause].suppress
+    if policy in (SuppressPolicy.NO, SuppressPolicy.NEVER):
+        return "its cause does not"
+    if verdict.confidence < SURE:
+        return f"a confidence of {verdict.confidence:g} is below {SURE:g}"
+    if policy is SuppressPolicy.SCORE:
+        return "it says too little by itself" if verdict.cause in _NEVER_ALONE else ""
+    return "" if verdict.permanence is Permanence.PERMANENT else "the failure is not permanent"
 
 
 def views_of(verdict: Verdict) -> dict[str, str | None]:

@@ -44,9 +44,12 @@ class Judge:
 
     def decide(self, evidence: Evidence) -> Verdict:
         """Return the verdict on ``evidence``."""
-        rule = self.strongest(evidence)
+        return self.state(self.strongest(evidence), evidence)
+
+    def state(self, rule: Rule | None, evidence: Evidence) -> Verdict:
+        """Return the verdict when ``rule`` decides about ``evidence``, None when no rule does."""
         if rule is not None:
-            return self.state(rule, evidence)
+            return self._stated(rule, evidence)
         # Mission A10: words that nobody understands are unparsable, no words at all give no reason.
         # A notification that only says it failed states no reason either; a server's reply states one.
         is_reply = evidence.reply_code and has_words(evidence.text)
@@ -60,8 +63,7 @@ class Judge:
             conflict=_is_conflict(evidence),
         )
 
-    def state(self, rule: Rule, evidence: Evidence) -> Verdict:
-        """Return the verdict when ``rule`` decides about ``evidence``."""
+    def _stated(self, rule: Rule, evidence: Evidence) -> Verdict:
         permanence = rule.permanence or _permanence_of(SPECS[rule.cause].permanence, evidence)
         # A rule that calls a failure temporary (a suspended account) says that the address lives. A reply of
         # class 4 does not: a server may retry an unknown user until the mail expires.

@@ -112,16 +112,16 @@ class _Prefilter:
                     continue
                 for literal in clauses[number]:
                     bits[literal] = bits.get(literal, 0) | bit
-        literals = sorted(bits)
-        self._bits = [bits[literal] for literal in literals]
         self._all = (1 << self._shift) - 1
-        self._literals = _compile(literals, _LITERALS_MEMORY, literal=True)
+        # Nearly all texts are ASCII. In lower case, and with the literals that can occur there alone, they need a
+        # third of the states: 15 instead of 60 us for a text of unknown words.
+        self._ascii = _Literals({literal: held for literal, held in bits.items() if literal.isascii()}, is_ascii=True)
+        self._other = _Literals(bits, is_ascii=False)
 
     def candidates(self, subject: bytes) -> Iterator[int]:
         """Yield the ranks of all rules whose pattern may match, strongest first."""
-        # Without a match the Set answers None; the order of its answers says nothing.
-        hits = self._literals.Match(subject) or () if self._bits else ()
-        held = reduce(or_, map(self._bits.__getitem__, hits), self._free)
+        held = self._ascii.find(subject.lower()) if subject.isascii() else self._other.find(subject)
+        held |= self._free
         left = held & (held >> self._shift) & self._all
         last = -1
         while left:
@@ -133,9 +133,30 @@ class _Prefilter:
                 yield rank
 
 
-def _compile(patterns: list[str], memory: int, *, literal: bool = False) -> re2.Set:
+class _Literals:
+    """An RE2 Set of literals, and the bits each of them sets."""
+
+    def __init__(self, bits: dict[str, int], *, is_ascii: bool) -> None:
+        """Arguments: ``is_ascii`` when only ASCII in lower case will be searched."""
+        if is_ascii:
+            lowered: dict[str, int] = {}
+            for literal, held in bits.items():
+                lowered[literal.lower()] = lowered.get(literal.lower(), 0) | held
+            bits = lowered
+        literals = sorted(bits)
+        self._bits = [bits[literal] for literal in literals]
+        self._set = _compile(literals, _LITERALS_MEMORY, literal=True, case_sensitive=is_ascii)
+
+    def find(self, subject: bytes) -> int:
+        """Return the bits that the literals in ``subject`` set."""
+        # Without a match the Set answers None; the order of its answers says nothing. Empty, it cannot be asked.
+        hits = self._set.Match(subject) or () if self._bits else ()
+        return reduce(or_, map(self._bits.__getitem__, hits), 0)
+
+
+def _compile(patterns: list[str], memory: int, *, literal: bool = False, case_sensitive: bool = False) -> re2.Set:
     options = re2.Options()
-    options.case_sensitive = False
+    options.case_sensitive = case_sensitive
     options.log_errors = False
     options.never_capture = True
     options.literal = literal

@@ -21,9 +21,11 @@ MAX_HEADER_LINE = 64 * 1024
 MAX_DEPTH = 20
 MAX_PARTS = 200
 MAX_TEXT = 1024 * 1024
+_BINARY_HEAD = 1_024
 
 # RFC 5322 2.2: field-name is printable ASCII without colon; 4.5 lets white space stand before the colon.
 _FIELD_NAME = re.compile(rb"^[!-9;-~]+[ \t]*:", re.MULTILINE)
+_BLANKS = (b" ", b"\t")
 _COLON = re.compile(rb"[ \t]*:")
 _MEDIA_TYPE = re.compile(r"\s*([\w.+-]+/[\w.+-]+)")
 _BOUNDARY = re.compile(r"boundary(?:\*0?\*?)?\s*=\s*(?:\"([^\"]*)\"|([^\s;]+))", re.IGNORECASE)
@@ -43,8 +45,8 @@ class Headers:
 
     def __init__(self, block: bytes) -> None:
         """Take ``block``, the octets before the empty line, cut to the limits of S19."""
-        self._block = b"\n" + _cut_block(block)
-        self._lowered = self._block.lower()
+        self._block = block = b"\n" + _cut_block(block)
+        self._lowered = block.lower()
         self._raw: dict[str, str] = {}
 
     def __contains__(self, name: str) -> bool:
@@ -58,7 +60,7 @@ class Headers:
         value = self._raw.get(name)
         if value is None:
             start = self._find(name, 0)
-            value = self._raw[name] = _unfold(self._value(start)) if start >= 0 else ""
+            value = self._raw[name] = self._value(start) if start >= 0 else ""
         return value
 
     def get(self, name: str) -> str:
@@ -70,43 +72,41 @@ class Headers:
         values: list[str] = []
         start = self._find(name, 0)
         while start >= 0 and len(values) < 50:
-            values.append(_unfold(self._value(start)))
+            values.append(self._value(start))
             start = self._find(name, start)
         return values
 
     def _find(self, name: str, at: int) -> int:
         """Return where the value of the first field ``name`` at or after ``at`` begins; -1 when there is none."""
         lowered = self._lowered
-        key = b"\n" + name.encode("ascii")
+        key = b"\n" + name.encode()
         while (at := lowered.find(key, at)) >= 0:
             at += len(key)
-            if lowered.startswith(b":", at):
+            if lowered[at : at + 1] == b":":
                 return at + 1
             colon = _COLON.match(lowered, at)
             if colon:
                 return colon.end()
         return -1
 
-    def _value(self, start: int) -> bytes:
-        """Return the value that begins at ``start``, with its continuation lines (RFC 5322 2.2.3)."""
+    def _value(self, start: int) -> str:
+        """Return the value that begins at ``start`` with its continuation lines (RFC 5322 2.2.3), unfolded."""
         block = self._block
         end = block.find(b"\n", start)
-        while end >= 0 and block.startswith((b" ", b"\t"), end + 1):
+        while end >= 0 and block[end + 1 : end + 2] in _BLANKS:
             end = block.find(b"\n", end + 1)
-        return block[start : end if end >= 0 else len(block)].lstrip(b" \t")
+        value = block[start : end if end >= 0 else len(block)].lstrip(b" \t")
+        text = decode(value[:MAX_HEADER_LINE])
+        return _FOLD.sub(" ", text).strip() if "\n" in text else text.strip()
 
 
 def _cut_block(block: bytes) -> bytes:
     block = block[:MAX_HEADER_BLOCK]
-    if len(block) > MAX_HEADER_LINE or block.count(b"\n") > MAX_HEADER_LINES:
+    # A field takes three octets at least: counting lines is for long blocks.
+    if len(block) > 3 * MAX_HEADER_LINES and (len(block) > MAX_HEADER_LINE or block.count(b"\n") > MAX_HEADER_LINES):
         lines = block.split(b"\n", MAX_HEADER_LINES)[:MAX_HEADER_LINES]
         block = b"\n".join(line[:MAX_HEADER_LINE] for line in lines)
     return block
-
-
-def _unfold(value: bytes) -> str:
-    text = decode(value[:MAX_HEADER_LINE])
-    return _FOLD.sub(" ", text).strip() if "\n" in text else text.strip()
 
 
 @dataclass(slots=True)
@@ -126,7 +126,7 @@ class Part:
     @property
     def charset(self) -> str | None:
         """The charset parameter as written, None when there is none."""
-        match = _CHARSET.search(self.content_type)
+        match = _CHARSET.search(self.content_type) if self.content_type else None
         return match.group(1) if match else None
 
     @property
@@ -135,6 +135,12 @@ class Part:
         encoding = self.headers.raw("content-transfer-encoding").lower()
         # base64 needs 4 octets for 3, and line ends.
         return decode_transfer(self.body[: MAX_TEXT * 3 // 2], encoding)[:MAX_TEXT]
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether the body begins as no text does, with a NUL among its first octets."""
+        encoding = self.headers.raw("content-transfer-encoding").lower()
+        return b"\0" in decode_transfer(self.body[:_BINARY_HEAD], encoding)
 
     @property
     def text(self) -> str:
@@ -169,7 +175,7 @@ def parse_message(raw: bytes) -> Message:
         raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     raw = raw.lstrip(b"\n")
     # An mbox separator is no header.
-    separator = _MBOX.match(raw)
+    separator = _MBOX.match(raw) if raw.startswith((b"From ", b">From ")) else None
     if separator:
         raw = raw[separator.end() :]
     headers, body = _split_head(raw)

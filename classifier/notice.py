@@ -37,7 +37,7 @@ _SPOKEN = re.compile(r"(?:[.!?。！？]|です|ます|ません|ください)[\
 _ABBREVIATED = r"(?:Mr|Mrs|Ms|Dr|St|No|Nr|Tel|Ext|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|Mon|Tue|Wed|Thu|Fri)"
 _END = re.compile(
     r"(?<=[。！？])|(?<=[!?])(?=\s)"
-    r"|(?<=[^\W\d_][.])\s+(?=[A-ZÀ-Þ\"'(])|(?<=[)>\]\"'][.])\s+(?=[A-Z])"
+    r"|(?<=[^\W\d_][.])\s+(?=[A-ZÀ-Þ\"'(\u3040-\u9fff])|(?<=[)>\]\"'][.])\s+(?=[A-Z])"
     r"|(?<=\d[.])\s+(?=[A-Z])(?!(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|Uhr))|(?<=;)\s"
 )
 _AFTER_ABBREVIATION = re.compile(rf"\b{_ABBREVIATED}\.\Z")

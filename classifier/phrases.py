@@ -31,11 +31,12 @@ class Phrases:
 
     def find(self, text: str, start: int = 0) -> tuple[int, int] | None:
         """Return where the first phrase at or after ``start`` begins and ends; None when there is none."""
-        if text.isascii():
-            match = self._pattern.search(text.encode("ascii"), start)
+        data = text.encode("utf-8", "replace")
+        if len(data) == len(text):
+            match = self._pattern.search(data, start)
         else:
             # Surrogates cannot be encoded; one character for each keeps the offsets true.
-            match = self._pattern.search(text.encode("utf-8", "replace").decode("utf-8"), start)
+            match = self._pattern.search(data.decode("utf-8"), start)
         return None if match is None else (match.start(), match.end())
 
 
@@ -70,6 +71,7 @@ BOUNCE_SUBJECT = Phrases(
     r"no se (?:pudo|puede) entregar|no entregad",
     r"n[ãa]o entreg|mancat[ao] (?:recapito|consegna)|non recapit",
     r"niet bezorgd|onbestelbaar|niet afgeleverd|ej levererat|kunde inte leverera|ikke leveret",
+    r"kan ?(?:ikke|inte) lever|teslim edilem|nedoru[čc]iteln|ei voitu toimittaa|nu a putut fi livrat",
     r"не доставлен|недоставлен|не удалось|niedostarczon|nedoru[čc]|k[ée]zbes[íi]thetetlen",
     r"(?:配信|配達|送信|配送|送達)(?:エラー|不能|でき|失敗|されません)|不達|(?:メール|送信|配信).{0,6}エラー|エラーメール|戻り(?:メール|ました)",
     r"(?:配信|配送|送信)(?:の)?遅延|お届けでき|未達|vertraagd|uitgesteld|opó[źz]nion|retard[ée]|retrasad|ritardat|atrasad|задерж",
@@ -99,6 +101,7 @@ BOUNCE_SENTENCE = Phrases(
     r"zugestellt werden|konnte nicht|n'a pas pu|pas pu [eê]tre",
     r"no se (?:ha )?pudo|no pudo|impossibile|non [eè] stato possibile|n[ãa]o (?:p[oô]de|foi)|niet worden",
     r"не (?:может|могло|удалось|было)|nie (?:mo[żz]na|zosta[łl])|kunde inte|kunne ikke",
+    r"mislykkedes|teslim edilem|nezda[řr]ilo|sikertelen|gick inte att",
     r"无法(?:投递|送达|发送)|退信|退回|未能|無法",
 )
 #: Sentences that say the mail is still being tried.
@@ -113,7 +116,10 @@ DELAYED = Phrases(
     r"opó[źz]nion|ritardat|continuer[àa] a|atrasad|continuará|задерж|延迟|延遲|지연",
 )
 #: Subjects of such warnings.
-DELAYED_SUBJECT = Phrases(r"delay|warning|still being retried|deferred|not yet|遅延|verzögert|vertraagd|retard|retras|ritard|atras|задерж|opó[źz]n|延迟|지연")
+DELAYED_SUBJECT = Phrases(
+    r"delay|warning|still being retried|deferred|not yet|遅延|verzögert",
+    r"vertraagd|retard|retras|ritard|atras|задерж|opó[źz]n|延迟|지연",
+)
 #: Sentences that say it is not.
 GIVEN_UP = Phrases(
     r"permanent|given up|giving up|returned to sender|has been removed|could not be delivered for|no further",

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from typing import Any
 
 import re2
 
-from classifier.clusters import Cluster, tokens_of
+from classifier.check import alternatives_of
+from classifier.clusters import Cluster, spans_of, tokens_of
 from classifier.matcher import evidence_of, subject_of
-from classifier.rule import Evidence, Rule
+from classifier.rule import PRIORITY_TEXT, Evidence
 from classifier.rulefile import RuleSet
 from classifier.template import example_of
 from model.cause import SPECS, Cause, SuppressPolicy
 
 #: Below the 0.6 from which a verdict may suppress: a guess counts, and silences nobody.
 CONFIDENCE = 0.5
-_MAX_PATTERN, _MAX_EXAMPLES = 160, 3
+_MAX_PATTERN, _MAX_EXAMPLES = 80, 3
 _LETTERS_WANTED = 12
 _META = re.compile(r"[\\.+*?()|\[\]{}^$]")
 _NOT_ID = re.compile(r"[^a-z0-9]+")
@@ -55,20 +57,20 @@ class Proposal:
     pattern: str
     examples: tuple[str, ...]
     count: int
-    #: share of the cluster's example replies the pattern matches
+    #: share of the cluster's kept wordings that the pattern matches
     covered: float
-    #: examples of other rules, of another cause, that the pattern would take over
-    taken: tuple[str, ...] = ()
     #: the host all replies came from, when there is one
     host: str = ""
 
     def as_toml(self) -> str:
         """Return the rule as it may be saved in a rule file."""
         policy = SPECS[self.cause].suppress
-        lines = [f"# {self.count} replies no rule decided. The cause is a guess from {self.guessed_from}: check it."]
+        replies = "1 reply" if self.count == 1 else f"{self.count} replies"
+        lines = [f"# {replies} no rule decided. The cause is a guess from {self.guessed_from}: check it."]
         if policy not in _SILENT:
             lines.append(f"# This cause can suppress recipients ({policy.value}).")
-        lines += [f"# The pattern also matches an example of {rule}: narrow it." for rule in self.taken]
+        if self.covered < 1:
+            lines.append(f"# The pattern fits {self.covered:.0%} of the wordings.")
         if self.host:
             lines.append(f"# All came from {self.host}; to hold only there: host = {_quoted(self.host)}")
         lines += [
@@ -85,32 +87,58 @@ class Proposal:
         return "\n".join(lines) + "\n"
 
 
-def propose_rule(cluster: Cluster, rules: RuleSet, taken_ids: frozenset[str] = frozenset()) -> Proposal | None:
-    """Return a rule for ``cluster`` that ``rules`` can take in; None when its replies share no words that tell.
+def propose_rule(cluster: Cluster, rules: RuleSet, earlier: Sequence[Proposal] = ()) -> Proposal | None:
+    """Return a rule for ``cluster`` that ``rules`` can take in without an error of the linter; None when there is none.
 
-    Arguments: ``taken_ids`` are ids proposed already.
+    Then its replies share no words that tell, or the words are those of another rule. Arguments: ``earlier`` are
+    proposals that will stand in the same file.
     """
     best: Proposal | None = None
     cause, guessed_from = guess_cause(cluster, rules)
-    identity = _identity(cluster, {rule.id for rule in rules.rules} | taken_ids)
+    identity = _identity(cluster, {rule.id for rule in rules.rules} | {proposal.id for proposal in earlier})
+    hosts = list(cluster.hosts)
+    host = hosts[0] if len(hosts) == 1 and cluster.count > 2 else ""
     for pattern in _patterns(cluster):
         search = _searcher(pattern)
         matched = [reply for reply in cluster.examples if search(subject_of(reply.text))]
-        examples = dict.fromkeys(example_of(reply.text) for reply in matched)
-        examples = {example: None for example in examples if search(subject_of(example))}
-        if not examples or search(""):
+        examples = tuple(
+            example
+            for example in dict.fromkeys(example_of(reply.text) for reply in matched)
+            if search(subject_of(example)) and not _is_decided(example, cause, rules, earlier)
+        )
+        if not examples or search("") or _takes_over(search, pattern, cause, rules, earlier):
             continue
-        taken = _taken(search, cause, rules.rules)
-        hosts = list(cluster.hosts)
-        proposal = Proposal(
-            identity, cause, guessed_from, pattern, tuple(examples)[:_MAX_EXAMPLES], cluster.count,
-            len(matched) / len(cluster.examples), taken, hosts[0] if len(hosts) == 1 and cluster.count > 2 else "",
-        )  # fmt: skip
-        if best is None or (len(taken), -proposal.covered) < (len(best.taken), -best.covered):
-            best = proposal
-        if not taken and proposal.covered == 1:
+        covered = len(matched) / len(cluster.examples)
+        if best is None or covered > best.covered:
+            best = Proposal(
+                identity, cause, guessed_from, pattern, examples[:_MAX_EXAMPLES], cluster.count, covered, host
+            )
+        if covered == 1:
             break
     return best
+
+
+def _is_decided(example: str, cause: Cause, rules: RuleSet, earlier: Sequence[Proposal]) -> bool:
+    """Whether ``example``, made harmless, is decided by a rule that is no weaker than a new one."""
+    evidence = evidence_of(example)
+    rule = rules.matcher.best(evidence)
+    if rule is not None and rule.priority >= PRIORITY_TEXT and rule.cause is not cause:
+        return True
+    return any(_searcher(proposal.pattern)(evidence.text) for proposal in earlier)
+
+
+def _takes_over(
+    search: Callable[[str], Any], pattern: str, cause: Cause, rules: RuleSet, earlier: Sequence[Proposal]
+) -> bool:
+    """Whether the pattern also finds what other rules are for, or stands in one of them already."""
+    for rule in rules.rules:
+        if not rule.pattern:
+            continue
+        if not rule.is_scoped and pattern.lower() in alternatives_of(rule.pattern):
+            return True
+        if rule.cause is not cause and any(search(evidence_of(example).text) for example in rule.examples):
+            return True
+    return any(search(subject_of(example)) for proposal in earlier for example in proposal.examples)
 
 
 def guess_cause(cluster: Cluster, rules: RuleSet) -> tuple[Cause, str]:
@@ -131,11 +159,13 @@ def guess_cause(cluster: Cluster, rules: RuleSet) -> tuple[Cause, str]:
     return Cause.NO_REASON, "nothing"
 
 
-def _searcher(pattern: str):  # type: ignore[no-untyped-def]  # re2 has no types
+def _searcher(pattern: str) -> Callable[[str], Any]:
+    """Return a search for ``pattern`` as a rule does it."""
     options = re2.Options()
     options.case_sensitive = False
     options.log_errors = False
-    return re2.compile(pattern, options).search
+    search: Callable[[str], Any] = re2.compile(pattern, options).search
+    return search
 
 
 def _patterns(cluster: Cluster) -> list[str]:
@@ -149,7 +179,7 @@ def _patterns(cluster: Cluster) -> list[str]:
         tried.append(f"{_escape(first[1])}.*{_escape(second[1])}")
     if not tried and _letters(runs[0][1]) >= _LETTERS_WANTED // 2:
         tried = [_escape(runs[0][1])]
-    return [pattern for pattern in tried if len(pattern) <= _MAX_PATTERN + 40]
+    return [pattern for pattern in tried if len(pattern) <= 2 * _MAX_PATTERN]
 
 
 def _stable_runs(cluster: Cluster) -> list[tuple[int, str]]:
@@ -162,27 +192,15 @@ def _stable_runs(cluster: Cluster) -> list[tuple[int, str]]:
         for block in SequenceMatcher(None, tokens, tokens_of(other), autojunk=False).get_matching_blocks():
             found[block.a : block.a + block.size] = [True] * block.size
         stable = [one and two for one, two in zip(stable, found, strict=True)]
-    return _cut_runs(template, tokens, stable)
-
-
-def _cut_runs(template: str, tokens: Sequence[str], stable: Sequence[bool]) -> list[tuple[int, str]]:
-    runs: list[tuple[int, str]] = []
-    start = end = at = 0
-    for token, is_stable in zip((*tokens, "<end>"), (*stable, False), strict=True):
-        place = template.find(token, at) if is_stable else -1
-        if is_stable and place >= 0 and place + len(token) - start <= _MAX_PATTERN:
-            start = place if end <= start else start
-            end = at = place + len(token)
-            continue
-        if end > start:
-            runs.append((start, template[start:end].strip(" .,;:!-")))
-        if is_stable and place >= 0:
-            start, end = place, place + len(token)
-            at = end
-            continue
-        at = max(at, template.find(token, at) + len(token))
-        start = end = at
-    return [run for run in runs if run[1]]
+    runs: list[tuple[int, int]] = []
+    is_open = False
+    for (start, end), is_stable in zip(spans_of(template), stable, strict=True):
+        if is_stable and is_open and end - runs[-1][0] <= _MAX_PATTERN:
+            runs[-1] = (runs[-1][0], end)
+        elif is_stable:
+            runs.append((start, end))
+        is_open = is_stable
+    return [(start, text) for start, end in runs if (text := template[start:end].strip(" .,;:!-()[]'\"*"))]
 
 
 def _letters(text: str) -> int:
@@ -192,17 +210,6 @@ def _letters(text: str) -> int:
 
 def _escape(text: str) -> str:
     return _META.sub(r"\\\g<0>", text)
-
-
-def _taken(search: object, cause: Cause, rules: Sequence[Rule]) -> tuple[str, ...]:
-    """Return the rules of another cause, no stronger than a new one, whose examples ``search`` finds."""
-    found: list[str] = []
-    for rule in rules:
-        if rule.cause is cause or not rule.pattern:
-            continue
-        if any(search(evidence_of(example).text) for example in rule.examples):  # type: ignore[operator]
-            found.append(rule.id)
-    return tuple(found[:5])
 
 
 def _identity(cluster: Cluster, known: set[str]) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-from classifier.phrases import ORIGINAL_FOLLOWS
+from classifier.phrases import ORIGINAL_FOLLOWS, Phrases
 
 # Fields that only a mail's own header has at the start of a line.
-_HEADER_START = re.compile(
-    r"^(?:Received: ?(?:from|by|\(|with)|Return-Path: ?<|DKIM-Signature:|X-Mailer:|X-Originating-IP:|ARC-Seal:"
-    r"|Message-ID: ?<|MIME-Version: ?1|X-Received:|Authentication-Results:|X-Google-DKIM)",
-    re.IGNORECASE | re.MULTILINE,
+_HEADER_START = Phrases(
+    r"Received: ?(?:from|by|\(|with)|Return-Path: ?<|DKIM-Signature:|X-Mailer:|X-Originating-IP:|ARC-Seal:",
+    r"Message-ID: ?<|MIME-Version: ?1|X-Received:|Authentication-Results:|X-Google-DKIM",
+    prefix="^",
 )
 _HEADER_LINE = re.compile(r"^(?:[\w-]{2,40}:|[ \t]+\S)")
 
@@ -21,10 +21,11 @@ def cut_original(text: str) -> tuple[str, str]:
     # A phrase in the very first line is a title above the notification, not its end.
     while phrase and not text[: phrase[0]].strip():
         phrase = ORIGINAL_FOLLOWS.find(text, phrase[1])
-    header = _HEADER_START.search(text)
     end = phrase[0] if phrase else len(text)
-    if header and header.start() < end:
-        end = _top_of_header(text, header.start())
+    above = text[:end]
+    header = _HEADER_START.find(above) if _HEADER_START.are_in(above) else None
+    if header:
+        end = _top_of_header(text, header[0])
         return text[:end], text[end:]
     if phrase is None:
         return text, ""

@@ -22,7 +22,8 @@ def read_returned(message: Message, report: Report) -> Returned:
     if headers is None:
         return Returned(token_headers=tuple(tokens))
     for name in _TOKEN_HEADERS:
-        tokens += [(name, value[:_MAX_VALUE]) for value in headers.all(name)[:5] if value]
+        if values := headers.all(name):
+            tokens += [(name, value[:_MAX_VALUE]) for value in values[:5] if value]
     return Returned(
         message_id=headers.raw("message-id")[:_MAX_VALUE] or None,
         to=clean_address(headers.raw("to")) or None,

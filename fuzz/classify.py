@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 import tempfile
 import time
+import tomllib
 import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -24,7 +26,7 @@ from typing import Any
 from fuzz.mutate import TOKENS, mutate
 
 ROOT = Path(__file__).parents[1]
-SEEDS = ROOT / "tests" / "classifier" / "cases"
+SEEDS = ROOT / "tests" / "classifier"
 #: CPU seconds one mail of at most 64 KiB may take, with room for instrumentation and a busy machine.
 BUDGET_S = 1.0
 _MAX_SHOWN = 1_000
@@ -170,6 +172,7 @@ def search_with_coverage(atheris: Any, record: Record, seeds: list[bytes], secon
         if time.monotonic() - began > seconds:
             code = record.end(began)
             sys.stdout.flush()
+            shutil.rmtree(folder, ignore_errors=True)
             os._exit(code)
 
     def vary(raw: bytes, max_size: int, number: int) -> bytes:
@@ -181,6 +184,16 @@ def search_with_coverage(atheris: Any, record: Record, seeds: list[bytes], secon
     options = [f"-seed={seed or 1}", "-max_len=65536", f"-dict={folder / 'dictionary'}", "-verbosity=0", "-timeout=60"]
     atheris.Setup([sys.argv[0], *options, str(folder / "corpus")], run, custom_mutator=vary)
     atheris.Fuzz()
+
+
+def read_seeds() -> list[bytes]:
+    """Return the mails of the tests, and the texts of automatic replies as mails."""
+    mails = [path.read_bytes() for path in sorted(SEEDS.glob("cases/*.eml"))]
+    for path in sorted(SEEDS.glob("absences*.toml")):
+        for case in tomllib.loads(path.read_text(encoding="utf-8"))["case"]:
+            head = f"From: a@b.example\nAuto-Submitted: auto-replied\nDate: {case['sent']:%d %b %Y} 09:00:00 +0900\n"
+            mails.append(f"{head}Content-Type: text/plain; charset=utf-8\n\n{case['text']}".encode())
+    return mails
 
 
 def _options() -> argparse.Namespace:
@@ -212,7 +225,7 @@ def main() -> int:
         for path in options.mails:
             print(f"{path}: {record.run(path.read_bytes())}")
         return record.end(began)
-    seeds = [path.read_bytes() for path in sorted(SEEDS.glob("*.eml"))]
+    seeds = read_seeds()
     if atheris is not None:
         search_with_coverage(atheris, record, seeds, options.seconds, options.seed)
     search(record, seeds, options.seconds, options.seed)

@@ -215,15 +215,12 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class AutoReplied:
-    """An automatic reply: ``kind`` is a model.reading.AutoReplyKind value, ``text`` its first words.
-
-    The rest is what the text suggests (N17), ``sentence`` what that rests on.
-    """
+    """An automatic reply: ``kind`` is a model.reading.AutoReplyKind value, ``text`` its first words."""
 
     kind: str
     origin: bytes
     text: str = ""
-    #: day of the return, as ISO 8601 writes it
+    #: what it suggests (N17): the day of the return (ISO 8601), where to write, and the words that rests on
     back_on: str | None = None
     new_address: str | None = None
     sentence: str = ""

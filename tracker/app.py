@@ -108,10 +108,11 @@ class Tracker:
             if not await self.pending.keep(answer.facts, wait_s, is_strict=True):
                 self._metrics.add(Count.REFUSED)
                 return answer.otherwise or BROKEN
-        elif answer.promise is not Promise.NONE:
-            if not await self.pending.keep(answer.facts, self._waits[answer.promise]):
-                # Says to whoever measures us that this answer did not wait for the disk (T4).
-                answer = answer._replace(headers={**answer.headers, "X-Recorded": "unsure"})
+        elif answer.promise is not Promise.NONE and not await self.pending.keep(
+            answer.facts, self._waits[answer.promise]
+        ):
+            # Says to whoever measures us that this answer did not wait for the disk (T4).
+            answer = answer._replace(headers={**answer.headers, "X-Recorded": "unsure"})
         if answer.tally is not None:
             self._metrics.add(answer.tally)
         return answer

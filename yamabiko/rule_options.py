@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -11,6 +12,7 @@ from classifier.rulefile import RuleError, RuleSet, load_rules
 from yamabiko import exits
 from yamabiko.operator_error import OperatorError, load_settings
 
+Command = TypeVar("Command", bound=Callable[..., Any])
 #: The option --rules; the rules in force unless given.
 rules_option = click.option(
     "--rules",
@@ -34,7 +36,7 @@ def read_rules(directory: Path) -> RuleSet:
         raise OperatorError(str(error), exits.CONFIG) from None
 
 
-def reply_options(command: Any) -> Any:
+def reply_options(command: Command) -> Command:
     """Add the options that say what is known beside a reply's text."""
     for option in (
         click.option("--command", "smtp_command", help="The SMTP command that was answered: RCPT, DATA …"),

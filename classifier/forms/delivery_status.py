@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from classifier.addresses import MAX_RECIPIENTS, clean_address
-from classifier.charsets import decode, decode_words
-from classifier.message import Message
+from classifier.charsets import decode, decode_octal, decode_words
+from classifier.message import Message, parse_message
 from classifier.report import DeliveryStatus, Report
-from model.reading import Action
+from model.reading import Action, Kind
 
 _TYPES = ("message/delivery-status", "message/global-delivery-status")
 # RFC 3464 2.1.1: *( per-message fields ) then one block of fields for each recipient, blank lines between.
@@ -43,17 +43,49 @@ _ACTIONS = {action.value: action for action in Action} | {
 
 def read(message: Message) -> Report | None:
     """Read a delivery report; None when there is no block that names a recipient or an action."""
+    report = _read_own(message)
+    if report is not None and len(report.recipients) == 1 and not report.recipients[0].address:
+        # Exim names the file or the program it delivered to; whom it was for stands in the header.
+        report.recipients[0].address = clean_address(message.headers.raw("x-failed-recipients"))
+    if report is None and message.report_type == "delivery-status":
+        # A gateway wrapped the whole report into one of its own and left its fields out.
+        inner = next(message.find("message/rfc822"), None)
+        wrapped = parse_message(inner.body) if inner is not None else None
+        if wrapped is not None and wrapped.report_type == "delivery-status":
+            return _read_own(wrapped)
+    return report
+
+
+def _read_own(message: Message) -> Report | None:
     report = Report(form="rfc3464")
     for part in message.find(*_TYPES):
         _read_fields(part.text or decode(part.payload), report)
         # RFC 2046 5.2.1 forbids it, yet some encode the part and say so only inside it.
     if not report.recipients:
         for part in message.find("text/plain", "text/rfc822-headers", "application/octet-stream"):
+            if part.type == "application/octet-stream" and part.is_binary:
+                continue
             if _looks_like_report(part.text):
                 # A person who forwards a report quotes it.
                 _read_fields(_QUOTE.sub("", part.text) if "\n> " in part.text else part.text, report)
                 break
+    _correct_expired(message, report)
     return report if report.recipients else None
+
+
+def _correct_expired(message: Message, report: Report) -> None:
+    """OpenSMTPD 6 calls a mail delayed that it has given up; only its words for it tell.
+
+    The notification stays the kind that it says it is.
+    """
+    late = [status for status in report.recipients if status.action is Action.DELAYED and status.status == "4.4.7"]
+    if not late:
+        return
+    notice = next((part.text for part in message.find("text/plain")), "").lower()
+    for status in late:
+        if f"{status.address.lower()}: envelope expired" in notice:
+            status.action = Action.FAILED
+            report.kind = Kind.DELAY_WARNING
 
 
 def _looks_like_report(text: str) -> bool:
@@ -76,7 +108,7 @@ def _read_fields(text: str, report: Report) -> None:
                 values = {}
             values.setdefault(name, " ".join(value.split()))
         _read_message_fields(values, report)
-        if _RECIPIENT_FIELDS & values.keys():
+        if not _RECIPIENT_FIELDS.isdisjoint(values):
             _add(values, report)
 
 
@@ -90,7 +122,7 @@ def _add(values: dict[str, str], report: Report) -> None:
     final = _address(values.get("final-recipient", ""))
     original = _address(values.get("original-recipient", ""))
     actual = _address(values.get("x-actual-recipient", ""))
-    diagnostic = decode_words(values.get("diagnostic-code", "") or values.get("failure-reason", ""))
+    diagnostic = decode_octal(decode_words(values.get("diagnostic-code", "") or values.get("failure-reason", "")))
     status_text = values.get("status", "")
     match = _STATUS.search(status_text)
     address = original or final or actual

@@ -6,7 +6,7 @@ The last form asked. It must be sure that the mail is a bounce at all: people wr
 from __future__ import annotations
 
 from classifier.addresses import Named, clean_address, find_named
-from classifier.charsets import decode_words
+from classifier.charsets import decode_octal, decode_words
 from classifier.message import Message
 from classifier.phrases import BOUNCE_SENTENCE, BOUNCE_SUBJECT, DAEMON, DELAYED, DELAYED_SUBJECT, GIVEN_UP, PASSED_ON
 from classifier.quoted import cut_original, head_of
@@ -19,11 +19,10 @@ _MAX_NOTICE = 64 * 1024
 def read(message: Message) -> Report | None:
     """Read a bounce written in words; None when the mail is not surely one."""
     headers = message.headers
-    parts = [part for part in message.find("text/plain", "text/html") if part.text.strip()]
-    if not parts:
+    if not any(part.text.strip() for part in message.find("text/plain", "text/html")):
         return None
     text = _notice_of(message)
-    notice, original = cut_original(text[:_MAX_NOTICE])
+    notice, original = cut_original(decode_octal(text[:_MAX_NOTICE]))
     if not is_bounce(message, notice):
         return None
     subject = headers.get("subject")

@@ -51,4 +51,4 @@ def test_a_flip_names_its_recipient(tmp_path: Path) -> None:
     path = CASES / "001-rfc3464-user-unknown.eml"
     (flip,) = compare(old, new, [(path.name, path.read_bytes())]).changes
     assert (flip.address, flip.old.cause, flip.new.cause) == ("cat@example.net", Cause.NO_REASON, Cause.USER_UNKNOWN)
-    assert flip.suppression == ""
+    assert flip.suppression == "begins"

@@ -6,8 +6,18 @@ from pathlib import Path
 
 import pytest
 
+import mta.intake
 from classifier.classify import Classifier, bare_evidence
-from classifier.explain import Explanation, explain, hardness, policy_text, views_of
+from classifier.explain import (
+    SURE,
+    Explanation,
+    can_suppress,
+    explain,
+    hardness,
+    policy_text,
+    suppression_text,
+    views_of,
+)
 from classifier.rulefile import RuleSet, load_rules
 from model.cause import Cause, Permanence, SuppressPolicy
 from model.reading import Verdict
@@ -146,3 +156,26 @@ def test_every_view_and_policy_is_named() -> None:
     assert hardness(full) == "soft"
     assert hardness(Verdict(Cause.USER_UNKNOWN, Permanence.PERMANENT, "x", "1")) == "hard"
     assert all(policy_text(policy) for policy in SuppressPolicy)
+
+
+@pytest.mark.parametrize(
+    ("cause", "permanence", "confidence", "can", "words"),
+    [
+        (Cause.USER_UNKNOWN, Permanence.PERMANENT, 1.0, True, "ladder: suppressed at once"),
+        (Cause.USER_UNKNOWN, Permanence.TRANSIENT, 1.0, False, "suppresses nobody: the failure is not permanent"),
+        (Cause.USER_UNKNOWN, Permanence.PERMANENT, 0.4, False, "a confidence of 0.4 is below 0.6 (policy of the cause"),
+        (Cause.MAILBOX_FULL, Permanence.TRANSIENT, 1.0, True, "score: adds to the soft score"),
+        (Cause.POLICY_REJECTED, Permanence.PERMANENT, 1.0, False, "it says too little by itself"),
+        (Cause.IP_BLOCKLISTED, Permanence.TRANSIENT, 0.1, False, "never: suppresses nobody, whatever"),
+    ],
+)
+def test_what_a_verdict_does_to_its_recipient(
+    cause: Cause, permanence: Permanence, confidence: float, can: bool, words: str
+) -> None:
+    verdict = Verdict(cause, permanence, "x", "1", confidence=confidence)
+    assert can_suppress(verdict) is can
+    assert words in suppression_text(verdict)
+
+
+def test_the_threshold_is_the_one_of_the_intake() -> None:
+    assert mta.intake.SURE == SURE

@@ -5,8 +5,8 @@ them: an overlay of its extracted package over this machine's root, written to m
 nothing but this machine, with a DNS server that knows the domains of ``cases`` and a mail server for each. So an
 MTA runs with its distribution's own configuration, finds its way by MX records, and no mail can leave.
 
-``python -m tests.interop.box MTA TREE FOLDER`` is the inside, the first process of that machine; ``play`` starts it.
-It ends when its standard input does, however the test ended.
+``python -m tests.interop.box MTA TREE FOLDER REVERSE_PATHS`` is the inside, the first process of that machine;
+``play`` starts it. It ends when its standard input does, however the test ended.
 """
 
 from __future__ import annotations
@@ -23,17 +23,20 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tests.interop.cases import CASES, HOSTNAME, RETURN_PATH_DOMAIN, Case
-from tests.interop.sink import ACCEPT, Turn, answering
+from tests.interop.sink import ACCEPT, Host, Turn, answering
+
+if TYPE_CHECKING:
+    from tests.interop.mtas import Mta
 
 _ROOT = Path(__file__).resolve().parents[2]
 #: longest wait for the reports of all cases
-_PATIENCE_S = 45.0
+_PATIENCE_S = 75.0
 _NET = "198.51.100"
 _REFUSING = f"{_NET}.250"
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _SIOCSIFADDR, _IFF_UP = 0x8913, 0x8914, 0x8916, 1
@@ -64,13 +67,24 @@ class Played:
     seconds: float
 
 
-def play(name: str, tree: Path | None) -> Played:
-    """Run the MTA ``name`` from ``tree`` (None: as installed) through all cases."""
+def play(name: str, tree: Path | None, reverse_paths: Mapping[str, str]) -> Played:
+    """Run the MTA ``name`` from ``tree`` (None: as installed) through all cases.
+
+    Arguments: ``reverse_paths`` are used instead of the cases' own, by case.
+    """
     began = time.monotonic()
     # An empty directory is all that can be left behind.
     with tempfile.TemporaryDirectory(prefix=f"yamabiko-{name}-") as folder:
         command = ["unshare", "--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "--kill-child=KILL"]
-        command += [sys.executable, "-m", "tests.interop.box", name, str(tree or ""), folder]
+        command += [
+            sys.executable,
+            "-m",
+            "tests.interop.box",
+            name,
+            str(tree or ""),
+            folder,
+            json.dumps(dict(reverse_paths)),
+        ]
         process = subprocess.Popen(
             command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
@@ -129,7 +143,7 @@ class Box:
         self._listen_to_log()
         self.write("/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
         self.write("/etc/hosts", f"127.0.0.1 localhost\n{_NET}.1 {HOSTNAME} out\n")
-        self.write("/etc/nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nservices: files\n")
+        self.write("/etc/nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n")
         self.write("/etc/mailname", HOSTNAME + "\n")
         self.write("/etc/hostname", HOSTNAME + "\n")
         self.write("/etc/aliases", "postmaster: root\nmailer-daemon: postmaster\n")
@@ -306,40 +320,41 @@ def content_of(case: Case) -> str:
     return _BODY.format(to=", ".join(case.turns), name=case.name)
 
 
-def _scripts() -> dict[str, dict[str, Sequence[Turn]]]:
+def _scripts(cases: Sequence[Case]) -> dict[str, dict[str, Sequence[Turn]]]:
     scripts: dict[str, dict[str, Sequence[Turn]]] = {
-        RETURN_PATH_DOMAIN: {case.reverse_path: (ACCEPT,) for case in CASES} | {"postmaster@" + HOSTNAME: (ACCEPT,)}
+        RETURN_PATH_DOMAIN: {case.reverse_path: (ACCEPT,) for case in cases}
     }
-    for case in CASES:
+    for case in cases:
         if case.dns == "mx":
             scripts.setdefault(case.domain, {}).update(case.turns)
     return scripts
 
 
 @contextlib.contextmanager
-def _world() -> Iterator[dict[str, Any]]:
+def _world(cases: Sequence[Case]) -> Iterator[dict[str, Host]]:
     names = _Names()
     threading.Thread(target=names.serve, daemon=True).start()
-    scripts = _scripts()
+    scripts = _scripts(cases)
     with answering(scripts, {}, {domain: names.place(domain) for domain in scripts}) as hosts:
-        yield dict(hosts)
+        yield hosts
 
 
-def _inside(name: str, tree: str, folder: str) -> None:
+def _inside(name: str, tree: str, folder: str, reverse_paths: str) -> None:
     from tests.interop.mtas import MTAS
 
+    paths: dict[str, str] = json.loads(reverse_paths)
+    cases = [replace(case, reverse_path=paths.get(case.name, case.reverse_path)) for case in CASES]
     threading.Thread(target=_end_with_input, daemon=True).start()
     box = Box(tree, Path(folder))
     mta = MTAS[name](box)
     refused: dict[str, str] = {}
-    with _world() as hosts:
+    with _world(cases) as hosts:
         try:
             mta.start()
-            for case in CASES:
-                words = mta.submit(case)
-                if words:
+            for case in cases:
+                if words := "never" if case.name in mta.never else mta.submit(case):
                     refused[case.name] = words
-            _wait(mta, hosts, refused)
+            _wait(mta, cases, hosts, refused)
         except Exception:
             sys.stderr.write("".join(box.lines)[-8000:])
             raise
@@ -347,7 +362,7 @@ def _inside(name: str, tree: str, folder: str) -> None:
         found = {
             "reports": {
                 case.name: [base64.b64encode(content).decode() for _, content in taken[case.reverse_path]]
-                for case in CASES
+                for case in cases
             },
             "refused": refused,
             "said": {a: b.said for host in hosts.values() for a, b in host.mailboxes.items()},
@@ -359,7 +374,7 @@ def _inside(name: str, tree: str, folder: str) -> None:
     os._exit(0)
 
 
-def _wait(mta: Any, hosts: dict[str, Any], refused: dict[str, str]) -> None:
+def _wait(mta: Mta, cases: Sequence[Case], hosts: dict[str, Host], refused: dict[str, str]) -> None:
     """Wait until each case has all the reports the MTA makes of it, or nothing new comes."""
     boxes = hosts[RETURN_PATH_DOMAIN].mailboxes
     deadline = time.monotonic() + _PATIENCE_S
@@ -368,8 +383,9 @@ def _wait(mta: Any, hosts: dict[str, Any], refused: dict[str, str]) -> None:
         time.sleep(0.5)
         missing = [
             case.name
-            for case in CASES
-            if case.name not in refused and len(boxes[case.reverse_path].taken) < mta.reports_of(case)
+            for case in cases
+            if case.name not in refused
+            and not mta.is_done(case, [content for _, content in boxes[case.reverse_path].taken])
         ]
         if not missing:
             return

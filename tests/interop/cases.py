@@ -22,33 +22,26 @@ class Case:
     name: str
     #: address -> what its attempts hear; the last turn stays
     turns: dict[str, tuple[Turn, ...]]
-    #: address -> cause, permanence, SMTP command ("" where nobody was asked); those without failed nothing
+    #: address -> cause, permanence, SMTP command ("" where nobody was asked); the others were reached
     expected: dict[str, tuple[str, str, str]]
     #: how the domain is found: "mx", "refused" (nobody listens), "none" (no such domain), "null" (RFC 7505),
     #: "lost" (its MX has no address), "broken" (its DNS fails), "local" (ours)
     dns: str = "mx"
-
-    @property
-    def reverse_path(self) -> str:
-        return f"b-{self.name}-7f3a@{RETURN_PATH_DOMAIN}"
+    #: where its reports go
+    reverse_path: str = ""
 
     @property
     def domain(self) -> str:
         return next(iter(self.turns)).rpartition("@")[2]
-
-    @property
-    def expires(self) -> bool:
-        """Whether the MTA tries again until it gives up."""
-        replies = [turns[-1].reply for turns in self.turns.values()]
-        return self.dns in ("refused", "broken") or self.dns == "mx" and any(not r or r[0] == "4" for r in replies)
 
 
 def _says(
     name: str, reply: str | None, cause: str, permanence: str, at: At = At.RCPT, domain: str = "", dns: str = "mx"
 ) -> Case:
     address = f"{name}@{domain or name + '.example'}"
-    command = {At.GREETING: "", At.MAIL: "MAIL", At.RCPT: "RCPT", At.END: "DATA"}[at] if reply else ""
-    return Case(name, {address: (Turn(at, reply),)}, {address: (cause, permanence, command)}, dns)
+    path = f"b-{name}-7f3a@{RETURN_PATH_DOMAIN}"
+    command = {At.GREETING: "CONN", At.MAIL: "MAIL", At.RCPT: "RCPT", At.END: "DATA"}[at] if reply else ""
+    return Case(name, {address: (Turn(at, reply),)}, {address: (cause, permanence, command)}, dns, path)
 
 
 _GMAIL = (
@@ -90,7 +83,7 @@ CASES = (
     _says("size", "552 5.3.4 Message size exceeds fixed limit", "message_too_large", PERMANENT, At.END),
     _says("relay", "550 5.7.1 <relay@relay.example>... Relaying denied", "relay_denied", PERMANENT),
     _says("spam", "550 5.7.1 Message rejected as spam by Content Filtering.", "spam_content", PERMANENT, At.END),
-    _says("sender", f"550 5.7.1 <b-sender-7f3a@{RETURN_PATH_DOMAIN}>: Sender address rejected: Access denied",
+    _says("sender", "550 5.7.1 <news@shop.example>: Sender address rejected: Access denied",
           "sender_rejected", PERMANENT, At.MAIL),
     _says("banner", "554 5.7.1 You are not allowed to connect: 203.0.113.9 is listed in bl.spamcop.net",
           "ip_blocklisted", TRANSIENT, At.GREETING),
@@ -110,10 +103,12 @@ CASES = (
     _says("nobody.here", None, "user_unknown", PERMANENT, domain=HOSTNAME, dns="local"),
     # more than one recipient
     Case("pair", {"one@pair.example": (ACCEPT,), "two@pair.example": (Turn(At.RCPT, "550 5.1.1 No such user"),)},
-         {"two@pair.example": ("user_unknown", PERMANENT, "RCPT")}),
+         {"two@pair.example": ("user_unknown", PERMANENT, "RCPT")},
+         reverse_path=f"b-pair-7f3a@{RETURN_PATH_DOMAIN}"),
     Case("both", {"three@both.example": (Turn(At.RCPT, "550 5.1.1 User unknown"),),
                   "four@both.example": (Turn(At.RCPT, "552 5.2.2 Mailbox full"),)},
          {"three@both.example": ("user_unknown", PERMANENT, "RCPT"),
-          "four@both.example": ("mailbox_full", TRANSIENT, "RCPT")}),
+          "four@both.example": ("mailbox_full", TRANSIENT, "RCPT")},
+         reverse_path=f"b-both-7f3a@{RETURN_PATH_DOMAIN}"),
 )  # fmt: skip
 BY_NAME = {case.name: case for case in CASES}

@@ -20,9 +20,10 @@ _WARN_S, _EXPIRE_S = 2, 8
 class Mta:
     """One MTA in its box."""
 
-    package: ClassVar[str]
-    #: whether it says that a mail is late
-    warns: ClassVar[bool] = True
+    #: cases that cannot be played with it
+    never: ClassVar[frozenset[str]] = frozenset()
+    #: whether each recipient gets a report of its own
+    reports_singly: ClassVar[bool] = False
 
     def __init__(self, box: Box) -> None:
         self.box = box
@@ -43,9 +44,10 @@ class Mta:
     def nudge(self) -> None:
         """Have it look at its queue; called twice a second."""
 
-    def reports_of(self, case: Case) -> int:
-        """Return how many reports must come of a case."""
-        return 2 if self.warns and case.expires else 1
+    def is_done(self, case: Case, reports: list[bytes]) -> bool:
+        """Whether all reports of a case have come."""
+        last = [report for report in reports if b"Action: delayed" not in report or b": Envelope expired" in report]
+        return len(last) >= (len(case.expected) if self.reports_singly else 1)
 
     def wait_for_port(self) -> None:
         """Wait until it answers at port 25."""
@@ -62,8 +64,6 @@ class Mta:
 
 class Exim(Mta):
     """Debian's configuration type "internet"."""
-
-    package = "exim4-daemon-light"
 
     def start(self) -> None:
         box, user = self.box, "Debian-exim"
@@ -96,8 +96,6 @@ class Exim(Mta):
 class OpenSmtpd(Mta):
     """Debian's smtpd.conf."""
 
-    package = "opensmtpd"
-
     def start(self) -> None:
         box = self.box
         box.user("opensmtpd", 951, "/var/lib/opensmtpd/empty")
@@ -115,8 +113,6 @@ class OpenSmtpd(Mta):
 
 class Sendmail(Mta):
     """Debian's OSTYPE and DOMAIN."""
-
-    package = "sendmail-bin"
 
     def start(self) -> None:
         box = self.box
@@ -146,8 +142,6 @@ class Sendmail(Mta):
 
 class Courier(Mta):
     """Debian's courier-mta, given mail by its sendmail command."""
-
-    package = "courier-mta"
 
     def start(self) -> None:
         box, user = self.box, "courier"
@@ -196,8 +190,9 @@ class Dma(Mta):
     So the mails are queued, made six days old and tried once.
     """
 
-    package = "dma"
-    warns = False
+    # It waits five minutes for a greeting from a closed connection.
+    never = frozenset({"cut"})
+    reports_singly = True
 
     def start(self) -> None:
         text = self.box.path("/usr/share/dma/dma.conf").read_text(encoding="utf-8")
@@ -220,8 +215,6 @@ class Dma(Mta):
 
 class Postfix(Mta):
     """The Postfix that is installed, with Debian's master.cf."""
-
-    package = "postfix"
 
     def start(self) -> None:
         box = self.box

@@ -12,13 +12,24 @@ from rich.text import Text
 from classifier.check import Finding, Severity, check_rules
 from classifier.rulefile import RuleError, load_rules
 from yamabiko.commands.classify import DEFAULT_RULES
+from yamabiko.commands.rules_diff import diff_command
+from yamabiko.commands.rules_explain import explain_command
+from yamabiko.commands.rules_test import test_command
+from yamabiko.commands.rules_unknown import unknown_command
 
 _STYLE = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
 
 
 @click.group("rules")
 def rules_group() -> None:
-    """Look after the rule files."""
+    """Look after the rule files: check them, ask why, test, compare, and find what they do not know.
+
+    docs/rules.md describes the files.
+    """
+
+
+for _command in (explain_command, test_command, diff_command, unknown_command):
+    rules_group.add_command(_command)
 
 
 @rules_group.command("check")

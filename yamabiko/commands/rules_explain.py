@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,16 @@ from rich.text import Text
 
 from classifier.classify import bare_evidence
 from classifier.clusters import template_of
-from classifier.explain import Explanation, Loser, conditions_of, explain, hardness, policy_text, views_of
+from classifier.explain import (
+    Explanation,
+    Loser,
+    can_suppress,
+    conditions_of,
+    explain,
+    hardness,
+    suppression_text,
+    views_of,
+)
 from console.labels import LABELS
 from model.cause import SPECS
 from yamabiko import exits
@@ -45,7 +55,7 @@ def explain_command(
     Example: yamabiko rules explain "550 5.2.1 The account is disabled" --host mx.example.jp
     """
     if text == "-":
-        text = click.get_text_stream("stdin", errors="replace").read(_MAX_TEXT)
+        text = sys.stdin.buffer.read(_MAX_TEXT).decode("utf-8", "replace")
     if not text.strip():
         raise OperatorError("The reply is empty; give its text, or - to read it from standard input.", exits.USAGE)
     rules = load_rules_of(context, rules_directory)
@@ -76,7 +86,11 @@ def as_values(explanation: Explanation) -> dict[str, Any]:
         "fault": verdict.fault.value,
         "confidence": verdict.confidence,
         "conflict": verdict.conflict,
-        "suppression": {"policy": spec.suppress.value, "means": policy_text(spec.suppress)},
+        "suppression": {
+            "policy": spec.suppress.value,
+            "can": can_suppress(verdict),
+            "means": suppression_text(verdict),
+        },
         "views": {**views_of(verdict), "sansan_ja": _sansan_label(verdict.cause.value, spec.sansan)},
         "rule": verdict.rule,
         "place": f"{explanation.winner.file}:{explanation.winner.line}" if explanation.winner else None,
@@ -114,7 +128,7 @@ def _show(console: Console, explanation: Explanation) -> None:
         ("permanence", f"{values['permanence']}: {values['permanence_why']}"),
         ("counts as", f"{values['hardness']} bounce, reason {values['reason']}"),
         ("fault", values["fault"]),
-        ("suppression", f"{values['suppression']['policy']}: {values['suppression']['means']}"),
+        ("suppression", values["suppression"]["means"]),
         ("confidence", f"{values['confidence']:g}"),
         ("", ""),
         ("decided by", f"{values['rule']}" + (f"  ({values['place']})" if values["place"] else "")),
@@ -124,20 +138,24 @@ def _show(console: Console, explanation: Explanation) -> None:
     console.print(table)
     _show_rules(console, "Rules that hold too", explanation.losers)
     _show_rules(console, "Rules whose words match, but which do not hold", explanation.near)
-    views = Table(
-        "Sansan", "EngageLab soft", "EngageLab invalid", "SES", "Anymail", "Sisimai", title="Other vocabularies"
-    )
+    views = Table(title="In other vocabularies", show_header=False, box=None, title_justify="left")
     shown = values["views"]
     sansan = f"{shown['sansan_ja']} ({shown['sansan']})" if shown["sansan"] else shown["sansan_ja"] or "-"
-    names = ("engagelab_soft", "engagelab_invalid", "ses", "anymail", "sisimai")
-    views.add_row(sansan, *(shown[name] or "-" for name in names))
+    for name, value in (
+        ("Sansan", sansan),
+        ("EngageLab soft", shown["engagelab_soft"]), ("EngageLab invalid", shown["engagelab_invalid"]),
+        ("SES", shown["ses"]), ("Anymail", shown["anymail"]), ("Sisimai", shown["sisimai"]),
+    ):  # fmt: skip
+        views.add_row(Text(name, style="bold"), Text(value or "-"))
     console.print(views)
 
 
 def _show_rules(console: Console, title: str, losers: tuple[Loser, ...]) -> None:
     if not losers:
         return
-    table = Table("rule", "cause", "why not", title=title)
+    table = Table(title=title, title_justify="left")
+    for name in ("rule", "cause", "why not"):
+        table.add_column(name, overflow="fold")
     for loser in losers:
         place = f"{loser.rule.id}\n{loser.rule.file}:{loser.rule.line}"
         table.add_row(Text(place), Text(loser.rule.cause.value), Text(loser.why))
