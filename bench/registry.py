@@ -21,5 +21,7 @@ ENTRIES: Mapping[str, Entry] = {
     "pixel": Entry(web.compare_pixel, "pixel_vs_nginx: pixels answered after fsync, against empty_gif"),
     "click": Entry(web.compare_click, "click_vs_nginx: verified redirects, against return 302"),
     "smtp": Entry(smtp.compare_smtp, "smtp_vs_sink, smtp_vs_aiosmtpd: reports classified and committed before 250"),
-    "classify": Entry(classify.compare_classify, "classify_speed: real mails read in one process"),
+    "classify": Entry(
+        classify.compare_classify, "classify_vs_flufl: real mails read in one process, against flufl.bounce"
+    ),
 }
