@@ -269,8 +269,9 @@ def test_the_map_grows_under_four_processes(tmp_path: Path) -> None:
     found = [child.communicate(timeout=90)[0].split() for child in started]
     assert [child.returncode for child in started] == [0] * 4
     assert [errors for errors, _ in found] == ["0"] * 4
-    # The control: it did grow several times. One process may sleep through some of it.
-    assert max(int(sizes) for _, sizes in found) >= 3, "grew several times"
+    # The control: the map that began with 2**19 octets did grow, more than once. A process that started late, or
+    # slept, saw fewer of its sizes.
+    assert (path / "data.mdb").stat().st_size > 2**20, found
     env = Environment(path, map_size=2**19)
     assert Reader(env).counts(1, 1)["listed"] == 4 * rounds * 40
     assert verify(env).is_sound
