@@ -14,7 +14,12 @@ from console.schema import (
     time_of,
     us_of,
 )
-from model.fact import BroadcastSet, DeliveryKey, Fact, FactType
+from model.detail import BroadcastSet
+from model.fact import (
+    DeliveryKey,
+    Fact,
+    FactType,
+)
 from store.errors import StoreError
 from store.reader import Broadcast
 

@@ -14,8 +14,9 @@ from console.labels import labels
 from console.problem import not_found
 from console.route import Call, Reply
 from console.schema import DeliveryOut, TimelineEvent, time_of
-from model.fact import DeliveryKey, Detail, Fact
-from model.fact import Report as ReportDetail
+from model.detail import Detail
+from model.detail import Report as ReportDetail
+from model.fact import DeliveryKey, Fact
 from store.report import Report, build_report
 
 #: Octets that identify and say nothing to a reader.

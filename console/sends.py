@@ -24,8 +24,17 @@ from console.schema import BroadcastIn, MailFormat, SendRefused, SendRow, encode
 from console.suppressions import ROLE_DETAIL
 from model.address import Address
 from model.bulk import BulkMint, MintedTexts
+from model.detail import (
+    Excluded,
+    ExcludedKind,
+    Planned,
+)
 from model.errors import AddressError
-from model.fact import DeliveryKey, Excluded, ExcludedKind, Fact, FactType, Planned
+from model.fact import (
+    DeliveryKey,
+    Fact,
+    FactType,
+)
 from model.token import TokenFlag, day_of
 from store.errors import StoreError
 from store.fold import Receipt

@@ -16,8 +16,13 @@ from console.schema import (
 )
 from model.address import Address
 from model.cause import BY_NUMBER
+from model.detail import Released
 from model.errors import AddressError
-from model.fact import DeliveryKey, Fact, FactType, Released
+from model.fact import (
+    DeliveryKey,
+    Fact,
+    FactType,
+)
 from store.errors import StoreError
 from store.keys import recipient_prefix
 from store.reader import SuppressionRow

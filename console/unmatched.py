@@ -7,7 +7,8 @@ from datetime import datetime
 from console.broadcasts import read_cursor, write_cursor
 from console.route import Call, Reply
 from console.schema import UnmatchedOut, UnmatchedPage, time_of
-from model.fact import Fact, Unmatched
+from model.detail import Unmatched
+from model.fact import Fact
 
 
 async def list_unmatched(call: Call) -> Reply:

@@ -12,7 +12,23 @@ from enum import IntEnum
 from hashlib import blake2b
 from typing import NamedTuple
 
-from model.cause import Cause, Channel, Permanence
+from model.detail import (
+    Audited,
+    AutoReplied,
+    BroadcastSet,
+    Cancelled,
+    Complained,
+    Converted,
+    Detail,
+    DocumentSet,
+    Engaged,
+    Excluded,
+    Planned,
+    Released,
+    Report,
+    Unmatched,
+    Unsubscribed,
+)
 
 
 class FactType(IntEnum):
@@ -50,79 +66,12 @@ class FactType(IntEnum):
     UNMATCHED = 15
     #: an operator lifted a suppression
     RELEASED = 16
-
-
-class Agent(IntEnum):
-    """Who made a tracker request, judged from that request alone (mission 4.8)."""
-
-    #: nothing speaks for a machine
-    PERSON = 1
-    #: an image proxy acting for a person (Gmail, Yahoo)
-    PROXY = 2
-    #: cannot be told
-    UNSURE = 3
-    #: mail privacy prefetch
-    PREFETCH = 4
-    #: security scanner, link checker, script
-    MACHINE = 5
-    #: followed the link no person sees
-    HONEYPOT = 6
-
-    @property
-    def is_machine(self) -> bool:
-        """Whether the request is not counted as a person's."""
-        return self >= Agent.PREFETCH
-
-
-class UnsubscribeVia(IntEnum):
-    """How an unsubscribe came."""
-
-    #: RFC 8058 POST
-    ONE_CLICK = 1
-    #: the form on our page
-    PAGE = 2
-    #: a mail to the unsubscribe address
-    MAIL = 3
-    #: the sender or an operator told us
-    API = 4
-
-
-class UnsubscribeReason(IntEnum):
-    """The four reasons of the page (E45); 0 when none was given."""
-
-    NONE = 0
-    #: このようなメールを受け取りたくない
-    UNWANTED = 1
-    #: これは自分が購読したものではない
-    NOT_SUBSCRIBED = 2
-    #: これはスパムである
-    SPAM = 3
-    #: これは詐欺メールであり、報告したい
-    FRAUD = 4
-
-
-class ExcludedKind(IntEnum):
-    """Why a listed recipient is not mailed (mission 4.1)."""
-
-    BOUNCE = 1
-    COMPLAINT = 2
-    BLOCK = 3
-    UNSUBSCRIBE = 4
-    ROLE = 5
-    SYNTAX = 6
-    DUPLICATE = 7
-    NOT_READY = 8
-    #: two different addresses have the same recipient number
-    COLLISION = 9
-
-
-class Trust(IntEnum):
-    """How far a report may go (mission 7.2 no. 5)."""
-
-    #: counted, but suppresses nobody
-    COUNT = 1
-    #: our token proves it: may suppress
-    SUPPRESS = 2
+    #: configuration or small state of a tenant
+    DOCUMENT_SET = 17
+    #: somebody did something that must be answerable for
+    AUDITED = 18
+    #: the sender reports a conversion
+    CONVERTED = 19
 
 
 class DeliveryKey(NamedTuple):
@@ -143,171 +92,6 @@ class DeliveryKey(NamedTuple):
         return cls(number(raw[:2], "big"), number(raw[2:8], "big"), number(raw[8:16], "big"))
 
 
-@dataclass(frozen=True, slots=True)
-class BroadcastSet:
-    """Fields of a broadcast; None leaves a field as it was."""
-
-    broadcast_id: str
-    name: str | None = None
-    status: str | None = None
-    subject: str | None = None
-    #: ``html``, ``text`` or ``multipart`` (S12)
-    format: str | None = None
-    #: subscription stream an unsubscribe ends
-    stream: str | None = None
-    scheduled_at_us: int | None = None
-    sender: str | None = None
-    schedule_task_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A listed recipient with what reports show of it."""
-
-    address: str
-    #: which list row said so: a hash of the request and the row's number; two rows make a duplicate
-    row: bytes
-    contact_ref: str | None = None
-    last_name: str | None = None
-    first_name: str | None = None
-    company: str | None = None
-    tags: tuple[str, ...] = ()
-    mail_type: str | None = None
-    api_user: str | None = None
-    request_ip: str | None = None
-    recipient_source: str | None = None
-    schedule_task_id: str | None = None
-    user_ref: str | None = None
-    list_ref: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Excluded:
-    """A listed recipient that is not mailed, and the exact words to tell (E34, E37, E40)."""
-
-    kind: ExcludedKind
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a server or a report said of one delivery. Used by ACCEPTED, DEFERRED, FAILED, RELAYED."""
-
-    channel: Channel
-    #: identity of the message or log line it was read from: 16 octets that are the same on every way here
-    origin: bytes
-    cause: Cause | None = None
-    permanence: Permanence = Permanence.UNKNOWN
-    trust: Trust = Trust.COUNT
-    confidence: float = 1.0
-    status: str | None = None
-    reply_code: int | None = None
-    command: str | None = None
-    diagnostic: str = ""
-    rule: str = ""
-    rules_version: str = ""
-    #: the address that failed, as the report names it
-    address: str | None = None
-    final_address: str | None = None
-    remote_mta: str | None = None
-    reporting_mta: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AutoReplied:
-    """An automatic reply: ``kind`` is a model.reading.AutoReplyKind value, ``text`` its first words."""
-
-    kind: str
-    origin: bytes
-    text: str = ""
-    #: what it suggests (N17): the day of the return (ISO 8601), where to write, and the words that rests on
-    back_on: str | None = None
-    new_address: str | None = None
-    sentence: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Complained:
-    """A complaint. ``feedback_type`` as RFC 5965 3.1, lower case; ``via_form`` when from our page (A26)."""
-
-    feedback_type: str
-    origin: bytes
-    via_form: bool = False
-    user_agent: str | None = None
-    source_ip: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Engaged:
-    """An open or a click. ``link`` is 1-based in the mail, 0 for the pixel; ``links`` how many the mail has."""
-
-    agent: Agent
-    link: int = 0
-    links: int = 0
-    ip: str | None = None
-    user_agent: str | None = None
-    target: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Unsubscribed:
-    """An unsubscribe or resubscribe. ``everything`` ends all streams, not only the broadcast's own.
-
-    ``origin`` identifies the mail it came by; empty otherwise.
-    """
-
-    via: UnsubscribeVia
-    reason: UnsubscribeReason = UnsubscribeReason.NONE
-    everything: bool = False
-    origin: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Cancelled:
-    """Stopped before it was tried to the end."""
-
-    why: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Unmatched:
-    """A mail without proof of ours: shown to operators, never counted, never suppressing (S23)."""
-
-    kind: str
-    origin: bytes
-    address: str | None = None
-    cause: Cause | None = None
-    diagnostic: str = ""
-    subject: str = ""
-    #: why it proves nothing, e.g. ``no token``, ``other tenant``
-    why: str = ""
-    #: the raw mail, where kept (zlib)
-    raw: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Released:
-    """A suppression lifted by hand, with the reason given (E35)."""
-
-    suppression: str
-    reason: str
-    actor: str
-
-
-Detail = (
-    BroadcastSet
-    | Planned
-    | Excluded
-    | Report
-    | AutoReplied
-    | Complained
-    | Engaged
-    | Unsubscribed
-    | Cancelled
-    | Unmatched
-    | Released
-)
-
 #: The detail class each type carries.
 DETAILS: dict[FactType, type[Detail]] = {
     FactType.BROADCAST_SET: BroadcastSet,
@@ -326,6 +110,9 @@ DETAILS: dict[FactType, type[Detail]] = {
     FactType.CANCELLED: Cancelled,
     FactType.UNMATCHED: Unmatched,
     FactType.RELEASED: Released,
+    FactType.DOCUMENT_SET: DocumentSet,
+    FactType.AUDITED: Audited,
+    FactType.CONVERTED: Converted,
 }
 
 
@@ -363,7 +150,7 @@ class Fact:
                 return (*base, int(detail.kind))
             case Report():
                 return (*base, int(detail.channel), detail.origin, detail.status, detail.final_address)
-            case AutoReplied() | Complained() | Unmatched():
+            case AutoReplied() | Complained() | Unmatched() | Converted():
                 return (*base, detail.origin)
             case Engaged():
                 return (*base, self.at_us, int(detail.agent), detail.link, detail.links)
@@ -371,7 +158,7 @@ class Fact:
                 return (*base, origin)
             case Unsubscribed():
                 return (*base, self.at_us, int(detail.via), int(detail.reason), detail.everything)
-            case BroadcastSet() | Cancelled() | Released():
+            case BroadcastSet() | Cancelled() | Released() | DocumentSet() | Audited():
                 return (*base, self.at_us, *_said(detail))
 
 
@@ -379,6 +166,28 @@ def _said(detail: Detail) -> tuple[tuple[str, object], ...]:
     """Return the fields that say something, so that a field appended later changes no identity made before."""
     given = ((field.name, getattr(detail, field.name), field.default) for field in fields(detail))
     return tuple((name, value) for name, value, default in given if value != default)
+
+
+class Hit(NamedTuple):
+    """An OPENED or CLICKED fact in the form the tracker's fast path can afford to make.
+
+    ``place`` is DeliveryKey.pack() of its delivery, which is octets 2 to 18 of a token. ``detail`` may be shared
+    by hits that say the same.
+    """
+
+    type: FactType
+    place: bytes
+    at_us: int
+    detail: Engaged
+    node: int = 0
+    is_test: bool = False
+    is_html: bool = False
+
+    def as_fact(self) -> Fact:
+        """Return the same as a Fact."""
+        return Fact(
+            self.type, DeliveryKey.unpack(self.place), self.at_us, self.detail, self.node, self.is_test, self.is_html
+        )
 
 
 class UniqueClock:

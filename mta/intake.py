@@ -11,18 +11,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from model.cause import Cause, Channel, Permanence
-from model.fact import (
+from model.detail import (
     AutoReplied,
     Complained,
-    DeliveryKey,
     Detail,
-    Fact,
-    FactType,
     Report,
     Trust,
     Unmatched,
     Unsubscribed,
     UnsubscribeVia,
+)
+from model.fact import (
+    DeliveryKey,
+    Fact,
+    FactType,
 )
 from model.keyring import KeyRing
 from model.reading import Absence, Action, Kind, Reading, RecipientReading

@@ -16,7 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from model.fact import Fact, FactType, UniqueClock
+from model.fact import (
+    Fact,
+    FactType,
+    UniqueClock,
+)
 from model.keyring import KeyRing
 from model.reading import Reading
 from model.token import day_of

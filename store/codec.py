@@ -13,17 +13,19 @@ from typing import Any
 import msgpack
 
 from model.cause import BY_NUMBER, SPECS, Channel, Permanence
-from model.fact import (
-    DETAILS,
+from model.detail import (
     Agent,
-    DeliveryKey,
     Detail,
     ExcludedKind,
-    Fact,
-    FactType,
     Trust,
     UnsubscribeReason,
     UnsubscribeVia,
+)
+from model.fact import (
+    DETAILS,
+    DeliveryKey,
+    Fact,
+    FactType,
 )
 from store.errors import FactRefusedError, StoreCorruptError
 from store.keys import seq_key

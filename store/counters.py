@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from model.fact import Agent, FactType
+from model.detail import Agent
+from model.fact import FactType
 from store.outcome import Outcome, State, settle
 from store.record import Entry, Overflow, Record
 

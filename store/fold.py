@@ -12,8 +12,15 @@ from typing import Any
 
 from model.address import Address
 from model.cause import Channel
+from model.detail import (
+    Agent,
+    BroadcastSet,
+    Engaged,
+    Planned,
+    Report,
+)
 from model.errors import AddressError
-from model.fact import Agent, BroadcastSet, DeliveryKey, Engaged, Fact, FactType, Planned, Report
+from model.fact import DeliveryKey, Fact, FactType, Hit
 from store import keys
 from store.codec import pack_chunks, pack_fact
 from store.counters import Counts, contributions, is_empty
@@ -70,11 +77,11 @@ class Fold:
         self._attempts: dict[tuple[int, int], int] = {}
         self._seen: dict[bytes, int] = {}
 
-    def apply(self, facts: Iterable[Fact]) -> Receipt:
+    def apply(self, facts: Iterable[Fact | Hit]) -> Receipt:
         """Take facts in; returns how many were new. Raises FactRefusedError for one that cannot be stored."""
         added = known = 0
         for fact in facts:
-            if self._take(fact):
+            if self._take(fact.as_fact() if isinstance(fact, Hit) else fact):
                 added += 1
             else:
                 known += 1

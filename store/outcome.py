@@ -8,7 +8,8 @@ from enum import StrEnum
 from math import ceil
 
 from model.cause import BY_NUMBER, Cause, Channel, Permanence, is_hard
-from model.fact import Agent, ExcludedKind, FactType
+from model.detail import Agent, ExcludedKind
+from model.fact import FactType
 from store.record import Entry, Record
 
 #: Links of one mail fetched within this time are a scanner's work (mission 4.8).

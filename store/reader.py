@@ -6,7 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from model.fact import DeliveryKey, Engaged, Excluded, Fact, FactType, Planned, Report
+from model.detail import (
+    Engaged,
+    Excluded,
+    Planned,
+    Report,
+)
+from model.fact import (
+    DeliveryKey,
+    Fact,
+    FactType,
+)
 from store import keys
 from store.environment import Environment
 from store.log import read_fact

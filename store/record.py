@@ -12,17 +12,16 @@ from typing import NamedTuple
 import msgpack
 
 from model.cause import SPECS
-from model.fact import (
+from model.detail import (
     Agent,
     Complained,
     Engaged,
     Excluded,
-    Fact,
-    FactType,
     Released,
     Report,
     Unsubscribed,
 )
+from model.fact import Fact, FactType
 from store.errors import StoreCorruptError
 from store.sealed import pack_value, unpack_value
 

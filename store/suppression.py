@@ -13,7 +13,8 @@ from enum import IntEnum
 import msgpack
 
 from model.cause import BY_NUMBER, SuppressPolicy
-from model.fact import DeliveryKey, FactType, Trust
+from model.detail import Trust
+from model.fact import DeliveryKey, FactType
 from store.errors import StoreCorruptError
 from store.outcome import State, judge_machines, settle
 from store.record import SUPPRESSION_KINDS, Entry, Record

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from model.fact import Fact
+from model.fact import Fact, Hit
 from store import keys
 from store.environment import Environment
 from store.errors import (
@@ -39,7 +39,7 @@ _REAP_EVERY_S = 5.0
 
 @dataclass(slots=True, eq=False)
 class _Submission:
-    facts: Sequence[Fact]
+    facts: Sequence[Fact | Hit]
     future: asyncio.Future[Receipt]
     loop: asyncio.AbstractEventLoop
     at_s: float = field(default_factory=time.monotonic)
@@ -73,7 +73,7 @@ class Writer:
             self._wake.notify()
         self._thread.join(timeout_s)
 
-    def submit(self, facts: Sequence[Fact]) -> asyncio.Future[Receipt]:
+    def submit(self, facts: Sequence[Fact | Hit]) -> asyncio.Future[Receipt]:
         """Hand in facts that belong together; call it on the event loop.
 
         The future resolves when they are durable. It raises FactRefusedError when one of these facts cannot be
@@ -244,7 +244,7 @@ def _fail(submission: _Submission, error: StoreError) -> None:
         submission.future.exception()  # a caller that left must not cause a warning
 
 
-def write_now(env: Environment, facts: Sequence[Fact]) -> Receipt:
+def write_now(env: Environment, facts: Sequence[Fact | Hit]) -> Receipt:
     """Store facts at once, without a thread or a loop: for the command line and for tests."""
     with env.write() as txn:
         fold = Fold(env, txn)

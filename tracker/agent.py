@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from model.fact import Agent
+from model.detail import Agent
 
 #: Headers the verdict looks at, beside User-Agent.
 PURPOSE_HEADERS = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")

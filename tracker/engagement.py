@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from model.fact import Agent, DeliveryKey, Engaged, Fact, FactType
+from model.detail import Agent, Engaged
+from model.fact import (
+    DeliveryKey,
+    Fact,
+    FactType,
+)
 from model.keyring import KeyRing
 from model.mint import open_click
 from model.token import Token, TokenFlag, TokenType, from_url, open_token

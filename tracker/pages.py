@@ -14,7 +14,7 @@ from importlib.resources import files
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
-from model.fact import UnsubscribeReason
+from model.detail import UnsubscribeReason
 from tracker.answer import TEXT_HEADERS
 from tracker.language import DEFAULT
 from tracker.wording import WORDINGS

@@ -10,15 +10,17 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from urllib.parse import parse_qs
 
-from model.fact import (
+from model.detail import (
     Complained,
-    DeliveryKey,
     Detail,
-    Fact,
-    FactType,
     Unsubscribed,
     UnsubscribeReason,
     UnsubscribeVia,
+)
+from model.fact import (
+    DeliveryKey,
+    Fact,
+    FactType,
 )
 from model.keyring import KeyRing
 from model.token import Token, TokenType, from_url, open_token

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from model.fact import UnsubscribeReason
+from model.detail import UnsubscribeReason
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,16 @@ import pytest
 
 from console.labels import LABELS
 from model.cause import Cause, Channel, Permanence
-from model.fact import DeliveryKey, Fact, FactType, Report, Trust, Unmatched
+from model.detail import (
+    Report,
+    Trust,
+    Unmatched,
+)
+from model.fact import (
+    DeliveryKey,
+    Fact,
+    FactType,
+)
 from store.report import Report as Numbers
 from tests.console.api import Api
 

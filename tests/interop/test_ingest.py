@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from model.fact import Unmatched
+from model.detail import Unmatched
 from model.keyring import Key, KeyRing, KeyStatus
 from model.mint import Hosts, Mint
 from tests.interop import world

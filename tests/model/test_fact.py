@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.cause import Channel
-from model.fact import DETAILS, Agent, DeliveryKey, Fact, FactType, UniqueClock, Unmatched
+from model.detail import Agent, Unmatched
+from model.fact import (
+    DETAILS,
+    DeliveryKey,
+    Fact,
+    FactType,
+    UniqueClock,
+)
 from tests.store.world import HOUR, T0_US, clicked, complained, described, failed, key, opened, planned, unsubscribed
 
 
@@ -80,7 +87,7 @@ def test_stored_numbers_stay() -> None:
     assert [f"{t.value} {t.name}" for t in FactType] == [
         "1 BROADCAST_SET", "2 PLANNED", "3 EXCLUDED", "4 ACCEPTED", "5 DEFERRED", "6 FAILED", "7 RELAYED",
         "8 AUTO_REPLIED", "9 COMPLAINED", "10 OPENED", "11 CLICKED", "12 UNSUBSCRIBED", "13 RESUBSCRIBED",
-        "14 CANCELLED", "15 UNMATCHED", "16 RELEASED",
+        "14 CANCELLED", "15 UNMATCHED", "16 RELEASED", "17 DOCUMENT_SET", "18 AUDITED", "19 CONVERTED",
     ]  # fmt: skip
     assert set(DETAILS) == set(FactType)
     assert [agent for agent in Agent if agent.is_machine] == [Agent.PREFETCH, Agent.MACHINE, Agent.HONEYPOT]

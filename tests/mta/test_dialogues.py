@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from model.fact import Fact, Report
+from model.detail import Report
+from model.fact import Fact
 from model.token import Token, TokenType, sign, to_mail
 from mta.limits import Limits
 from tests.mta.harness import DOMAIN, KEYS, MINT, Peer, minted, serving, today

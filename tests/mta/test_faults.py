@@ -171,7 +171,7 @@ async def test_a_mail_that_takes_too_long_to_read_is_kept_raw() -> None:
     import time
     import zlib
 
-    from model.fact import Unmatched
+    from model.detail import Unmatched
 
     async with serving(limits=Limits(reading_s=0.1, inline_bytes=100)) as world:
         world.reader.act = lambda raw: time.sleep(0.3)

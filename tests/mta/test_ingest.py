@@ -10,7 +10,12 @@ import pytest
 
 from classifier.classify import Classifier
 from classifier.rulefile import load_rules
-from model.fact import Fact, FactType, Report, Trust, Unmatched
+from model.detail import (
+    Report,
+    Trust,
+    Unmatched,
+)
+from model.fact import Fact, FactType
 from mta.ingest import ingest_message
 from mta.intake import IntakeRules
 from mta.mailbox import iterate_mails, read_stream

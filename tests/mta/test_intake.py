@@ -15,7 +15,16 @@ from classifier.classify import Classifier
 from classifier.rulefile import load_rules
 from console.reports import event_of
 from model.cause import Cause, Channel
-from model.fact import AutoReplied, Complained, Fact, FactType, Report, Trust, Unmatched, Unsubscribed, UnsubscribeVia
+from model.detail import (
+    AutoReplied,
+    Complained,
+    Report,
+    Trust,
+    Unmatched,
+    Unsubscribed,
+    UnsubscribeVia,
+)
+from model.fact import Fact, FactType
 from model.keyring import Key, KeyRing, KeyStatus
 from model.reading import Absence, Action, Kind, Reading, RecipientReading, Returned
 from model.token import Token, TokenType, day_of, sign, to_mail, to_url

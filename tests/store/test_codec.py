@@ -13,18 +13,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from model.cause import Cause, Channel, Permanence
-from model.fact import (
-    DETAILS,
+from model.detail import (
     Agent,
-    DeliveryKey,
     Detail,
     ExcludedKind,
-    Fact,
-    FactType,
     Planned,
     Trust,
     UnsubscribeReason,
     UnsubscribeVia,
+)
+from model.fact import (
+    DETAILS,
+    DeliveryKey,
+    Fact,
+    FactType,
 )
 from store.codec import CHUNK_BYTES, pack_chunks, pack_fact, type_of, unpack_chunk, unpack_fact
 from store.errors import FactRefusedError, StoreCorruptError

@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 from model.cause import Cause, Channel, Permanence
-from model.fact import Agent, Engaged, Excluded, ExcludedKind, Fact, FactType, Trust
+from model.detail import (
+    Agent,
+    Engaged,
+    Excluded,
+    ExcludedKind,
+    Trust,
+)
+from model.fact import Fact, FactType
 from store import keys as layout
 from store.environment import Environment
 from store.outcome import State

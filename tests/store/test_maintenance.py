@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from model.fact import Fact, FactType, Planned
+from model.detail import Planned
+from model.fact import Fact, FactType
 from store import keys as layout
 from store.environment import Environment
 from store.errors import BackupError, StoreCorruptError, StoreError, StorePathError, StoreVersionError

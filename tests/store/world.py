@@ -5,18 +5,15 @@ from __future__ import annotations
 import random
 
 from model.cause import Cause, Channel, Permanence
-from model.fact import (
+from model.detail import (
     Agent,
     AutoReplied,
     BroadcastSet,
     Complained,
-    DeliveryKey,
     Detail,
     Engaged,
     Excluded,
     ExcludedKind,
-    Fact,
-    FactType,
     Planned,
     Released,
     Report,
@@ -24,6 +21,11 @@ from model.fact import (
     Unsubscribed,
     UnsubscribeReason,
     UnsubscribeVia,
+)
+from model.fact import (
+    DeliveryKey,
+    Fact,
+    FactType,
 )
 
 T0_US = 1_775_001_600_000_000

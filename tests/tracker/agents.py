@@ -7,7 +7,7 @@ truth, the third what a single request can tell: scanners that pose as browsers 
 
 from __future__ import annotations
 
-from model.fact import Agent
+from model.detail import Agent
 
 P, X, F, M, U = Agent.PERSON, Agent.PROXY, Agent.PREFETCH, Agent.MACHINE, Agent.UNSURE
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from model.fact import Agent
+from model.detail import Agent
 from tests.tracker.agents import CASES
 from tracker.agent import clean_user_agent, judge_agent, judge_user_agent
 

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from model.fact import Agent, DeliveryKey, Engaged, FactType
+from model.detail import Agent, Engaged
+from model.fact import DeliveryKey, FactType
 from model.keyring import Key, KeyRing, KeyStatus
 from tests.tracker.conftest import MakeEdge
 from tests.tracker.edge import BROWSER, Edge, path_of

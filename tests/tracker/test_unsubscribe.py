@@ -11,7 +11,14 @@ from html.parser import HTMLParser
 
 import pytest
 
-from model.fact import Agent, Complained, FactType, Unsubscribed, UnsubscribeReason, UnsubscribeVia
+from model.detail import (
+    Agent,
+    Complained,
+    Unsubscribed,
+    UnsubscribeReason,
+    UnsubscribeVia,
+)
+from model.fact import FactType
 from model.token import from_url, to_url
 from tests.tracker.conftest import MakeEdge
 from tests.tracker.edge import Edge, path_of

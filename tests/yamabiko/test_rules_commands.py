@@ -12,7 +12,12 @@ from click.testing import CliRunner, Result
 
 from config.settings import load
 from model.cause import Cause, Channel, Permanence
-from model.fact import DeliveryKey, Fact, FactType, Report
+from model.detail import Report
+from model.fact import (
+    DeliveryKey,
+    Fact,
+    FactType,
+)
 from store.environment import Environment
 from store.writer import write_now
 from tests.yamabiko.serving import Server

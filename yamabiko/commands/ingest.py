@@ -8,7 +8,11 @@ from itertools import islice
 
 import click
 
-from model.fact import Fact, FactType, UniqueClock
+from model.fact import (
+    Fact,
+    FactType,
+    UniqueClock,
+)
 from yamabiko import exits, key_file
 from yamabiko.first_start import prepare_home
 from yamabiko.key_file import KeyFile

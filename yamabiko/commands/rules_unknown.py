@@ -114,7 +114,8 @@ class _Unknown:
 
     def of_store(self, settings: Settings) -> Iterator[Reply]:
         """Yield what the store keeps of failures and delays, as far as the rules still do not decide it."""
-        from model.fact import FactType, Report
+        from model.detail import Report
+        from model.fact import FactType
         from store.log import scan_log
 
         with friendly(), open_store(settings, read_only=True) as env:
