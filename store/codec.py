@@ -6,7 +6,8 @@ class, trailing defaults left out. Fields may be appended to a detail class, nev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields
 from typing import Any
 
@@ -26,14 +27,18 @@ from model.fact import (
     DeliveryKey,
     Fact,
     FactType,
+    Hit,
 )
 from store.errors import FactRefusedError, StoreCorruptError
 from store.keys import seq_key
-from store.sealed import pack_value, unpack_value
 
 _IS_TEST, _IS_HTML = 1, 2
+#: zlib's: higher levels cost more time than they save room
+_LEVEL = 1
 #: Two chunks fit into one 4 kB page of LMDB; larger values would take pages of their own.
-CHUNK_BYTES = 1_900
+CHUNK_BYTES = 1_980
+#: Octets of facts that make a chunk; compressed, facts of one sort take a third to an eighth of that.
+_CHUNK_FACTS = 7_000
 _PERMANENCES = tuple(Permanence)
 
 _Pair = tuple[Callable[[Any], Any], Callable[[Any], Any]]
@@ -90,6 +95,28 @@ def pack_fact(fact: Fact) -> bytes:
         raise FactRefusedError(f"a {fact.type.name.lower()} fact cannot be stored: {error}") from error
 
 
+def pack_hit(hit: Hit, target: str | None) -> bytes:
+    """Return the bytes of a hit, the same as ``pack_fact`` makes of it as a fact with this target."""
+    fact_type, place, at_us, detail, node, is_test, is_html = hit
+    flags = (_IS_TEST if is_test else 0) | (_IS_HTML if is_html else 0)
+    agent, link, links, ip, user_agent = detail.agent, detail.link, detail.links, detail.ip, detail.user_agent
+    values: tuple[Any, ...] = (fact_type, place, at_us, node, flags, agent)
+    if target is not None:
+        values = (*values, link, links, ip, user_agent, target)
+    elif user_agent is not None:
+        values = (*values, link, links, ip, user_agent)
+    elif ip is not None:
+        values = (*values, link, links, ip)
+    elif links:
+        values = (*values, link, links)
+    elif link:
+        values = (*values, link)
+    try:
+        return bytes(msgpack.packb(values, unicode_errors="surrogatepass"))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise FactRefusedError(f"a hit cannot be stored: {error}") from error
+
+
 def unpack_fact(raw: bytes) -> Fact:
     """Read what ``pack_fact`` wrote. Raises StoreCorruptError when it is not that."""
     try:
@@ -117,21 +144,31 @@ def type_of(raw: bytes) -> FactType:
         raise StoreCorruptError(f"a fact cannot be read: {error}") from error
 
 
-def pack_chunks(first_seq: int, packed: Iterable[bytes]) -> list[tuple[int, bytes]]:
-    """Return (seq of the first fact, value) of the chunks that hold ``packed`` facts from ``first_seq`` on."""
+def pack_chunks(first_seq: int, packed: Sequence[bytes]) -> list[tuple[int, bytes]]:
+    """Return (seq of the first fact, value) of the chunks that hold ``packed`` facts from ``first_seq`` on.
+
+    A value is a CRC-32 over key and rest, then the zlib form of a MessagePack array.
+    """
     chunks: list[tuple[int, bytes]] = []
-    current: list[bytes] = []
-    size, seq = 0, first_seq
-    for raw in packed:
-        if current and size + len(raw) > CHUNK_BYTES:
-            chunks.append((seq, pack_value(seq_key(seq), current)))
-            seq += len(current)
-            current, size = [], 0
-        current.append(raw)
-        size += len(raw) + 3
-    if current:
-        chunks.append((seq, pack_value(seq_key(seq), current)))
+    start = 0
+    while start < len(packed):
+        end, size = start, 0
+        while end < len(packed) and (end == start or size + len(packed[end]) <= _CHUNK_FACTS):
+            size += len(packed[end])
+            end += 1
+        _pack_chunk(first_seq + start, packed[start:end], chunks)
+        start = end
     return chunks
+
+
+def _pack_chunk(seq: int, packed: Sequence[bytes], chunks: list[tuple[int, bytes]]) -> None:
+    body = zlib.compress(msgpack.packb(packed), _LEVEL)
+    if len(body) > CHUNK_BYTES and len(packed) > 1:
+        middle = len(packed) // 2
+        _pack_chunk(seq, packed[:middle], chunks)
+        _pack_chunk(seq + middle, packed[middle:], chunks)
+        return
+    chunks.append((seq, zlib.crc32(body, zlib.crc32(seq_key(seq))).to_bytes(4, "big") + body))
 
 
 def unpack_chunk(first_seq: int, value: bytes) -> list[bytes]:
@@ -139,5 +176,11 @@ def unpack_chunk(first_seq: int, value: bytes) -> list[bytes]:
 
     Raises StoreCorruptError when the checksum, which covers that number too, does not fit (D11).
     """
-    facts: list[bytes] = unpack_value(seq_key(first_seq), value)
+    body = value[4:]
+    if zlib.crc32(body, zlib.crc32(seq_key(first_seq))).to_bytes(4, "big") != value[:4]:
+        raise StoreCorruptError("a chunk of the log does not pass its checksum")
+    try:
+        facts: list[bytes] = msgpack.unpackb(zlib.decompress(body))
+    except (ValueError, zlib.error, msgpack.UnpackException) as error:
+        raise StoreCorruptError(f"a chunk of the log cannot be read: {error}") from error
     return facts

@@ -6,31 +6,28 @@ here, so they cannot differ.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
 
 from model.address import Address
 from model.cause import Channel
-from model.detail import (
-    Agent,
-    BroadcastSet,
-    Engaged,
-    Planned,
-    Report,
-)
+from model.detail import Agent, BroadcastSet, DocumentSet, Engaged, Planned, Report
 from model.errors import AddressError
 from model.fact import DeliveryKey, Fact, FactType, Hit
 from store import keys
-from store.codec import pack_chunks, pack_fact
-from store.counters import Counts, contributions, is_empty
+from store.changes import Changes
+from store.codec import pack_chunks, pack_fact, pack_hit
+from store.counters import Footprint, footprint
+from store.documents import document_row
 from store.environment import Environment
-from store.errors import StoreCorruptError, StoreError
-from store.log import read_fact
-from store.record import Entry, Overflow, Record, entry_of
+from store.errors import StoreError
+from store.hits import take_hit
+from store.messages import normalise_message
+from store.recipients import RecipientFold
+from store.record import Overflow, Record, address_of, entry_of
+from store.roster import RosterWriter, row_of
 from store.sealed import pack_value, unpack_value
-from store.suppression import fold_recipient
-from store.transaction import Database, Transaction
+from store.transaction import Transaction
 
 #: Facts that can change who is suppressed; those below only where somebody is suppressed already.
 _SUPPRESSING = frozenset(
@@ -39,6 +36,7 @@ _SUPPRESSING = frozenset(
 #: PLANNED is among them for the address it gives: the ladder of a bounce depends on the domain.
 _RELEASING = frozenset({FactType.PLANNED, FactType.ACCEPTED, FactType.OPENED, FactType.CLICKED, FactType.AUTO_REPLIED})
 _LISTING = frozenset({FactType.PLANNED, FactType.EXCLUDED})
+_EMPTY = Footprint()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +52,14 @@ class _Touched:
     """A delivery this batch reads and writes."""
 
     record: Record
-    before: Counts
-    links_before: dict[int, Counts]
+    is_test: bool
+    is_new: bool
+    domain: str
+    #: what it added before the first change that was not simply one more hit; None while all were
+    before: Footprint | None = None
     is_changed: bool = False
+    on_lists: set[int] = field(default_factory=set)
+    off_lists: set[int] = field(default_factory=set)
 
 
 class Fold:
@@ -68,20 +71,24 @@ class Fold:
         self._txn = txn
         next_seq = txn.get(keys.META_NEXT_SEQ, db=env.db(keys.META))
         self._first_seq = self._next_seq = int.from_bytes(next_seq, "big") if next_seq else 1
+        self._is_logging = True
         self._log: list[bytes] = []
-        self._facts: dict[int, Fact] = {}
-        self._touched: dict[tuple[DeliveryKey, bool], _Touched] = {}
-        self._broadcasts: dict[tuple[int, int], dict[str, object]] = {}
-        self._targets: dict[tuple[int, int, int], str] = {}
-        self._recipients: dict[tuple[int, int], bool] = {}
-        self._attempts: dict[tuple[int, int], int] = {}
+        self._touched: dict[bytes, _Touched] = {}
+        self._touched_tests: dict[bytes, _Touched] = {}
+        self._broadcasts: dict[bytes, dict[str, object]] = {}
         self._seen: dict[bytes, int] = {}
+        self._puts: list[tuple[bytes, bytes, bytes]] = []
+        self._documents: dict[bytes, bytes] = {}
+        self._changes = Changes(env, txn)
+        self._recipients = RecipientFold(env, txn)
+        self._roster = RosterWriter(env, txn)
+        self._deliveries = env.db(keys.DELIVERIES)
 
     def apply(self, facts: Iterable[Fact | Hit]) -> Receipt:
         """Take facts in; returns how many were new. Raises FactRefusedError for one that cannot be stored."""
         added = known = 0
         for fact in facts:
-            if self._take(fact.as_fact() if isinstance(fact, Hit) else fact):
+            if self._take_hit(fact) if isinstance(fact, Hit) else self._take(fact):
                 added += 1
             else:
                 known += 1
@@ -90,79 +97,198 @@ class Fold:
     def replay(self, seq: int, fact: Fact) -> None:
         """Take in a fact that is in the log already, as number ``seq`` (re-folding)."""
         self._next_seq = seq
-        self._take(fact)
+        self._is_logging = False
+        if isinstance(fact.detail, Engaged):
+            detail = fact.detail
+            self._take_hit(Hit(fact.type, fact.key.pack(), fact.at_us, detail, fact.node, fact.is_test, fact.is_html))
+        else:
+            self._take(fact)
 
     def restore_overflow(self, key: DeliveryKey, overflow: Overflow, *, is_test: bool) -> None:
         """Set what was only counted of a delivery: it is in no log and cannot be folded anew."""
-        touched = self._touch(key, is_test)
+        touched = self._touch(key.pack(), is_test)
+        self._go_plain_way(touched)
         touched.record.overflow = overflow
         touched.is_changed = True
 
-    def finish(self, *, write_log: bool = True) -> None:
+    def finish(self) -> None:
         """Write what changed. Afterwards the transaction is ready to be committed."""
-        if write_log:
-            self._write_log()
-        counts: dict[bytes, Counts] = {}
-        for (key, is_test), touched in self._touched.items():
+        self._write_log()
+        for place, touched in sorted(self._touched_tests.items()):
             if touched.is_changed:
-                self._write_delivery(key, is_test, touched, counts)
-        self._write_counts(counts)
+                self._write_test(place, touched)
+        for place, touched in sorted(self._touched.items()):
+            if touched.is_changed:
+                self._write_delivery(place, touched)
+        self._recipients.finish(self._changes.rows)
+        counters = self._env.db(keys.COUNTERS)
+        for key, value in self._changes.finish():
+            if value is None:
+                self._txn.delete(key, db=counters)
+            else:
+                self._put(keys.COUNTERS, key, value, overwrite=True)
         self._write_broadcasts()
-        self._write_suppressions()
+        for key, value in self._roster.finish():
+            self._put(keys.ROSTER, key, value, overwrite=True)
+        for key, value in self._documents.items():
+            self._put(keys.DOCUMENTS, key, value, overwrite=True)
+        for name, key, value in self._puts:
+            self._put(name, key, value)
 
     # Taking in
 
-    def _take(self, fact: Fact) -> bool:
-        if fact.type is FactType.BROADCAST_SET:
-            return self._take_broadcast(fact)
-        if fact.type is FactType.UNMATCHED:
-            return self._take_unmatched(fact)
-        touched = self._touch(fact.key, fact.is_test)
-        record, entry = touched.record, entry_of(fact, self._next_seq)
-        is_known = record.knows(entry)
-        if is_known and record.is_html >= fact.is_html:
-            return False
+    def _take_hit(self, hit: Hit) -> bool:
+        """Take in an open or a click, by the short way where it can be gone."""
+        place = hit.place
+        if hit.is_test or not any(place[2:8]):
+            return self._take(hit.as_fact())
+        touched = self._touched.get(place) or self._touch(place, is_test=False)
+        if touched.before is not None:
+            return self._take(hit.as_fact())
+        record = touched.record
+        move = take_hit(record, hit, self._next_seq)
+        if move is None:
+            return self._take(hit.as_fact())
+        broadcast, detail = place[:8], hit.detail
+        if touched.is_new and not touched.is_changed:
+            self._meet(place, hit.at_us, None)
         touched.is_changed = True
-        if not is_known and record.is_flooded(entry):
-            # No word of it goes into the log, so nothing but the count may change by it.
-            record.count_only(entry)
-            return True
-        record.is_html |= fact.is_html
-        is_resighted = record.add(entry) if not is_known else False
-        self._append(fact if fact.is_test else self._shorten(fact))
-        if not fact.is_test:
-            self._note(fact, record, is_resighted=is_resighted)
+        if self._is_logging:
+            self._log.append(pack_hit(hit, self._usual_target(broadcast, detail) if move.is_click else None))
+        elif move.is_click:
+            self._usual_target(broadcast, detail)
+        self._next_seq += 1
+        quarter = hit.at_us // 900_000_000
+        self._changes.add_move(broadcast, record.domain, move, record.summary.done, quarter, detail.link)
+        if move.on_lists or move.off_lists:
+            touched.on_lists |= move.on_lists
+            touched.off_lists |= move.off_lists
+        if not move.is_machine:
+            self._recipients.touch_alive(place)
         return True
 
+    def _take(self, fact: Fact) -> bool:
+        match fact.type:
+            case FactType.BROADCAST_SET:
+                return self._take_broadcast(fact)
+            case FactType.UNMATCHED:
+                return self._take_unmatched(fact)
+            case FactType.DOCUMENT_SET:
+                return self._take_document(fact)
+            case FactType.AUDITED:
+                return self._take_audited(fact)
+        place = fact.key.pack()
+        touched = self._touch(place, fact.is_test)
+        record, entry = touched.record, entry_of(fact, self._next_seq)
+        if record.is_flooded(entry):
+            if record.knows(entry) and record.is_html >= fact.is_html:
+                return False
+            if not record.knows(entry):
+                # No word of it goes into the log, so nothing but the count may change by it.
+                self._go_plain_way(touched)
+                touched.is_changed = True
+                record.count_only(entry)
+                return True
+        self._go_plain_way(touched)
+        is_new, is_resighted = record.add(entry)
+        if not is_new and record.is_html >= fact.is_html:
+            return False
+        if touched.is_new and not touched.is_changed and fact.key.broadcast and not fact.is_test:
+            self._meet(place, fact.at_us, fact)
+        elif fact.type is FactType.PLANNED and is_new and not is_resighted and not fact.is_test:
+            self._list_again(place, fact, record)
+        touched.is_changed = True
+        record.is_html |= fact.is_html
+        if not fact.is_test:
+            self._note(fact, touched, is_resighted=is_resighted)
+        self._append(self._shorten(fact))
+        return True
+
+    def _meet(self, place: bytes, at_us: int, fact: Fact | None) -> None:
+        """A delivery seen for the first time: it takes its place in the roster of its broadcast."""
+        self._broadcast(place[:8])
+        planned = fact.detail if fact is not None and isinstance(fact.detail, Planned) else None
+        self._roster.add(place[:8], row_of(place[8:], self._next_seq, at_us, planned))
+
+    def _list_again(self, place: bytes, fact: Fact, record: Record) -> None:
+        """What came back before it was listed gets its place in the roster when it is."""
+        if not fact.key.broadcast or sum(e.type == FactType.PLANNED for e in record.entries) > 1:
+            return
+        assert isinstance(fact.detail, Planned)
+        self._roster.add(place[:8], row_of(place[8:], self._next_seq, fact.at_us, fact.detail))
+
     def _append(self, fact: Fact) -> None:
-        self._log.append(pack_fact(fact))
-        self._facts[self._next_seq] = fact
+        if self._is_logging:
+            self._log.append(pack_fact(fact))
         self._next_seq += 1
 
-    def _note(self, fact: Fact, record: Record, *, is_resighted: bool) -> None:
+    def _note(self, fact: Fact, touched: _Touched, *, is_resighted: bool) -> None:
         """Remember what beside the delivery itself the fact may change."""
         tenant, broadcast, recipient = fact.key
+        record = touched.record
         if broadcast:
-            self._broadcast(tenant, broadcast)
+            self._broadcast(keys.broadcast_key(tenant, broadcast))
+        self._note_domain(fact, record)
         # An earlier time of a known sign of life, or an exclusion after the fact, takes that sign away.
         is_withdrawing = is_resighted or (
             fact.type is FactType.EXCLUDED and any(e.type not in _LISTING for e in record.entries)
         )
         if fact.type in _SUPPRESSING or is_withdrawing:
-            self._recipients[tenant, recipient] = True
+            self._recipients.touch(tenant, recipient, can_suppress=True)
         elif fact.type in _RELEASING:
-            self._recipients.setdefault((tenant, recipient), False)
-        if isinstance(fact.detail, Report) and fact.detail.channel is Channel.IN_SESSION:
-            self._attempts[tenant, broadcast] = max(fact.at_us, self._attempts.get((tenant, broadcast), 0))
-            self._attempts[tenant, 0] = max(fact.at_us, self._attempts.get((tenant, 0), 0))
+            self._recipients.touch(tenant, recipient, can_suppress=False)
+        if isinstance(fact.detail, Report):
+            self._note_report(fact, fact.detail)
+
+    def _note_domain(self, fact: Fact, record: Record) -> None:
+        found = address_of(fact)
+        if found is not None:
+            try:
+                record.name_domain(Address.parse(found[0]).domain, is_listed=found[1])
+            except AddressError:
+                return
+
+    def _note_report(self, fact: Fact, report: Report) -> None:
+        tenant, broadcast, _ = fact.key
+        if fact.type is FactType.FAILED:
+            extra = entry_of(fact, 0).extra
+            key = keys.broadcast_key(tenant, broadcast) + keys.message_scope(extra[1], extra[5])
+            self._changes.say(key, text=normalise_message(report.diagnostic))
+        if report.channel is Channel.IN_SESSION:
+            for number in {broadcast, 0}:
+                self._changes.say(keys.broadcast_key(tenant, number) + keys.SCOPE_ALL, last_attempt_us=fact.at_us)
 
     def _take_unmatched(self, fact: Fact) -> bool:
+        if not self._is_first_seen(fact):
+            return False
+        self._puts.append((keys.UNMATCHED, keys.tenant_seq_key(fact.key.tenant, self._next_seq), b""))
+        self._append(fact)
+        return True
+
+    def _take_audited(self, fact: Fact) -> bool:
+        if not self._is_first_seen(fact):
+            return False
+        self._puts.append((keys.AUDIT, keys.tenant_seq_key(fact.key.tenant, self._next_seq), b""))
+        self._append(fact)
+        return True
+
+    def _is_first_seen(self, fact: Fact) -> bool:
         mark, db = fact.id, self._env.db(keys.SEEN)
         if mark in self._seen or self._txn.get(mark, db=db) is not None:
             return False
-        seq = self._seen[mark] = self._next_seq
-        self._put(keys.SEEN, mark, keys.seq_key(seq))
-        self._put(keys.UNMATCHED, keys.tenant_seq_key(fact.key.tenant, seq), b"")
+        self._seen[mark] = self._next_seq
+        self._puts.append((keys.SEEN, mark, keys.seq_key(self._next_seq)))
+        return True
+
+    def _take_document(self, fact: Fact) -> bool:
+        detail = fact.detail
+        assert isinstance(detail, DocumentSet)
+        key = keys.document_key(fact.key.tenant, detail.kind, detail.name)
+        known = self._documents.get(key) or self._txn.get(key, db=self._env.db(keys.DOCUMENTS))
+        row = document_row(fact, self._next_seq, known)
+        if row is None:
+            return False
+        self._documents[row[0]] = row[1]
         self._append(fact)
         return True
 
@@ -170,17 +296,17 @@ class Fold:
         """Merge the fields that are set; of two values the later holds, whatever order they come in."""
         detail = fact.detail
         assert isinstance(detail, BroadcastSet)
-        row = self._broadcast(fact.key.tenant, fact.key.broadcast)
+        row = self._broadcast(keys.broadcast_key(fact.key.tenant, fact.key.broadcast))
         times = row["times"]
         assert isinstance(times, dict)
         is_new = False
-        for field in fields(detail):
-            value = getattr(detail, field.name)
+        for one in fields(detail):
+            value = getattr(detail, one.name)
             if value is None:
                 continue
-            if (fact.at_us, str(value)) > (times.get(field.name, -1), str(row.get(field.name))):
-                row[field.name] = value
-                times[field.name] = fact.at_us
+            if (fact.at_us, str(value)) > (times.get(one.name, -1), str(row.get(one.name))):
+                row[one.name] = value
+                times[one.name] = fact.at_us
                 is_new = True
         if is_new:
             self._append(fact)
@@ -189,54 +315,50 @@ class Fold:
     def _shorten(self, fact: Fact) -> Fact:
         """Leave out a click's target where it is the link's usual one: it is kept once, with the broadcast."""
         detail = fact.detail
-        if not isinstance(detail, Engaged) or detail.target is None or detail.agent is Agent.HONEYPOT:
+        if not isinstance(detail, Engaged) or detail.target is None or fact.is_test:
             return fact
-        tenant, broadcast, _ = fact.key
-        place = (tenant, broadcast, detail.link)
-        usual = self._targets.get(place)
-        if usual is None:
-            row = self._load_counts(keys.broadcast_key(tenant, broadcast) + keys.link_scope(detail.link))
-            usual = str(row["target"]) if "target" in row else None
-        if usual is None:
-            self._targets[place] = detail.target
-            return fact
-        if usual != detail.target:
+        target = self._usual_target(keys.broadcast_key(fact.key.tenant, fact.key.broadcast), detail)
+        if target == detail.target:
             return fact
         short = Engaged(detail.agent, detail.link, detail.links, detail.ip, detail.user_agent)
         return Fact(fact.type, fact.key, fact.at_us, short, fact.node, fact.is_test, fact.is_html)
 
+    def _usual_target(self, broadcast: bytes, detail: Engaged) -> str | None:
+        """Return the target to write down with a click: None when it is the usual one of its link."""
+        if detail.target is None or detail.agent is Agent.HONEYPOT:
+            return detail.target
+        key = broadcast + keys.link_scope(detail.link)
+        usual = self._changes.said(key, "target")
+        if usual is None:
+            self._changes.say(key, target=detail.target)
+            return detail.target
+        return None if usual == detail.target else detail.target
+
     # Loading
 
-    def _touch(self, key: DeliveryKey, is_test: bool) -> _Touched:
-        touched = self._touched.get((key, is_test))
+    def _touch(self, place: bytes, is_test: bool) -> _Touched:
+        kept = self._touched_tests if is_test else self._touched
+        touched = kept.get(place)
         if touched is None:
-            name = keys.TEST_DELIVERIES if is_test else keys.DELIVERIES
-            place = key.pack()
-            record = Record.unpack(place, self._txn.get(place, db=self._env.db(name)))
-            if is_empty(record) or not key.broadcast:
-                touched = _Touched(record, {}, {})
-            else:
-                touched = _Touched(record, *contributions(record))
-            self._touched[key, is_test] = touched
+            db = self._env.db(keys.TEST_DELIVERIES) if is_test else self._deliveries
+            raw = self._txn.get(place, db=db)
+            record = Record.unpack(place, raw)
+            touched = kept[place] = _Touched(record, is_test, raw is None, record.domain_name)
         return touched
 
-    def _broadcast(self, tenant: int, number: int) -> dict[str, object]:
-        row = self._broadcasts.get((tenant, number))
+    def _go_plain_way(self, touched: _Touched) -> None:
+        """Note what a delivery adds as it is, before something changes that is not simply one more hit."""
+        if touched.before is None:
+            touched.before = footprint(touched.record)
+            touched.domain = touched.record.domain_name
+
+    def _broadcast(self, key: bytes) -> dict[str, object]:
+        row = self._broadcasts.get(key)
         if row is None:
-            key = keys.broadcast_key(tenant, number)
             raw = self._txn.get(key, db=self._env.db(keys.BROADCASTS))
             row = unpack_value(key, raw) if raw else {"times": {}, "first_seq": self._next_seq}
-            self._broadcasts[tenant, number] = row
+            self._broadcasts[key] = row
         return row
-
-    def _load_counts(self, key: bytes) -> dict[str, Any]:
-        raw = self._txn.get(key, db=self._env.db(keys.COUNTERS))
-        counts: dict[str, Any] = unpack_value(key, raw) if raw else {}
-        return counts
-
-    def _put_counts(self, key: bytes, row: dict[str, Any]) -> None:
-        # Sorted, so that equal counts are equal bytes whatever their history.
-        self._put(keys.COUNTERS, key, pack_value(key, dict(sorted(row.items()))), overwrite=True)
 
     # Writing
 
@@ -253,126 +375,67 @@ class Fold:
             self._put(keys.LOG, keys.seq_key(seq), chunk, append=True)
         self._put(keys.META, keys.META_NEXT_SEQ, self._next_seq.to_bytes(8, "big"), overwrite=True)
 
-    def _write_delivery(self, key: DeliveryKey, is_test: bool, touched: _Touched, counts: dict[bytes, Counts]) -> None:
-        name = keys.TEST_DELIVERIES if is_test else keys.DELIVERIES
-        place = key.pack()
-        self._put(name, place, touched.record.pack(place), overwrite=True)
-        if not key.broadcast:
-            return
-        after, links = contributions(touched.record)
-        base = keys.broadcast_key(key.tenant, key.broadcast)
-        scope = base + (keys.SCOPE_TEST if is_test else keys.SCOPE_ALL)
-        _add_difference(counts.setdefault(scope, {}), touched.before, after)
-        if is_test:
-            return
-        if _can_unmask(touched.before, after):
-            self._recipients[key.tenant, key.recipient] = True
-        for link in links.keys() | touched.links_before.keys():
-            change = counts.setdefault(base + keys.link_scope(link), {})
-            _add_difference(change, touched.links_before.get(link, {}), links.get(link, {}))
-        if not touched.before:
-            self._put(keys.MAILED, keys.mailed_key(key), b"", overwrite=True)
+    def _write_test(self, place: bytes, touched: _Touched) -> None:
+        before = touched.before or _EMPTY
+        after = footprint(touched.record)
+        touched.record.summary = after.summary
+        self._put(keys.TEST_DELIVERIES, place, touched.record.pack(place), overwrite=True)
+        if any(place[2:8]):
+            self._changes.add_test(place[:8], before, after)
 
-    def _write_counts(self, changes: dict[bytes, Counts]) -> None:
-        for (tenant, broadcast, link), target in self._targets.items():
-            key = keys.broadcast_key(tenant, broadcast) + keys.link_scope(link)
-            self._put_counts(key, self._load_counts(key) | {"target": target})
-        for (tenant, broadcast), at_us in self._attempts.items():
-            key = keys.broadcast_key(tenant, broadcast) + keys.SCOPE_ALL
-            row = self._load_counts(key)
-            self._put_counts(key, row | {"last_attempt_us": max(at_us, row.get("last_attempt_us", 0))})
-        for key, change in changes.items():
-            if not change:
-                continue
-            row = self._load_counts(key)
-            for name, difference in change.items():
-                row[name] = row.get(name, 0) + difference
-            row = {name: value for name, value in row.items() if value}
-            if row:
-                self._put_counts(key, row)
-            else:
-                # As if it had never been: equal facts make equal bytes, whatever happened between.
-                self._txn.delete(key, db=self._env.db(keys.COUNTERS))
+    def _write_delivery(self, place: bytes, touched: _Touched) -> None:
+        record = touched.record
+        if touched.before is not None:
+            self._settle(place, touched, touched.before)
+        self._put(keys.DELIVERIES, place, record.pack(place), overwrite=True)
+        if not any(place[2:8]):
+            return
+        lists = self._env.db(keys.LISTS)
+        for which in touched.off_lists:
+            self._txn.delete(keys.list_key(place, which), db=lists)
+        for which in touched.on_lists:
+            self._txn.put(keys.list_key(place, which), b"", db=lists)
+        if touched.is_new:
+            self._put(keys.MAILED, keys.mailed_place(place), b"", overwrite=True)
+
+    def _settle(self, place: bytes, touched: _Touched, before: Footprint) -> None:
+        """Work out what changed between ``before`` and now."""
+        record = touched.record
+        after = footprint(record)
+        record.summary = after.summary
+        if not any(place[2:8]):
+            return
+        self._changes.add(place[:8], (touched.domain, record.domain_name), before, after)
+        # What hits moved before ``before`` was taken is to be written as well, as far as it still holds.
+        touched.off_lists = (touched.off_lists | before.lists) - after.lists
+        touched.on_lists = (touched.on_lists | (after.lists - before.lists)) & after.lists
+        if _can_unmask(before, after):
+            tenant, recipient = int.from_bytes(place[:2], "big"), int.from_bytes(place[8:], "big")
+            self._recipients.touch(tenant, recipient, can_suppress=True)
+        old, new = before.failure, after.failure
+        if (old and old.seq) != (new and new.seq):
+            errors = self._env.db(keys.ERRORS)
+            if old is not None:
+                self._txn.delete(place[:8] + keys.seq_key(old.seq), db=errors)
+            if new is not None:
+                self._txn.put(place[:8] + keys.seq_key(new.seq), place[8:], db=errors)
 
     def _write_broadcasts(self) -> None:
-        for (tenant, number), row in self._broadcasts.items():
-            key = keys.broadcast_key(tenant, number)
+        for key, row in self._broadcasts.items():
             if self._txn.get(key, db=self._env.db(keys.BROADCASTS)) is None:
                 first_seq = row["first_seq"]
                 assert isinstance(first_seq, int)
+                tenant = int.from_bytes(key[:2], "big")
                 self._put(keys.BROADCAST_ORDER, keys.tenant_seq_key(tenant, first_seq) + key[2:], b"")
             self._put(keys.BROADCASTS, key, pack_value(key, row), overwrite=True)
 
-    def _write_suppressions(self) -> None:
-        db = self._env.db(keys.SUPPRESSED)
-        for (tenant, recipient), can_suppress in self._recipients.items():
-            known = self._suppressed_keys(tenant, recipient)
-            if not can_suppress and not known:
-                continue
-            entries = fold_recipient(*self._evidence(tenant, recipient))
-            for key in known:
-                self._txn.delete(key, db=db)
-            for entry in entries:
-                key = keys.suppressed_key(tenant, recipient, entry.kind, entry.broadcast)
-                self._put(keys.SUPPRESSED, key, entry.pack(key))
 
-    def _suppressed_keys(self, tenant: int, recipient: int) -> list[bytes]:
-        return list(_scan_keys(self._txn, self._env.db(keys.SUPPRESSED), keys.recipient_prefix(tenant, recipient)))
-
-    def _evidence(self, tenant: int, recipient: int) -> tuple[list[tuple[DeliveryKey, Record]], str]:
-        """Return all of a recipient's records and the domain of its address."""
-        prefix = keys.recipient_prefix(tenant, recipient)
-        numbers = [0]
-        numbers += [int.from_bytes(k[10:], "big") for k in _scan_keys(self._txn, self._env.db(keys.MAILED), prefix)]
-        records: list[tuple[DeliveryKey, Record]] = []
-        domain = ""
-        for number in numbers:
-            key = DeliveryKey(tenant, number, recipient)
-            raw = self._txn.get(key.pack(), db=self._env.db(keys.DELIVERIES))
-            if raw is None:
-                continue
-            record = Record.unpack(key.pack(), raw)
-            records.append((key, record))
-            domain = domain or self._domain_of(record.entries)
-        return records, domain
-
-    def _domain_of(self, entries: Sequence[Entry]) -> str:
-        for entry in entries:
-            if entry.type not in (FactType.PLANNED, FactType.FAILED):
-                continue
-            try:
-                fact = self._facts.get(entry.seq) or read_fact(self._env, self._txn, entry.seq)
-                detail = fact.detail
-                address = detail.address if isinstance(detail, Planned | Report) else None
-                if address:
-                    return Address.parse(address).domain
-            except (AddressError, StoreCorruptError):
-                continue  # what is damaged must not keep out an unsubscribe
-        return ""
-
-
-def _add_difference(change: Counts, before: Counts, after: Counts) -> None:
-    for name in before.keys() | after.keys():
-        difference = after.get(name, 0) - before.get(name, 0)
-        if difference:
-            change[name] = change.get(name, 0) + difference
-
-
-def _can_unmask(before: Counts, after: Counts) -> bool:
+def _can_unmask(before: Footprint, after: Footprint) -> bool:
     """Whether opens or clicks that were taken for a person's may have turned out a machine's."""
+    one, other = before.counts, after.counts
     return any(
-        after.get(f"{name}_machine", 0) > before.get(f"{name}_machine", 0)
-        and (before.get("opens_raw", 0) > before.get("opens_machine", 0)
-             or before.get("clicks_raw", 0) > before.get("clicks_machine", 0))
+        other.get(f"{name}_machine", 0) > one.get(f"{name}_machine", 0)
+        and (one.get("opens_raw", 0) > one.get("opens_machine", 0)
+             or one.get("clicks_raw", 0) > one.get("clicks_machine", 0))
         for name in ("opens", "clicks")
     )  # fmt: skip
-
-
-def _scan_keys(txn: Transaction, db: Database, prefix: bytes) -> list[bytes]:
-    found: list[bytes] = []
-    with txn.cursor(db=db) as cursor:
-        is_there = cursor.set_range(prefix)
-        while is_there and cursor.key().startswith(prefix):
-            found.append(cursor.key())
-            is_there = cursor.next()
-    return found

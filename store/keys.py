@@ -8,7 +8,7 @@ from __future__ import annotations
 from model.fact import DeliveryKey
 
 #: Raised by any change that an older Yamabiko would misread (D13).
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 # Databases. Primary: META, LOG, and the overflow counts inside DELIVERIES. All else is folded from them.
 #: names of single values -> value
@@ -27,26 +27,27 @@ BROADCASTS = b"broadcasts"
 BROADCAST_ORDER = b"broadcast_order"
 #: tenant (2), recipient (8), broadcast (6) -> empty: who was mailed what
 MAILED = b"mailed"
-#: tenant (2), recipient (8), kind (1), broadcast (6) -> msgpack map, see store.suppression
+#: tenant (2), recipient (8), kind (1), broadcast (6) -> see store.suppression
 SUPPRESSED = b"suppressed"
+#: tenant (2), domain, zero, recipient (8) -> when the host was not found; what SUPPRESSED says, by domain
+DEAD_HOSTS = b"dead_hosts"
+#: tenant (2), recipient (8) -> broadcast (6) in which it failed first (K29)
+FIRST_FAILED = b"first_failed"
+#: tenant (2), broadcast (6), list (1), recipient (8) -> empty: see store.lists
+LISTS = b"lists"
+#: tenant (2), broadcast (6), seq of the failure (8) -> recipient (8): errors in the order they came (R22)
+ERRORS = b"errors"
+#: tenant (2), broadcast (6), page (4) -> who was mailed, in the order listed, see store.roster
+ROSTER = b"roster"
+#: tenant (2), kind, zero, name -> see store.documents
+DOCUMENTS = b"documents"
+#: tenant (2), seq (8) -> empty: what people did
+AUDIT = b"audit"
 #: tenant (2), seq (8) -> empty: mails without proof
 UNMATCHED = b"unmatched"
 #: fact id (16) -> seq (8), for facts that belong to no delivery
 SEEN = b"seen"
 
-DATABASES = (
-    META,
-    LOG,
-    DELIVERIES,
-    TEST_DELIVERIES,
-    COUNTERS,
-    BROADCASTS,
-    BROADCAST_ORDER,
-    MAILED,
-    SUPPRESSED,
-    UNMATCHED,
-    SEEN,
-)
 #: What ``rebuild`` folds anew and ``verify`` compares.
 DERIVED = (
     DELIVERIES,
@@ -56,22 +57,40 @@ DERIVED = (
     BROADCAST_ORDER,
     MAILED,
     SUPPRESSED,
+    DEAD_HOSTS,
+    FIRST_FAILED,
+    LISTS,
+    ERRORS,
+    ROSTER,
+    DOCUMENTS,
+    AUDIT,
     UNMATCHED,
     SEEN,
 )
+DATABASES = (META, LOG, *DERIVED)
 
 META_VERSION = b"format_version"
 META_NEXT_SEQ = b"next_seq"
 
-#: Scopes of COUNTERS: the broadcast as a whole, its test sends, one of its links.
+#: Scopes of COUNTERS: the broadcast as a whole, its test sends, one of its links, one receiving domain, one
+#: message of failure, one cell of time, and (broadcast 0) the failures of one domain in ten minutes.
 SCOPE_ALL = b"a"
 SCOPE_TEST = b"t"
 SCOPE_LINK = b"l"
+SCOPE_DOMAIN = b"d"
+SCOPE_MESSAGE = b"m"
+SCOPE_CELL = b"w"
+SCOPE_FAILURES = b"f"
 
 
 def seq_key(seq: int) -> bytes:
     """Return the key of a log chunk that begins with fact ``seq``."""
     return seq.to_bytes(8, "big")
+
+
+def tenant_key(tenant: int) -> bytes:
+    """Return the 2 octets that begin all keys of a tenant."""
+    return tenant.to_bytes(2, "big")
 
 
 def broadcast_key(tenant: int, broadcast: int) -> bytes:
@@ -89,9 +108,19 @@ def mailed_key(key: DeliveryKey) -> bytes:
     return recipient_prefix(key.tenant, key.recipient) + key.broadcast.to_bytes(6, "big")
 
 
+def mailed_place(place: bytes) -> bytes:
+    """Return the MAILED key of the delivery with key ``place``."""
+    return place[:2] + place[8:] + place[2:8]
+
+
 def suppressed_key(tenant: int, recipient: int, kind: int, broadcast: int) -> bytes:
     """Return the SUPPRESSED key of one entry; ``broadcast`` 0 where the kind does not depend on one."""
     return recipient_prefix(tenant, recipient) + bytes((kind,)) + broadcast.to_bytes(6, "big")
+
+
+def dead_host_prefix(tenant: int, domain: str) -> bytes:
+    """Return what begins the DEAD_HOSTS keys of a domain."""
+    return tenant_key(tenant) + domain.encode("ascii", "replace") + b"\0"
 
 
 def link_scope(link: int) -> bytes:
@@ -99,6 +128,44 @@ def link_scope(link: int) -> bytes:
     return SCOPE_LINK + link.to_bytes(2, "big")
 
 
+def domain_scope(domain: str) -> bytes:
+    """Return the COUNTERS scope of a receiving domain."""
+    return SCOPE_DOMAIN + domain.encode("ascii", "replace")
+
+
+def message_scope(cause: int, message: int) -> bytes:
+    """Return the COUNTERS scope of a normalised message of failure, by cause and the hash of its words (K20)."""
+    return SCOPE_MESSAGE + bytes((cause,)) + message.to_bytes(8, "big")
+
+
+def cell_scope(done: int, at: int) -> bytes:
+    """Return the COUNTERS scope of what happened in quarter ``at`` to deliveries done in quarter ``done``.
+
+    Quarters of an hour since 1970-01-01 UTC; ``at`` 0 is what holds of the deliveries whatever happened when.
+    """
+    return SCOPE_CELL + done.to_bytes(4, "big") + at.to_bytes(4, "big")
+
+
+def failures_scope(domain: str, window: int) -> bytes:
+    """Return the COUNTERS scope, under broadcast 0, of a domain's failures in one span of ten minutes."""
+    return SCOPE_FAILURES + domain.encode("ascii", "replace") + b"\0" + window.to_bytes(4, "big")
+
+
+def list_key(place: bytes, which: int) -> bytes:
+    """Return the LISTS key of the delivery with key ``place`` in list ``which``."""
+    return place[:8] + bytes((which,)) + place[8:]
+
+
+def page_key(broadcast: bytes, page: int) -> bytes:
+    """Return the ROSTER key of a page of the broadcast with the 8 octets ``broadcast``."""
+    return broadcast + page.to_bytes(4, "big")
+
+
+def document_key(tenant: int, kind: str, name: str = "") -> bytes:
+    """Return the DOCUMENTS key; without a name the prefix of all of its kind."""
+    return tenant_key(tenant) + kind.encode() + b"\0" + name.encode()
+
+
 def tenant_seq_key(tenant: int, seq: int) -> bytes:
-    """Return a key of BROADCAST_ORDER or UNMATCHED."""
+    """Return a key of BROADCAST_ORDER, AUDIT or UNMATCHED."""
     return tenant.to_bytes(2, "big") + seq.to_bytes(8, "big")

@@ -210,7 +210,7 @@ def _refold(env: Environment, target: Environment, *, is_whole_store: bool = Fal
                     fold.replay(end, unpack_fact(raw))
                     end += 1
                     facts += 1
-            fold.finish(write_log=False)
+            fold.finish()
     _restore_overflow(env, target)
     if is_whole_store:
         with target.write() as txn:
@@ -233,7 +233,7 @@ def _restore_overflow(env: Environment, target: Environment) -> None:
                     fold = Fold(target, txn)
                     for key, overflow in flooded:
                         fold.restore_overflow(DeliveryKey.unpack(key), Overflow(*overflow), is_test=is_test)
-                    fold.finish(write_log=False)
+                    fold.finish()
 
 
 def _overflow_of(key: bytes, value: bytes) -> Overflow:

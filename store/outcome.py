@@ -10,11 +10,11 @@ from math import ceil
 from model.cause import BY_NUMBER, Cause, Channel, Permanence, is_hard
 from model.detail import Agent, ExcludedKind
 from model.fact import FactType
-from store.record import Entry, Record
+from store.record import Entry, Overflow, Record
 
 #: Links of one mail fetched within this time are a scanner's work (mission 4.8).
-_BURST_US = 10_000_000
-_BURST_LINKS = 3
+BURST_US = 10_000_000
+BURST_LINKS = 3
 _BURST_SHARE = 0.8
 _PERMANENCES = (Permanence.PERMANENT, Permanence.TRANSIENT, Permanence.UNKNOWN)
 
@@ -28,6 +28,10 @@ class State(StrEnum):
     REACHED = "reached"
     UNDELIVERED = "undelivered"
     CANCELLED = "cancelled"
+
+
+#: States by the number stored in a record's summary; none while it is empty.
+STATES = (None, *State)
 
 
 class Evidence(StrEnum):
@@ -68,6 +72,9 @@ class Outcome:
     was_unsubscribed: bool = False
     was_resubscribed: bool = False
     has_auto_reply: bool = False
+    conversions: int = 0
+    #: when it was done (sent, as far as is known): that decides its day and month and never moves by a bounce
+    done_us: int = 0
 
     @property
     def is_hard(self) -> bool:
@@ -94,18 +101,18 @@ def judge_machines(entries: list[Entry]) -> set[int]:
     clicks = [e for _, e in engaged if e.type == FactType.CLICKED]
     start = 0
     for end, click in enumerate(clicks):
-        while click.at_us - clicks[start].at_us > _BURST_US:
+        while click.at_us - clicks[start].at_us > BURST_US:
             start += 1
-        if end - start + 1 < _BURST_LINKS:
+        if end - start + 1 < BURST_LINKS:
             continue
         window = clicks[start : end + 1]
         links = max(e.extra[2] for e in window)
-        if len({e.extra[1] for e in window}) >= max(_BURST_LINKS, ceil(links * _BURST_SHARE)):
+        if len({e.extra[1] for e in window}) >= max(BURST_LINKS, ceil(links * _BURST_SHARE)):
             centres.extend(e.at_us for e in window)
     centres.sort()
     for i, entry in engaged:
-        place = bisect_left(centres, entry.at_us - _BURST_US)
-        if place < len(centres) and centres[place] <= entry.at_us + _BURST_US:
+        place = bisect_left(centres, entry.at_us - BURST_US)
+        if place < len(centres) and centres[place] <= entry.at_us + BURST_US:
             machine.add(i)
     return machine
 
@@ -113,9 +120,11 @@ def judge_machines(entries: list[Entry]) -> set[int]:
 def settle(record: Record) -> Outcome:
     """Fold the evidence of one delivery into its outcome. The order in which it came plays no part."""
     by_type: dict[int, list[Entry]] = {}
-    for entry in record.entries:
+    entries = record.entries
+    for entry in entries:
         by_type.setdefault(entry.type, []).append(entry)
-    engagement = _engagement(record)
+    machine = judge_machines(entries)
+    engagement = _engagement(record.overflow, entries, machine)
     rows = len(by_type.get(FactType.PLANNED, ())) or 1
     overlays = {
         "is_html": record.is_html,
@@ -125,6 +134,8 @@ def settle(record: Record) -> Outcome:
         "was_unsubscribed": FactType.UNSUBSCRIBED in by_type,
         "was_resubscribed": FactType.RESUBSCRIBED in by_type,
         "has_auto_reply": FactType.AUTO_REPLIED in by_type,
+        "conversions": len(by_type.get(FactType.CONVERTED, ())),
+        "done_us": _done_us(by_type, entries),
         **engagement,
     }
     state = _state(by_type, is_engaged=bool(engagement["opens"] or engagement["clicks"]))
@@ -163,12 +174,28 @@ def _state(by_type: dict[int, list[Entry]], *, is_engaged: bool) -> dict[str, ob
     return {"state": State.PLANNED, "at_us": planned[0].at_us if planned else 0}
 
 
-def _engagement(record: Record) -> dict[str, object]:
-    machine = judge_machines(record.entries)
-    opens, opens_machine = record.overflow.opens, record.overflow.opens_machine
-    clicks, clicks_machine = record.overflow.clicks, record.overflow.clicks_machine
+def _done_us(by_type: dict[int, list[Entry]], entries: list[Entry]) -> int:
+    """Return the time of the first word that it was sent or failed; without any, when it was listed.
+
+    A report out of band says when the error came back, not when the mail went out: it does not move the time, so a
+    month that was counted stays (mission 4.4, month usage).
+    """
+    ends = [
+        entry.at_us
+        for fact_type in (FactType.ACCEPTED, FactType.RELAYED, FactType.FAILED)
+        for entry in by_type.get(fact_type, ())
+        if entry.extra[0] != Channel.OUT_OF_BAND
+    ]
+    if ends:
+        return min(ends)
+    planned = by_type.get(FactType.PLANNED) or entries
+    return planned[0].at_us if planned else 0
+
+
+def _engagement(overflow: Overflow, entries: list[Entry], machine: set[int]) -> dict[str, object]:
+    opens, opens_machine, clicks, clicks_machine = overflow
     links: dict[int, list[int]] = {}
-    for i, entry in enumerate(record.entries):
+    for i, entry in enumerate(entries):
         is_machine = i in machine
         if entry.type == FactType.OPENED:
             opens += not is_machine

@@ -2,28 +2,23 @@
 
 Two records with the same entries are the same, in whatever order the facts came. A fact that is in the
 record already adds nothing, which is how repetition is harmless without a table of marks (design decision 3).
+
+A record keeps its entries in columns of octets, since most of what comes only adds one more open at the end:
+that needs no entry to be read. What the entries amount to is kept beside them (``Summary``).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import zlib
+from struct import Struct
+from struct import error as StructError  # noqa: N812 - it is an error
 from typing import NamedTuple
 
-import msgpack
-
 from model.cause import SPECS
-from model.detail import (
-    Agent,
-    Complained,
-    Engaged,
-    Excluded,
-    Released,
-    Report,
-    Unsubscribed,
-)
+from model.detail import Agent, Complained, Engaged, Excluded, Planned, Released, Report, Unsubscribed
 from model.fact import Fact, FactType
-from store.errors import StoreCorruptError
-from store.sealed import pack_value, unpack_value
+from store.errors import FactRefusedError, StoreCorruptError
+from store.messages import message_number
 
 _US_PER_DAY = 86_400_000_000
 #: Opens, and clicks, of one delivery kept one by one a day; beyond it they are only counted (T10).
@@ -32,6 +27,27 @@ DAILY_LIMIT = 100
 SUPPRESSION_KINDS = {"bounce": 1, "complaint": 2, "block": 3, "unsubscribe": 4, "soft": 5}
 
 _ENGAGED = (FactType.OPENED, FactType.CLICKED)
+_REPORT, _NOTHING = Struct(">BBBBB"), Struct("")
+#: How ``Entry.extra`` of each type is written behind the type.
+_EXTRA: dict[int, Struct] = {
+    **dict.fromkeys(map(int, FactType), _NOTHING),
+    FactType.EXCLUDED: Struct(">B"),
+    FactType.ACCEPTED: _REPORT,
+    FactType.DEFERRED: _REPORT,
+    FactType.FAILED: Struct(">BBBBBQ"),
+    FactType.RELAYED: _REPORT,
+    FactType.COMPLAINED: Struct(">B"),
+    FactType.OPENED: Struct(">B"),
+    FactType.CLICKED: Struct(">BHH"),
+    FactType.UNSUBSCRIBED: Struct(">BBB"),
+    FactType.RESUBSCRIBED: Struct(">BBB"),
+    FactType.RELEASED: Struct(">B"),
+}
+#: flags, length of the domain, state, entries, octets of shapes, opens, by machines, clicks, by machines, done
+_HEAD = Struct(">BBBHHHHHHI")
+_OVERFLOW = Struct(">IIII")
+_IS_HTML, _HAS_OVERFLOW, _HAS_TRAP = 1, 2, 4
+_TIME, _SEQ, _MARK = 8, 6, 8
 
 
 class Entry(NamedTuple):
@@ -62,48 +78,126 @@ class Overflow(NamedTuple):
     clicks_machine: int = 0
 
 
-@dataclass(slots=True)
+class Summary(NamedTuple):
+    """What the entries amount to, kept so that one more open need not read them (store.hits)."""
+
+    #: place in store.outcome.STATES, 0 of an empty record
+    state: int = 0
+    opens: int = 0
+    opens_machine: int = 0
+    clicks: int = 0
+    clicks_machine: int = 0
+    #: quarter of an hour, since 1970-01-01 UTC, in which it was done (store.footprint)
+    done: int = 0
+
+
 class Record:
     """The evidence about one delivery."""
 
-    is_html: bool = False
-    entries: list[Entry] = field(default_factory=list)
-    overflow: Overflow = Overflow()
-    _known: dict[tuple[object, ...], Entry] | None = None
+    __slots__ = ("domain", "has_trap", "is_html", "marks", "overflow", "seqs", "shapes", "size", "summary", "times")
 
-    def knows(self, entry: Entry) -> bool:
-        """Whether the fact behind ``entry`` is here already, seen no later than ``entry`` says.
+    def __init__(self, is_html: bool = False, entries: list[Entry] | None = None) -> None:
+        """Make a record of ``entries``, which must be sorted as ``add`` sorts them."""
+        self.is_html = is_html
+        #: of the address, behind an octet that says how sure it is (see ``name_domain``); empty if unknown
+        self.domain = b""
+        self.overflow = Overflow()
+        self.summary = Summary()
+        self.has_trap = False
+        self.entries = entries or []
+
+    @property
+    def entries(self) -> list[Entry]:
+        """The entries in order of time. Setting them writes all columns anew."""
+        result: list[Entry] = []
+        shapes, times, seqs, marks = self.shapes, self.times, self.seqs, self.marks
+        at = mark_at = 0
+        for place in range(self.size):
+            fact_type = shapes[at]
+            layout = _EXTRA[fact_type]
+            extra = layout.unpack_from(shapes, at + 1)
+            at += 1 + layout.size
+            mark = b""
+            if fact_type == FactType.OPENED:
+                extra = (*extra, 0, 0)
+            elif fact_type != FactType.CLICKED:
+                mark = marks[mark_at : mark_at + _MARK]
+                mark_at += _MARK
+            at_us = int.from_bytes(times[place * _TIME : place * _TIME + _TIME], "big")
+            seq = int.from_bytes(seqs[place * _SEQ : place * _SEQ + _SEQ], "big")
+            result.append(Entry(fact_type, at_us, mark, extra, seq))
+        return result
+
+    @entries.setter
+    def entries(self, entries: list[Entry]) -> None:
+        try:
+            self.shapes = b"".join([shape_of(entry) for entry in entries])
+            self.times = b"".join([entry.at_us.to_bytes(_TIME, "big") for entry in entries])
+            self.seqs = b"".join([entry.seq.to_bytes(_SEQ, "big") for entry in entries])
+        except (StructError, OverflowError) as error:
+            raise FactRefusedError(f"a number is out of its range: {error}") from error
+        self.marks = b"".join([entry.mark for entry in entries])
+        self.size = len(entries)
+        self.has_trap = any(e.type in _ENGAGED and e.extra[0] == Agent.HONEYPOT for e in entries)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it holds nothing yet, and so adds nothing to any count."""
+        return not self.size and not any(self.overflow)
+
+    @property
+    def last_us(self) -> int:
+        """Time of the last entry; 0 when there is none."""
+        return int.from_bytes(self.times[-_TIME:], "big")
+
+    @property
+    def domain_name(self) -> str:
+        """Domain of the address, empty if unknown."""
+        return self.domain[1:].decode("ascii", "replace")
+
+    def name_domain(self, domain: str, *, is_listed: bool) -> bool:
+        """Take in a domain; what the list says goes before what a report says. Returns whether it changes."""
+        named = (b"\0" if is_listed else b"\1") + domain.encode("ascii", "replace")[:253]
+        if len(named) < 2 or (self.domain and self.domain <= named):
+            return False
+        self.domain = named
+        return True
+
+    def append_hit(self, shape: bytes, at_us: int, seq: int) -> None:
+        """Add an open or a click that is later than all there is."""
+        self.shapes += shape
+        self.times += at_us.to_bytes(_TIME, "big")
+        self.seqs += seq.to_bytes(_SEQ, "big")
+        self.size += 1
+
+    def add(self, entry: Entry) -> tuple[bool, bool]:
+        """Add an entry; entries stay sorted by time. Returns (whether it is new, whether it replaced a later one).
 
         Of two sightings of one fact the earlier holds, so that which came first to us plays no part.
         """
-        if self._known is None:
-            self._known = {known.identity: known for known in self.entries}
-        known = self._known.get(entry.identity)
-        return known is not None and _order(known) <= _order(entry)
-
-    def add(self, entry: Entry) -> bool:
-        """Add an entry that ``knows`` does not know; entries stay sorted by time.
-
-        Returns whether it took the place of a later sighting of the same fact.
-        """
-        known = None
-        if self._known is not None:
-            known = self._known.get(entry.identity)
-            if known is not None:
-                self.entries.remove(known)
-            self._known[entry.identity] = entry
-        self.entries.append(entry)
-        if len(self.entries) > 1 and _order(self.entries[-2]) > _order(entry):
-            self.entries.sort(key=_order)
-        return known is not None
+        entries = self.entries
+        known = next((e for e in entries if e.identity == entry.identity), None)
+        if known is not None:
+            if _order(known) <= _order(entry):
+                return False, False
+            entries.remove(known)
+        entries.append(entry)
+        entries.sort(key=_order)
+        self.entries = entries
+        return True, known is not None
 
     def is_flooded(self, entry: Entry) -> bool:
         """Whether so many like ``entry`` came on its day that it is only counted."""
-        if entry.type not in _ENGAGED or len(self.entries) < DAILY_LIMIT:
+        if entry.type not in _ENGAGED or self.size < DAILY_LIMIT:
             return False
         day = entry.at_us // _US_PER_DAY
         same = sum(1 for known in self.entries if known.type == entry.type and known.at_us // _US_PER_DAY == day)
         return same >= DAILY_LIMIT
+
+    def knows(self, entry: Entry) -> bool:
+        """Whether the fact behind ``entry`` is here already, seen no later than ``entry`` says."""
+        known = next((e for e in self.entries if e.identity == entry.identity), None)
+        return known is not None and _order(known) <= _order(entry)
 
     def count_only(self, entry: Entry) -> None:
         """Count an open or click without keeping it."""
@@ -113,20 +207,58 @@ class Record:
 
     def pack(self, key: bytes) -> bytes:
         """Return the form in which it is stored under ``key``."""
-        rows = [tuple(entry) for entry in self.entries]
-        tail = () if self.overflow == Overflow() else (tuple(self.overflow),)
-        return pack_value(key, (int(self.is_html), rows, *tail))
+        flags = (_IS_HTML if self.is_html else 0) | (_HAS_TRAP if self.has_trap else 0)
+        tail = b""
+        if any(self.overflow):
+            flags |= _HAS_OVERFLOW
+            tail = _OVERFLOW.pack(*self.overflow)
+        state, opens, opens_machine, clicks, clicks_machine, done = self.summary
+        try:
+            head = _HEAD.pack(
+                flags, len(self.domain), state, self.size, len(self.shapes), opens, opens_machine, clicks,
+                clicks_machine, done,
+            )  # fmt: skip
+        except StructError as error:
+            raise FactRefusedError(f"a delivery has too much evidence: {error}") from error
+        body = b"".join((head, self.domain, self.shapes, self.times, self.seqs, self.marks, tail))
+        return zlib.crc32(body, zlib.crc32(key)).to_bytes(4, "big") + body
 
     @classmethod
     def unpack(cls, key: bytes, raw: bytes | None) -> Record:
         """Read what ``pack`` wrote; an empty record for None. Raises StoreCorruptError when it is not that."""
+        self = cls.__new__(cls)
         if raw is None:
-            return cls()
-        try:
-            is_html, rows, *tail = unpack_value(key, raw, use_list=False)
-            return cls(bool(is_html), [Entry(*row) for row in rows], Overflow(*tail[0]) if tail else Overflow())
-        except (ValueError, TypeError, IndexError, msgpack.UnpackException) as error:
-            raise StoreCorruptError(f"a delivery's record cannot be read: {error}") from error
+            self.__init__()  # type: ignore[misc]
+            return self
+        body = raw[4:]
+        if len(body) < _HEAD.size or zlib.crc32(body, zlib.crc32(key)).to_bytes(4, "big") != raw[:4]:
+            raise StoreCorruptError("a delivery's record does not pass its checksum")
+        flags, domain, state, size, shapes, opens, opens_machine, clicks, clicks_machine, done = _HEAD.unpack_from(body)
+        at = _HEAD.size
+        self.domain = body[at : (at := at + domain)]
+        self.shapes = body[at : (at := at + shapes)]
+        self.times = body[at : (at := at + size * _TIME)]
+        self.seqs = body[at : (at := at + size * _SEQ)]
+        self.overflow = _NO_OVERFLOW
+        end = len(body)
+        if flags & _HAS_OVERFLOW:
+            end -= _OVERFLOW.size
+            self.overflow = Overflow(*_OVERFLOW.unpack_from(body, end))
+        self.marks = body[at:end]
+        self.size = size
+        self.is_html = bool(flags & _IS_HTML)
+        self.has_trap = bool(flags & _HAS_TRAP)
+        self.summary = Summary(state, opens, opens_machine, clicks, clicks_machine, done)
+        return self
+
+
+_NO_OVERFLOW = Overflow()
+
+
+def shape_of(entry: Entry) -> bytes:
+    """Return type and extra of an entry as octets."""
+    extra = entry.extra[:1] if entry.type == FactType.OPENED else entry.extra
+    return bytes((entry.type,)) + _EXTRA[entry.type].pack(*extra)
 
 
 def _order(entry: Entry) -> tuple[object, ...]:
@@ -137,8 +269,8 @@ def entry_of(fact: Fact, seq: int) -> Entry:
     """Return the entry of a fact stored as number ``seq``.
 
     ``extra`` by type: engaged (agent, link, links); report (channel, cause number, permanence 0 permanent
-    1 transient 2 unknown, trust, confidence in percent); excluded (kind,); complained (form,); unsubscribed
-    (via, reason, everything); released (suppression kind,); others ().
+    1 transient 2 unknown, trust, confidence in percent) and of a failure the number of its message; excluded
+    (kind,); complained (form,); unsubscribed (via, reason, everything); released (suppression kind,); others ().
     """
     detail = fact.detail
     if isinstance(detail, Engaged):
@@ -148,6 +280,8 @@ def entry_of(fact: Fact, seq: int) -> Entry:
         cause = SPECS[detail.cause].number if detail.cause else 0
         permanence = ("permanent", "transient", "unknown").index(detail.permanence.value)
         extra = (int(detail.channel), cause, permanence, int(detail.trust), round(detail.confidence * 100))
+        if fact.type is FactType.FAILED:
+            extra = (*extra, message_number(detail.diagnostic))
     elif isinstance(detail, Excluded):
         extra = (int(detail.kind),)
     elif isinstance(detail, Complained):
@@ -157,3 +291,13 @@ def entry_of(fact: Fact, seq: int) -> Entry:
     elif isinstance(detail, Released):
         extra = (SUPPRESSION_KINDS[detail.suppression],)
     return Entry(int(fact.type), fact.at_us, fact.id[:8], extra, seq)
+
+
+def address_of(fact: Fact) -> tuple[str, bool] | None:
+    """Return the address a fact gives for its recipient, and whether that is how the sender listed it."""
+    detail = fact.detail
+    if isinstance(detail, Planned):
+        return detail.address, True
+    if isinstance(detail, Report) and detail.address:
+        return detail.address, False
+    return None

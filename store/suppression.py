@@ -68,6 +68,8 @@ class Suppression:
     #: for UNSUBSCRIBE: False once resubscribed; the newest of a stream holds
     is_on: bool = True
     everything: bool = False
+    #: of the address, empty if unknown
+    domain: str = ""
 
     def is_active(self, now_us: int) -> bool:
         """Whether the entry holds at ``now_us``."""
@@ -76,15 +78,15 @@ class Suppression:
     def pack(self, key: bytes) -> bytes:
         """Return the form stored under ``key``, which holds kind and broadcast."""
         values = (self.at_us, self.expires_at_us, self.seq, self.failures, self.cause, self.is_on, self.everything)
-        return pack_value(key, values)
+        return pack_value(key, (*values, self.domain))
 
     @classmethod
     def unpack(cls, key: bytes, raw: bytes) -> Suppression:
         """Read what ``pack`` wrote. Raises StoreCorruptError when it is not that."""
         try:
-            at_us, expires_at_us, seq, failures, cause, is_on, everything = unpack_value(key, raw)
+            at_us, expires_at_us, seq, failures, cause, is_on, everything, domain = unpack_value(key, raw)
             kind, broadcast = SuppressionKind(key[10]), int.from_bytes(key[11:], "big")
-            return cls(kind, at_us, expires_at_us, seq, broadcast, failures, cause, is_on, everything)
+            return cls(kind, at_us, expires_at_us, seq, broadcast, failures, cause, is_on, everything, domain)
         except (ValueError, TypeError, msgpack.UnpackException) as error:
             raise StoreCorruptError(f"a suppression entry cannot be read: {error}") from error
 
@@ -96,17 +98,31 @@ def bounce_days(failures: int, domain: str) -> int:
     return {1: 30, 2: 60}.get(failures, 180)
 
 
-def fold_recipient(deliveries: Iterable[tuple[DeliveryKey, Record]], domain: str) -> list[Suppression]:
-    """Return the entries that all the evidence about one recipient makes.
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What all the evidence about one recipient amounts to."""
+
+    entries: list[Suppression]
+    #: the broadcast in which it failed first; None if it never did (K29)
+    first_failed: int | None
+
+
+def fold_recipient(deliveries: Iterable[tuple[DeliveryKey, Record]]) -> Standing:
+    """Return what all the evidence about one recipient amounts to.
 
     ``deliveries`` are the recipient's records over all broadcasts, with that of broadcast 0 for what is said of
-    the recipient as such; ``domain`` is that of the address, empty if unknown. Test sends must not be among them.
+    the recipient as such. Test sends must not be among them.
     """
     evidence = _Evidence()
+    domains = []
     for key, record in deliveries:
         evidence.take(key, record)
-    entries = [*evidence.unsubscribes(), *evidence.complaints(), *evidence.bounces(domain), *evidence.softs()]
-    return entries
+        if record.domain:
+            domains.append(record.domain)
+    domain = min(domains)[1:].decode("ascii", "replace") if domains else ""
+    found = [*evidence.unsubscribes(), *evidence.complaints(), *evidence.bounces(domain), *evidence.softs()]
+    first = min(evidence.failed, default=None)
+    return Standing([replace(entry, domain=domain) for entry in found], first[2] if first else None)
 
 
 class _Evidence:
@@ -114,6 +130,10 @@ class _Evidence:
 
     def __init__(self) -> None:
         self.failures: list[tuple[Entry, SuppressPolicy]] = []
+        #: (when, mark, broadcast) of every delivery that failed
+        self.failed: list[tuple[int, bytes, int]] = []
+        #: when a person opened or clicked what is said to have bounced, the first time for each delivery
+        self.contradicted_at: list[int] = []
         self.alive_at: list[int] = []
         self.answered_at: list[int] = []
         self.complained: list[Entry] = []
@@ -124,6 +144,8 @@ class _Evidence:
         outcome = settle(record)
         if outcome.state is State.UNDELIVERED and outcome.failure is not None:
             self._take_failure(outcome.failure)
+            self.failed.append((outcome.failure.at_us, outcome.failure.mark, key.broadcast))
+            self._take_contradiction(record)
         is_reached = outcome.state is State.REACHED
         machines = judge_machines(record.entries) if is_reached else set()
         for i, entry in enumerate(record.entries):
@@ -144,12 +166,24 @@ class _Evidence:
         if entry.extra[3] == Trust.SUPPRESS and entry.extra[1]:
             self.failures.append((entry, BY_NUMBER[entry.extra[1]].suppress))
 
+    def _take_contradiction(self, record: Record) -> None:
+        machines = judge_machines(record.entries)
+        engaged = (FactType.OPENED, FactType.CLICKED)
+        people = [e.at_us for i, e in enumerate(record.entries) if e.type in engaged and i not in machines]
+        if people:
+            self.contradicted_at.append(min(people))
+
+    @property
+    def _disproved_at(self) -> int:
+        """Return when a second delivery that bounced was read by a person all the same: the address lives (A30)."""
+        return sorted(self.contradicted_at)[1] if len(self.contradicted_at) > 1 else -1
+
     def _after(self, kind: SuppressionKind) -> int:
         """Return the time up to which an operator lifted entries of ``kind``."""
         return max((at for number, at in self.released if number == kind), default=-1)
 
     def bounces(self, domain: str) -> list[Suppression]:
-        since = max(self._after(SuppressionKind.BOUNCE), max(self.alive_at, default=-1))
+        since = max(self._after(SuppressionKind.BOUNCE), max(self.alive_at, default=-1), self._disproved_at)
         policies = (SuppressPolicy.LADDER, SuppressPolicy.DAYS_30, SuppressPolicy.DAYS_180, SuppressPolicy.FOREVER)
         # Permanent only: a temporary DNS failure of a known host is no dead address.
         found = sorted(

@@ -31,3 +31,14 @@ class Transaction(Protocol):
     def delete(self, key: bytes, *, db: Database) -> bool: ...
     def cursor(self, *, db: Database) -> Cursor: ...
     def stat(self, db: Database) -> dict[str, int]: ...
+
+
+def scan_keys(txn: Transaction, db: Database, prefix: bytes) -> list[bytes]:
+    """Return all keys of a database that begin with ``prefix``."""
+    found: list[bytes] = []
+    with txn.cursor(db=db) as cursor:
+        is_there = cursor.set_range(prefix)
+        while is_there and cursor.key().startswith(prefix):
+            found.append(cursor.key())
+            is_there = cursor.next()
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
@@ -17,9 +18,10 @@ from model.detail import (
     ExcludedKind,
     Trust,
 )
-from model.fact import Fact, FactType
+from model.fact import Fact, FactType, Hit
 from store import keys as layout
 from store.environment import Environment
+from store.log import scan_log
 from store.outcome import State
 from store.reader import Reader
 from store.report import Report, build_report
@@ -60,11 +62,13 @@ def state_of(env: Environment) -> dict[str, list[tuple[bytes, object]]]:
     from store.suppression import Suppression
 
     result: dict[str, list[tuple[bytes, object]]] = {}
-    for name in (layout.COUNTERS, layout.MAILED):
+    for name in (layout.COUNTERS, layout.MAILED, layout.LISTS, layout.FIRST_FAILED, layout.DEAD_HOSTS):
         result[name.decode()] = [(k, v) for k, v in _rows(env, name)]
     for name in (layout.DELIVERIES, layout.TEST_DELIVERIES):
         result[name.decode()] = [
-            (k, (r.is_html, [e[:4] for e in r.entries])) for k, v in _rows(env, name) if (r := Record.unpack(k, v))
+            (k, (r.is_html, r.domain, r.summary, [e[:4] for e in r.entries]))
+            for k, v in _rows(env, name)
+            if (r := Record.unpack(k, v))
         ]
     result["suppressed"] = [
         (k, (s.at_us, s.expires_at_us, s.failures, s.cause, s.is_on, s.everything))
@@ -94,6 +98,58 @@ def test_order_repetition_and_batches_change_nothing(seed: int, tmp_path: Path) 
         env.close()
     assert states[0] == states[1] == states[2]
     assert states[0]["counters"], "the control: there is something to compare"
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_the_short_way_of_hits_leads_to_the_same(seed: int, tmp_path: Path) -> None:
+    print("seed", seed)
+    rng = random.Random(seed)
+    facts = random_facts(rng, 400, recipients=15)
+    facts.sort(key=lambda fact: fact.at_us)
+    states, sizes = [], []
+    for turn in range(2):
+        env = Environment(tmp_path / f"data{turn}", map_size=64 * 2**20)
+        for start in range(0, len(facts), 37):
+            batch: list[Fact | Hit] = list(facts[start : start + 37])
+            if turn:
+                batch = [_as_hit(fact) for fact in facts[start : start + 37]]
+            write_now(env, batch)
+        states.append(state_of(env))
+        sizes.append([fact for _, fact in scan_log(env)])
+        env.close()
+    assert states[0] == states[1]
+    assert sizes[0] == sizes[1], "a hit is written down as the fact it is"
+
+
+def _as_hit(fact: Fact) -> Fact | Hit:
+    if not isinstance(fact.detail, Engaged):
+        return fact
+    return Hit(fact.type, fact.key.pack(), fact.at_us, fact.detail, fact.node, fact.is_test, fact.is_html)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_every_total_is_the_sum_of_its_cells_and_domains(seed: int, env: Environment) -> None:
+    from store.maintenance import _rows
+    from store.sealed import unpack_value
+
+    print("seed", seed)
+    rng = random.Random(seed)
+    for _ in range(10):
+        write_now(env, random_facts(rng, 60))
+    totals: dict[bytes, Counter[str]] = {}
+    cells: dict[bytes, Counter[str]] = {}
+    for k, v in _rows(env, layout.COUNTERS):
+        row = Counter({name: n for name, n in unpack_value(k, v).items() if isinstance(n, int)})
+        if k[8:9] == layout.SCOPE_ALL and any(k[2:8]):
+            totals[k[:8]] = row
+        elif k[8:9] == layout.SCOPE_CELL:
+            cells.setdefault(k[:8], Counter()).update(row)
+    assert totals
+    for k, total in totals.items():
+        del total["last_attempt_us"], total["failed_first"]
+        inferred = total.pop("opened_inferred", 0)
+        assert inferred == total["opened_users"] - total["opened_pixel"]
+        assert +total == +cells[k]
 
 
 @pytest.mark.parametrize("seed", range(5))

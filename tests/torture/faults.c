@@ -64,6 +64,17 @@ WRAP_PWRITE(pwrite64)
 WRAP_PWRITEV(pwritev)
 WRAP_PWRITEV(pwritev64)
 
+/* LMDB seeks and then writes where pages lie side by side. */
+ssize_t writev(int fd, const struct iovec *parts, int count)
+{
+    static ssize_t (*next)(int, const struct iovec *, int);
+    if (!next)
+        next = dlsym(RTLD_NEXT, "writev");
+    if (parts[0].iov_len >= 4096 && fails(1))
+        return -1;
+    return next(fd, parts, count);
+}
+
 int fdatasync(int fd)
 {
     static int (*next)(int);
