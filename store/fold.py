@@ -7,7 +7,7 @@ here, so they cannot differ.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 
 from model.address import Address
 from model.cause import Channel
@@ -17,7 +17,7 @@ from model.fact import DeliveryKey, Fact, FactType, Hit
 from store import keys
 from store.changes import Changes
 from store.codec import pack_chunks, pack_fact, pack_hit
-from store.counters import Footprint, footprint
+from store.counters import QUARTER_US, Footprint, footprint
 from store.documents import document_row
 from store.environment import Environment
 from store.errors import StoreError
@@ -37,6 +37,8 @@ _SUPPRESSING = frozenset(
 _RELEASING = frozenset({FactType.PLANNED, FactType.ACCEPTED, FactType.OPENED, FactType.CLICKED, FactType.AUTO_REPLIED})
 _LISTING = frozenset({FactType.PLANNED, FactType.EXCLUDED})
 _EMPTY = Footprint()
+#: in the key of what is said of a recipient wherever mailed
+_NO_BROADCAST = bytes(6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,8 @@ class _Touched:
     #: what it added before the first change that was not simply one more hit; None while all were
     before: Footprint | None = None
     is_changed: bool = False
-    on_lists: set[int] = field(default_factory=set)
-    off_lists: set[int] = field(default_factory=set)
+    on_lists: frozenset[int] = frozenset()
+    off_lists: frozenset[int] = frozenset()
 
 
 class Fold:
@@ -82,7 +84,7 @@ class Fold:
         self._changes = Changes(env, txn)
         self._recipients = RecipientFold(env, txn)
         self._roster = RosterWriter(env, txn)
-        self._deliveries = env.db(keys.DELIVERIES)
+        self._deliveries, self._lists, self._mailed = map(env.db, (keys.DELIVERIES, keys.LISTS, keys.MAILED))
 
     def apply(self, facts: Iterable[Fact | Hit]) -> Receipt:
         """Take facts in; returns how many were new. Raises FactRefusedError for one that cannot be stored."""
@@ -140,7 +142,7 @@ class Fold:
     def _take_hit(self, hit: Hit) -> bool:
         """Take in an open or a click, by the short way where it can be gone."""
         place = hit.place
-        if hit.is_test or not any(place[2:8]):
+        if hit.is_test or place[2:8] == _NO_BROADCAST:
             return self._take(hit.as_fact())
         touched = self._touched.get(place) or self._touch(place, is_test=False)
         if touched.before is not None:
@@ -158,8 +160,8 @@ class Fold:
         elif move.is_click:
             self._usual_target(broadcast, detail)
         self._next_seq += 1
-        quarter = hit.at_us // 900_000_000
-        self._changes.add_move(broadcast, record.domain, move, record.summary.done, quarter, detail.link)
+        quarter = hit.at_us // QUARTER_US
+        self._changes.add_move(broadcast, record.domain, move, record.done, quarter, detail.link)
         if move.on_lists or move.off_lists:
             touched.on_lists |= move.on_lists
             touched.off_lists |= move.off_lists
@@ -380,30 +382,30 @@ class Fold:
         after = footprint(touched.record)
         touched.record.summary = after.summary
         self._put(keys.TEST_DELIVERIES, place, touched.record.pack(place), overwrite=True)
-        if any(place[2:8]):
+        if place[2:8] != _NO_BROADCAST:
             self._changes.add_test(place[:8], before, after)
 
     def _write_delivery(self, place: bytes, touched: _Touched) -> None:
         record = touched.record
         if touched.before is not None:
             self._settle(place, touched, touched.before)
-        self._put(keys.DELIVERIES, place, record.pack(place), overwrite=True)
-        if not any(place[2:8]):
+        txn = self._txn
+        txn.put(place, record.pack(place), db=self._deliveries)
+        if place[2:8] == _NO_BROADCAST:
             return
-        lists = self._env.db(keys.LISTS)
         for which in touched.off_lists:
-            self._txn.delete(keys.list_key(place, which), db=lists)
+            txn.delete(keys.list_key(place, which), db=self._lists)
         for which in touched.on_lists:
-            self._txn.put(keys.list_key(place, which), b"", db=lists)
+            txn.put(keys.list_key(place, which), b"", db=self._lists)
         if touched.is_new:
-            self._put(keys.MAILED, keys.mailed_place(place), b"", overwrite=True)
+            txn.put(keys.mailed_place(place), b"", db=self._mailed)
 
     def _settle(self, place: bytes, touched: _Touched, before: Footprint) -> None:
         """Work out what changed between ``before`` and now."""
         record = touched.record
         after = footprint(record)
         record.summary = after.summary
-        if not any(place[2:8]):
+        if place[2:8] == _NO_BROADCAST:
             return
         self._changes.add(place[:8], (touched.domain, record.domain_name), before, after)
         # What hits moved before ``before`` was taken is to be written as well, as far as it still holds.

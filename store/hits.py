@@ -7,14 +7,13 @@ found by folding small records with ``store.counters.footprint``, once for each 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 from model.cause import Channel
 from model.detail import Agent
 from model.fact import FactType, Hit
 from store.counters import QUARTER_US, Counts, add_difference, footprint
 from store.outcome import BURST_LINKS, BURST_US, STATES, State
-from store.record import DAILY_LIMIT, Entry, Record, Summary
+from store.record import DAILY_LIMIT, Entry, Record
 
 _MACHINES = frozenset(int(agent) for agent in Agent if agent.is_machine)
 _OPENED, _CLICKED = int(FactType.OPENED), int(FactType.CLICKED)
@@ -22,7 +21,7 @@ _OPEN_SHAPES = {int(agent): bytes((_OPENED, agent)) for agent in Agent}
 _PLAIN_STATES = frozenset(
     STATES.index(state) for state in (None, State.PLANNED, State.DEFERRED, State.CANCELLED, State.REACHED)
 )
-_MAX_COUNT = 65_000
+_HONEYPOT = int(Agent.HONEYPOT)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,48 +39,55 @@ class Move:
     is_click: bool
 
 
+#: What a sort of hit changes, found once: by click, machine, state, HTML, opened before, clicked before.
+_MOVES: dict[tuple[bool, bool, int, bool, bool, bool], Move] = {}
+
+
 def take_hit(record: Record, hit: Hit, seq: int) -> Move | None:
     """Add ``hit`` as number ``seq`` to ``record`` and return what that changes.
 
     Returns None, with the record as it was, where the plain way must be gone: when its time is not the latest, when
     it may change the verdict on others (mission 4.8), when it is the second click, or one too many to be kept.
     """
-    summary, detail, at_us = record.summary, hit.detail, hit.at_us
-    agent, gap = detail.agent, at_us - record.last_us
+    detail, at_us, is_html, size, state = hit.detail, hit.at_us, record.is_html, record.size, record.state
+    agent = detail.agent
     is_click = hit.type == _CLICKED
-    seen_clicks = summary.clicks + summary.clicks_machine
+    seen_clicks = record.clicks + record.clicks_machine
+    gap = at_us - int.from_bytes(record.times[-8:], "big")
     if (
         gap <= 0
-        or summary.state not in _PLAIN_STATES
-        or (hit.is_html and not record.is_html and record.size)
-        or agent == Agent.HONEYPOT
-        or record.size >= DAILY_LIMIT
+        or state not in _PLAIN_STATES
+        or (hit.is_html and not is_html and size)
+        or agent == _HONEYPOT
+        or size >= DAILY_LIMIT
         or (gap <= BURST_US and (record.has_trap or seen_clicks + is_click >= BURST_LINKS))
         or (is_click and seen_clicks)
     ):
         return None
     is_machine = agent in _MACHINES
-    is_html = record.is_html or hit.is_html
-    move = _move(is_click, is_machine, summary.state, is_html, summary.opens > 0, summary.clicks > 0)
+    if not size:
+        is_html = record.is_html = hit.is_html
+        record.done = at_us // QUARTER_US
+    move = _MOVES.get((is_click, is_machine, state, is_html, record.opens > 0, record.clicks > 0)) or _move(
+        is_click, is_machine, state, is_html, record.opens > 0, record.clicks > 0
+    )
     if is_click:
         shape = bytes((_CLICKED, agent)) + detail.link.to_bytes(2, "big") + detail.links.to_bytes(2, "big")
         record.append_hit(shape, at_us, seq)
+        if is_machine:
+            record.clicks_machine += 1
+        else:
+            record.clicks += 1
     else:
         record.append_hit(_OPEN_SHAPES[agent], at_us, seq)
-    record.is_html = is_html
-    _, opens, opens_machine, clicks, clicks_machine, done = summary
-    record.summary = Summary(
-        move.state,
-        opens + (not is_click and not is_machine),
-        opens_machine + (not is_click and is_machine),
-        clicks + (is_click and not is_machine),
-        clicks_machine + (is_click and is_machine),
-        done or at_us // QUARTER_US,
-    )
+        if is_machine:
+            record.opens_machine += 1
+        else:
+            record.opens += 1
+    record.state = move.state
     return move
 
 
-@lru_cache(maxsize=1_024)
 def _move(is_click: bool, is_machine: bool, state: int, is_html: bool, has_opened: bool, has_clicked: bool) -> Move:
     """Return what a hit changes, by folding a small record with and without it."""
     day = 96 * QUARTER_US
@@ -101,7 +107,7 @@ def _move(is_click: bool, is_machine: bool, state: int, is_html: bool, has_opene
     event = events.pop(10 * day // QUARTER_US, {})
     if events != before.events:
         raise AssertionError("a hit at the end changed what was before it")
-    return Move(
+    move = _MOVES[is_click, is_machine, state, is_html, has_opened, has_clicked] = Move(
         counts=counts,
         standing=standing,
         event=event,
@@ -112,6 +118,7 @@ def _move(is_click: bool, is_machine: bool, state: int, is_html: bool, has_opene
         is_machine=is_machine,
         is_click=is_click,
     )
+    return move
 
 
 def _example(state: State | None, *, has_opened: bool, has_clicked: bool) -> list[Entry]:

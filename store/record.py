@@ -78,6 +78,9 @@ class Overflow(NamedTuple):
     clicks_machine: int = 0
 
 
+_NO_OVERFLOW = Overflow()
+
+
 class Summary(NamedTuple):
     """What the entries amount to, kept so that one more open need not read them (store.hits)."""
 
@@ -94,17 +97,24 @@ class Summary(NamedTuple):
 class Record:
     """The evidence about one delivery."""
 
-    __slots__ = ("domain", "has_trap", "is_html", "marks", "overflow", "seqs", "shapes", "size", "summary", "times")
+    __slots__ = (
+        "clicks", "clicks_machine", "domain", "done", "has_trap", "is_html", "marks", "opens", "opens_machine",
+        "overflow", "seqs", "shapes", "size", "state", "times",
+    )  # fmt: skip
 
     def __init__(self, is_html: bool = False, entries: list[Entry] | None = None) -> None:
         """Make a record of ``entries``, which must be sorted as ``add`` sorts them."""
         self.is_html = is_html
         #: of the address, behind an octet that says how sure it is (see ``name_domain``); empty if unknown
         self.domain = b""
-        self.overflow = Overflow()
-        self.summary = Summary()
+        self.overflow = _NO_OVERFLOW
+        self.state = self.opens = self.opens_machine = self.clicks = self.clicks_machine = self.done = 0
         self.has_trap = False
-        self.entries = entries or []
+        if entries:
+            self.entries = entries
+        else:
+            self.shapes = self.times = self.seqs = self.marks = b""
+            self.size = 0
 
     @property
     def entries(self) -> list[Entry]:
@@ -141,6 +151,15 @@ class Record:
         self.has_trap = any(e.type in _ENGAGED and e.extra[0] == Agent.HONEYPOT for e in entries)
 
     @property
+    def summary(self) -> Summary:
+        """What the entries amount to, as last set."""
+        return Summary(self.state, self.opens, self.opens_machine, self.clicks, self.clicks_machine, self.done)
+
+    @summary.setter
+    def summary(self, summary: Summary) -> None:
+        self.state, self.opens, self.opens_machine, self.clicks, self.clicks_machine, self.done = summary
+
+    @property
     def is_empty(self) -> bool:
         """Whether it holds nothing yet, and so adds nothing to any count."""
         return not self.size and not any(self.overflow)
@@ -166,8 +185,8 @@ class Record:
     def append_hit(self, shape: bytes, at_us: int, seq: int) -> None:
         """Add an open or a click that is later than all there is."""
         self.shapes += shape
-        self.times += at_us.to_bytes(_TIME, "big")
-        self.seqs += seq.to_bytes(_SEQ, "big")
+        self.times += at_us.to_bytes(8, "big")
+        self.seqs += seq.to_bytes(6, "big")
         self.size += 1
 
     def add(self, entry: Entry) -> tuple[bool, bool]:
@@ -209,14 +228,13 @@ class Record:
         """Return the form in which it is stored under ``key``."""
         flags = (_IS_HTML if self.is_html else 0) | (_HAS_TRAP if self.has_trap else 0)
         tail = b""
-        if any(self.overflow):
+        if self.overflow is not _NO_OVERFLOW:
             flags |= _HAS_OVERFLOW
             tail = _OVERFLOW.pack(*self.overflow)
-        state, opens, opens_machine, clicks, clicks_machine, done = self.summary
         try:
             head = _HEAD.pack(
-                flags, len(self.domain), state, self.size, len(self.shapes), opens, opens_machine, clicks,
-                clicks_machine, done,
+                flags, len(self.domain), self.state, self.size, len(self.shapes), self.opens, self.opens_machine,
+                self.clicks, self.clicks_machine, self.done,
             )  # fmt: skip
         except StructError as error:
             raise FactRefusedError(f"a delivery has too much evidence: {error}") from error
@@ -226,19 +244,21 @@ class Record:
     @classmethod
     def unpack(cls, key: bytes, raw: bytes | None) -> Record:
         """Read what ``pack`` wrote; an empty record for None. Raises StoreCorruptError when it is not that."""
-        self = cls.__new__(cls)
         if raw is None:
-            self.__init__()  # type: ignore[misc]
-            return self
+            return cls()
         body = raw[4:]
-        if len(body) < _HEAD.size or zlib.crc32(body, zlib.crc32(key)).to_bytes(4, "big") != raw[:4]:
+        if len(body) < _HEAD.size or zlib.crc32(body, zlib.crc32(key)) != int.from_bytes(raw[:4], "big"):
             raise StoreCorruptError("a delivery's record does not pass its checksum")
-        flags, domain, state, size, shapes, opens, opens_machine, clicks, clicks_machine, done = _HEAD.unpack_from(body)
+        self = cls.__new__(cls)
+        (
+            flags, domain, self.state, size, shapes, self.opens, self.opens_machine, self.clicks, self.clicks_machine,
+            self.done,
+        ) = _HEAD.unpack_from(body)  # fmt: skip
         at = _HEAD.size
         self.domain = body[at : (at := at + domain)]
         self.shapes = body[at : (at := at + shapes)]
-        self.times = body[at : (at := at + size * _TIME)]
-        self.seqs = body[at : (at := at + size * _SEQ)]
+        self.times = body[at : (at := at + size * 8)]
+        self.seqs = body[at : (at := at + size * 6)]
         self.overflow = _NO_OVERFLOW
         end = len(body)
         if flags & _HAS_OVERFLOW:
@@ -246,13 +266,9 @@ class Record:
             self.overflow = Overflow(*_OVERFLOW.unpack_from(body, end))
         self.marks = body[at:end]
         self.size = size
-        self.is_html = bool(flags & _IS_HTML)
-        self.has_trap = bool(flags & _HAS_TRAP)
-        self.summary = Summary(state, opens, opens_machine, clicks, clicks_machine, done)
+        self.is_html = flags & _IS_HTML != 0
+        self.has_trap = flags & _HAS_TRAP != 0
         return self
-
-
-_NO_OVERFLOW = Overflow()
 
 
 def shape_of(entry: Entry) -> bytes:

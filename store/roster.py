@@ -119,7 +119,8 @@ class RosterWriter:
 def _pack(key: bytes, rows: list[RosterRow]) -> bytes:
     times = [row.at_us for row in rows]
     text = "\n".join(map(_line, rows)).encode("utf-8", "surrogatepass")
-    packed = msgpack.packb(rows, unicode_errors="surrogatepass")
+    short = [row if row.is_listed else row[:4] for row in rows]
+    packed = msgpack.packb(short, unicode_errors="surrogatepass")
     return pack_value(key, (min(times), max(times), packed, text))
 
 
