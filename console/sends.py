@@ -38,6 +38,7 @@ from model.fact import (
 from model.token import TokenFlag, day_of
 from store.errors import StoreError
 from store.fold import Receipt
+from store.gate import Candidate
 from store.reader import Listing
 from store.suppression import SuppressionKind
 
@@ -73,6 +74,8 @@ class _Row:
     key: DeliveryKey
     #: why it is not mailed whatever the suppression list says
     excluded: tuple[ExcludedKind, str] | None
+    #: of its address, empty where that is none
+    domain: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +248,7 @@ def _read_row(listing: _Listing, index: int, line: bytes, facts: list[Fact]) -> 
     listing.seen.add(seen)
     if address.local_part.lower() in call.services.role_addresses:
         return _Row(index, row, key, (ExcludedKind.ROLE, ROLE_DETAIL))
-    return _Row(index, row, key, None)
+    return _Row(index, row, key, None, address.domain)
 
 
 def _meet_broadcast(listing: _Listing, broadcast_id: str, facts: list[Fact]) -> tuple[int, str]:
@@ -267,8 +270,8 @@ def _denials(listing: _Listing, rows: list[_Row]) -> list[tuple[ExcludedKind, st
     for place, row in enumerate(rows):
         by_stream.setdefault(listing.broadcasts[row.row.broadcast][1], []).append(place)
     for stream, places in by_stream.items():
-        numbers = [rows[place].key.recipient for place in places]
-        denials = services.reader.preflight(tenant, numbers, stream, services.now_us())
+        asked = [Candidate(rows[place].key.recipient, rows[place].domain, rows[place].row.company) for place in places]
+        denials = services.reader.preflight(tenant, asked, stream, services.now_us())
         for place, denial in zip(places, denials, strict=True):
             if denial is not None:
                 result[place] = (_KINDS[denial.kind], denial.detail)

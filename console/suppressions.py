@@ -24,6 +24,7 @@ from model.fact import (
     FactType,
 )
 from store.errors import StoreError
+from store.gate import Candidate
 from store.keys import recipient_prefix
 from store.reader import SuppressionRow
 from store.suppression import DENIALS
@@ -37,7 +38,7 @@ async def preflight(call: Call) -> Reply:
     services, tenant = call.services, call.identity.tenant
     keys, now_us = services.keys(), services.now_us()
     rows: list[PreflightRow | None] = []
-    numbers: list[int] = []
+    candidates: list[Candidate] = []
     for text in call.body.addresses:
         try:
             address = Address.parse(text)
@@ -48,8 +49,8 @@ async def preflight(call: Call) -> Reply:
             rows.append(PreflightRow(text, False, "role", ROLE_DETAIL))
             continue
         rows.append(None)
-        numbers.append(keys.recipient_number(tenant, address.folded))
-    denials = iter(services.reader.preflight(tenant, numbers, call.body.stream, now_us))
+        candidates.append(Candidate(keys.recipient_number(tenant, address.folded), address.domain))
+    denials = iter(services.reader.preflight(tenant, candidates, call.body.stream, now_us))
     results = []
     for text, row in zip(call.body.addresses, rows, strict=True):
         if row is None:

@@ -37,6 +37,9 @@ class Changes:
     def add_test(self, broadcast: bytes, before: Footprint, after: Footprint) -> None:
         """Take in how a test send changed."""
         add_difference(self._row(broadcast + keys.SCOPE_TEST), before.counts, after.counts)
+        for sign, side in ((-1, before), (1, after)):
+            if side.standing:
+                add_difference(self._row(broadcast + keys.test_scope(side.summary.done)), {}, side.standing, sign)
 
     def add(self, broadcast: bytes, domains: tuple[str, str], before: Footprint, after: Footprint) -> None:
         """Take in how a delivery changed; ``domains`` of its address before and after."""

@@ -146,6 +146,11 @@ def cell_scope(done: int, at: int) -> bytes:
     return SCOPE_CELL + done.to_bytes(4, "big") + at.to_bytes(4, "big")
 
 
+def test_scope(done: int) -> bytes:
+    """Return the COUNTERS scope of test sends done in one quarter of an hour."""
+    return SCOPE_TEST + done.to_bytes(4, "big")
+
+
 def failures_scope(domain: str, window: int) -> bytes:
     """Return the COUNTERS scope, under broadcast 0, of a domain's failures in one span of ten minutes."""
     return SCOPE_FAILURES + domain.encode("ascii", "replace") + b"\0" + window.to_bytes(4, "big")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from model.detail import (
@@ -18,15 +19,20 @@ from model.fact import (
     FactType,
 )
 from store import keys
+from store.documents import Document, read_document
 from store.environment import Environment
-from store.log import read_fact
+from store.gate import Candidate, Denial, Gate
+from store.incidents import Incident, find_incidents
+from store.log import read_fact, scan_log
 from store.outcome import Outcome, settle
 from store.record import Record
 from store.sealed import unpack_value
-from store.suppression import DENIALS, Suppression, SuppressionKind, choose
-from store.transaction import Cursor, Transaction
+from store.suppression import Suppression, SuppressionKind
+from store.transaction import Transaction
 
 PAGE_SIZE = 50
+#: Rows a page may look through before it is given as it is, with a cursor.
+MAX_LOOKED = 5_000
 Row = TypeVar("Row")
 
 
@@ -56,16 +62,6 @@ class Delivery:
     outcome: Outcome
     planned: Planned | None
     failure: Fact | None
-
-
-@dataclass(frozen=True, slots=True)
-class Denial:
-    """Why a recipient must not be mailed; ``detail`` is the exact string to tell (E34, E37, E40)."""
-
-    kind: SuppressionKind
-    detail: str
-    expires_at_us: int | None
-    seq: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,27 +183,95 @@ class Reader:
         prefix = keys.recipient_prefix(tenant, recipient)
         return [int.from_bytes(key[10:], "big") for key, _ in self._scan(keys.MAILED, prefix)]
 
-    def preflight(self, tenant: int, recipients: Sequence[int], stream: str, now_us: int) -> list[Denial | None]:
-        """Say of each recipient whether it may be mailed now on ``stream`` (mission 5, gate)."""
+    def preflight(self, tenant: int, candidates: Sequence[Candidate], stream: str, now_us: int) -> list[Denial | None]:
+        """Say of each candidate whether it may be mailed now on ``stream`` (mission 5, gate)."""
         with self._env.read() as txn, txn.cursor(db=self._env.db(keys.SUPPRESSED)) as cursor:
-            return [self._denial(txn, cursor, tenant, recipient, stream, now_us) for recipient in recipients]
+            gate = Gate(self._env, txn, tenant, stream, now_us)
+            return [gate.ask(cursor, candidate) for candidate in candidates]
 
     def suppressions(
-        self, tenant: int, *, after: bytes | None = None, limit: int = PAGE_SIZE, now_us: int | None = None
-    ) -> Page[SuppressionRow]:
-        """Return the suppression list; with ``now_us`` only what holds at that time."""
-        prefix = tenant.to_bytes(2, "big")
+        self, tenant: int, *, after: bytes | None = None, limit: int = PAGE_SIZE, now_us: int | None = None,
+        kind: SuppressionKind | None = None, domain: str | None = None, since_us: int = 0, until_us: int | None = None,
+    ) -> Page[SuppressionRow]:  # fmt: skip
+        """Return the suppression list; with ``now_us`` only what holds at that time.
+
+        The others narrow it: a kind, a receiving domain, when the reason came (E35). A page may have fewer rows than
+        ``limit`` and still a cursor, where much was looked through.
+        """
+        prefix = keys.tenant_key(tenant)
         rows: list[SuppressionRow] = []
+        looked = 0
         with self._env.read() as txn, txn.cursor(db=self._env.db(keys.SUPPRESSED)) as cursor:
+            gate = Gate(self._env, txn, tenant, "", now_us or 0)
+            is_there = cursor.set_range(after or prefix)
+            while is_there and cursor.key().startswith(prefix):
+                if len(rows) == limit or looked >= MAX_LOOKED:
+                    return Page(rows, cursor.key())
+                looked += 1
+                entry = Suppression.unpack(cursor.key(), cursor.value())
+                recipient = int.from_bytes(cursor.key()[2:10], "big")
+                fits = (
+                    (kind is None or entry.kind is kind)
+                    and (domain is None or entry.domain == domain)
+                    and since_us <= entry.at_us < (until_us or 2**63)
+                )
+                if fits and now_us is not None:
+                    fits = entry.is_active(now_us) and entry in gate.holding([entry], Candidate(recipient))
+                elif fits:
+                    fits = entry in gate.policy.effective([entry])
+                if fits:
+                    rows.append(self._suppression_row(txn, cursor.key(), entry))
+                is_there = cursor.next()
+        return Page(rows, None)
+
+    def suppressed(self, tenant: int, recipient: int) -> list[Suppression]:
+        """Return all entries of one recipient, those included that do not hold."""
+        prefix = keys.recipient_prefix(tenant, recipient)
+        return [Suppression.unpack(key, value) for key, value in self._scan(keys.SUPPRESSED, prefix)]
+
+    def incidents(self, tenant: int, *, since_us: int) -> list[Incident]:
+        """Return the floods of failures that ended after ``since_us`` (S26, N04)."""
+        with self._env.read() as txn:
+            return find_incidents(self._env, txn, tenant, since_us=since_us)
+
+    def document(self, tenant: int, kind: str, name: str) -> Document | None:
+        """Return a document, or None."""
+        key = keys.document_key(tenant, kind, name)
+        with self._env.read() as txn:
+            raw = txn.get(key, db=self._env.db(keys.DOCUMENTS))
+            return read_document(key, raw) if raw else None
+
+    def documents(
+        self, tenant: int, kind: str, *, after: bytes | None = None, limit: int = PAGE_SIZE
+    ) -> Page[Document]:
+        """Return the documents of a kind in the order of their names."""
+        prefix = keys.document_key(tenant, kind)
+        rows: list[Document] = []
+        with self._env.read() as txn, txn.cursor(db=self._env.db(keys.DOCUMENTS)) as cursor:
             is_there = cursor.set_range(after or prefix)
             while is_there and cursor.key().startswith(prefix):
                 if len(rows) == limit:
                     return Page(rows, cursor.key())
-                entry = _suppression(cursor.key(), cursor.value())
-                if now_us is None or entry.is_active(now_us):
-                    rows.append(self._suppression_row(txn, tenant, cursor.key(), entry))
+                document = read_document(cursor.key(), cursor.value())
+                if document is not None:
+                    rows.append(document)
                 is_there = cursor.next()
         return Page(rows, None)
+
+    def audit(self, tenant: int, *, after: bytes | None = None, limit: int = PAGE_SIZE) -> Page[Fact]:
+        """Return what people did, the newest first (T17)."""
+        return self._facts_back(keys.AUDIT, tenant, after, limit)
+
+    def facts(self, tenant: int, *, after: int, limit: int) -> tuple[list[tuple[int, Fact]], int]:
+        """Return (number, fact) of a tenant's facts above number ``after``, and the number looked through to (N23)."""
+        found: list[tuple[int, Fact]] = []
+        seq = after
+        for seq, fact in islice(scan_log(self._env, after=after), 10 * limit):
+            if fact.key.tenant == tenant:
+                found.append((seq, fact))
+                if len(found) == limit:
+                    break
+        return found, seq
 
     def unmatched(self, tenant: int, *, after: bytes | None = None, limit: int = PAGE_SIZE) -> Page[Fact]:
         """Return the mails that prove nothing, oldest first."""
@@ -271,25 +335,22 @@ class Reader:
         target = self._counts(txn, key).get("target")
         return replace(fact, detail=replace(detail, target=None if target is None else str(target)))
 
-    def _denial(self, txn: Transaction, cursor: Cursor, tenant: int, recipient: int, stream: str,
-                now_us: int) -> Denial | None:  # fmt: skip
-        prefix = keys.recipient_prefix(tenant, recipient)
-        entries: list[Suppression] = []
-        is_there = cursor.set_range(prefix)
-        while is_there and cursor.key().startswith(prefix):
-            entries.append(_suppression(cursor.key(), cursor.value()))
-            is_there = cursor.next()
-        if not entries:
-            return None
-        entry = choose(entries, self._streams(txn, tenant, entries), stream, now_us)
-        return Denial(entry.kind, DENIALS[entry.kind], entry.expires_at_us, entry.seq) if entry else None
+    def _facts_back(self, name: bytes, tenant: int, after: bytes | None, limit: int) -> Page[Fact]:
+        prefix = keys.tenant_key(tenant)
+        rows: list[Fact] = []
+        with self._env.read() as txn, txn.cursor(db=self._env.db(name)) as cursor:
+            is_there = cursor.set_range(after or prefix + b"\xff" * 8)
+            is_there = cursor.prev() if is_there else cursor.last()
+            last = None
+            while is_there and cursor.key().startswith(prefix):
+                if len(rows) == limit:
+                    return Page(rows, last)
+                last = cursor.key()
+                rows.append(read_fact(self._env, txn, int.from_bytes(last[2:], "big")))
+                is_there = cursor.prev()
+        return Page(rows, None)
 
-    def _streams(self, txn: Transaction, tenant: int, entries: Sequence[Suppression]) -> Mapping[int, str]:
-        numbers = {entry.broadcast for entry in entries if entry.broadcast}
-        found = {number: self._broadcast(txn, tenant, number) for number in numbers}
-        return {number: broadcast.stream if broadcast else "" for number, broadcast in found.items()}
-
-    def _suppression_row(self, txn: Transaction, tenant: int, key: bytes, entry: Suppression) -> SuppressionRow:
+    def _suppression_row(self, txn: Transaction, key: bytes, entry: Suppression) -> SuppressionRow:
         recipient = int.from_bytes(key[2:10], "big")
         fact = read_fact(self._env, txn, entry.seq)
         return SuppressionRow(recipient, entry, self._address(txn, fact), fact)
@@ -312,7 +373,3 @@ class Reader:
 
 def _deliveries(is_test: bool) -> bytes:
     return keys.TEST_DELIVERIES if is_test else keys.DELIVERIES
-
-
-def _suppression(key: bytes, value: bytes) -> Suppression:
-    return Suppression.unpack(key, value)

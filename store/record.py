@@ -24,7 +24,7 @@ _US_PER_DAY = 86_400_000_000
 #: Opens, and clicks, of one delivery kept one by one a day; beyond it they are only counted (T10).
 DAILY_LIMIT = 100
 #: Suppression kinds in RELEASED facts and in keys.
-SUPPRESSION_KINDS = {"bounce": 1, "complaint": 2, "block": 3, "unsubscribe": 4, "soft": 5}
+SUPPRESSION_KINDS = {"bounce": 1, "complaint": 2, "block": 3, "unsubscribe": 4, "soft": 5, "class": 6}
 
 _ENGAGED = (FactType.OPENED, FactType.CLICKED)
 _REPORT, _NOTHING = Struct(">BBBBB"), Struct("")

@@ -12,7 +12,7 @@ from enum import IntEnum
 
 import msgpack
 
-from model.cause import BY_NUMBER, SuppressPolicy
+from model.cause import BY_NUMBER, Cause, SansanClass, SuppressPolicy
 from model.detail import Trust
 from model.fact import DeliveryKey, FactType
 from store.errors import StoreCorruptError
@@ -29,6 +29,11 @@ _SOFT_DAYS = 30
 _SOFT_POINTS = {"recipient_filtered": 5 / 3}
 #: Says too little to suppress anybody by itself (A1).
 _NEVER_ALONE = frozenset({"policy_rejected", "no_reason"})
+#: Delivery statuses whose addresses the first seed keeps out of later mailings (S19-S21, S30, S31).
+_KEPT_OUT = frozenset(
+    {SansanClass.USER_UNKNOWN, SansanClass.HOST_UNKNOWN, SansanClass.REJECTED, SansanClass.UNPARSABLE}
+)
+_UNPARSABLE_MESSAGES = 2
 _TENCENT_DOMAINS = frozenset({"qq.com", "vip.qq.com", "foxmail.com"})
 
 
@@ -40,6 +45,9 @@ class SuppressionKind(IntEnum):
     BLOCK = SUPPRESSION_KINDS["block"]
     BOUNCE = SUPPRESSION_KINDS["bounce"]
     SOFT = SUPPRESSION_KINDS["soft"]
+    #: failed with one of the four classes that the first seed keeps out for ever (S31); holds only for tenants
+    #: that chose so (store.gate)
+    CLASS = SUPPRESSION_KINDS["class"]
 
 
 #: The exact words a sender is told (E13, E34, E37, E40).
@@ -49,6 +57,7 @@ DENIALS: Mapping[SuppressionKind, str] = {
     SuppressionKind.BLOCK: "Blacklist: Custom Block (worker:address in block list)",
     SuppressionKind.BOUNCE: "Blacklist: Bounce (worker:address in bounce list)",
     SuppressionKind.SOFT: "Blacklist: Bounce (worker:address in bounce list)",
+    SuppressionKind.CLASS: "Blacklist: Bounce (worker:address in bounce list)",
 }
 
 
@@ -121,6 +130,7 @@ def fold_recipient(deliveries: Iterable[tuple[DeliveryKey, Record]]) -> Standing
             domains.append(record.domain)
     domain = min(domains)[1:].decode("ascii", "replace") if domains else ""
     found = [*evidence.unsubscribes(), *evidence.complaints(), *evidence.bounces(domain), *evidence.softs()]
+    found += evidence.classes()
     first = min(evidence.failed, default=None)
     return Standing([replace(entry, domain=domain) for entry in found], first[2] if first else None)
 
@@ -189,6 +199,7 @@ class _Evidence:
         found = sorted(
             (e.at_us, e.mark, e, p) for e, p in self.failures if p in policies and e.extra[2] == 0 and e.at_us > since
         )
+        unparsable = [(e.at_us, e.mark, e) for e, _ in self.failures if _is_unparsable(e) and e.at_us > since]
         best: Suppression | None = None
         ladder = 0
         for at_us, _, entry, policy in found:
@@ -201,6 +212,11 @@ class _Evidence:
             expires = None if days is None else at_us + days * DAY_US
             if best is None or _later(expires, best.expires_at_us):
                 best = Suppression(SuppressionKind.BOUNCE, at_us, expires, entry.seq, cause=entry.extra[1])
+        if best is None and len(unparsable) >= _UNPARSABLE_MESSAGES:
+            # Nobody understands what comes back, twice, and our token proves whose it is (A11).
+            at_us, _, entry = max(unparsable)
+            expires = at_us + bounce_days(1, domain) * DAY_US
+            best = Suppression(SuppressionKind.BOUNCE, at_us, expires, entry.seq, cause=entry.extra[1])
         return [replace(best, failures=ladder)] if best else []
 
     def softs(self) -> list[Suppression]:
@@ -220,6 +236,18 @@ class _Evidence:
                 expires = at_us + _SOFT_DAYS * DAY_US
                 result = [Suppression(SuppressionKind.SOFT, at_us, expires, entry.seq, cause=entry.extra[1])]
         return result
+
+    def classes(self) -> list[Suppression]:
+        """The latest failure of one of the classes kept out for ever, whoever's fault: the reader decides (S31)."""
+        since = max(self._after(SuppressionKind.CLASS), self._after(SuppressionKind.BOUNCE))
+        found = sorted(
+            (e.at_us, e.mark, e) for e, _ in self.failures
+            if e.at_us > since and BY_NUMBER[e.extra[1]].sansan in _KEPT_OUT
+        )  # fmt: skip
+        if not found:
+            return []
+        at_us, _, entry = found[-1]
+        return [Suppression(SuppressionKind.CLASS, at_us, None, entry.seq, cause=entry.extra[1], failures=len(found))]
 
     def complaints(self) -> list[Suppression]:
         since = self._after(SuppressionKind.COMPLAINT)
@@ -256,6 +284,10 @@ class _Evidence:
         ]
 
 
+def _is_unparsable(entry: Entry) -> bool:
+    return BY_NUMBER[entry.extra[1]].cause is Cause.UNPARSABLE
+
+
 def _later(one: int | None, other: int | None) -> bool:
     """Whether expiry ``one`` is at or after ``other``; None is never."""
     return one is None or (other is not None and one >= other)
@@ -274,5 +306,8 @@ def choose(entries: Sequence[Suppression], streams: Mapping[int, str], stream: s
         if newest.is_on:
             active.append(newest)
     active.extend(e for e in entries if e.kind is not SuppressionKind.UNSUBSCRIBE and e.is_active(now_us))
-    order = list(SuppressionKind)
-    return min(active, key=lambda e: order.index(e.kind), default=None)
+    return min(active, key=lambda e: ORDER[e.kind], default=None)
+
+
+#: The first of these that holds is the reason shown (mission 4.5).
+ORDER: Mapping[SuppressionKind, int] = {kind: place for place, kind in enumerate(SuppressionKind)}

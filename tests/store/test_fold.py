@@ -21,6 +21,7 @@ from model.detail import (
 from model.fact import Fact, FactType, Hit
 from store import keys as layout
 from store.environment import Environment
+from store.gate import Candidate
 from store.log import scan_log
 from store.outcome import State
 from store.reader import Reader
@@ -192,7 +193,7 @@ def test_w2_accepted_then_bounced(env: Environment) -> None:
     write_now(env, [failed(at=T0_US + 26 * HOUR)])
     r = numbers(env)
     assert (r.reached, r.undelivered, r.channels, r.sansan["user_unknown"]) == (0, 1, {"out_of_band": 1}, 1)
-    denial = Reader(env).preflight(1, [1], "", T0_US + 27 * HOUR)[0]
+    denial = Reader(env).preflight(1, [Candidate(1)], "", T0_US + 27 * HOUR)[0]
     assert denial is not None and denial.kind is SuppressionKind.BOUNCE
     assert denial.detail == "Blacklist: Bounce (worker:address in bounce list)"
 
@@ -257,7 +258,7 @@ def test_w9_test_send_changes_nothing(env: Environment) -> None:
     write_now(env, [planned(is_test=True), failed(is_test=True), opened(is_test=True)])
     assert numbers(env).listed == 0
     assert numbers(env, is_test=True).undelivered == 1
-    assert Reader(env).preflight(1, [1], "", T0_US) == [None]
+    assert Reader(env).preflight(1, [Candidate(1)], "", T0_US) == [None]
 
 
 @pytest.mark.parametrize(("domain", "days"), [("qq.com", [1, 2, 4, 8, 16, 30]), ("example.jp", [30, 60, 180, 180])])
@@ -270,13 +271,13 @@ def test_w11_w12_ladder(domain: str, days: list[int], env: Environment) -> None:
         entry = Reader(env).suppressions(1).rows[0].entry
         assert (entry.failures, entry.expires_at_us) == (n, at + length * DAY)
     end = at + days[-1] * DAY
-    assert Reader(env).preflight(1, [1], "", end - 1)[0] is not None
-    assert Reader(env).preflight(1, [1], "", end) == [None], "expiry is checked when read (T06)"
+    assert Reader(env).preflight(1, [Candidate(1)], "", end - 1)[0] is not None
+    assert Reader(env).preflight(1, [Candidate(1)], "", end) == [None], "expiry is checked when read (T06)"
 
 
 def test_ladder_resets_when_the_address_lives(env: Environment) -> None:
     write_now(env, [failed(broadcast=1), report(FactType.ACCEPTED, broadcast=2, at=T0_US + DAY)])
-    assert Reader(env).preflight(1, [1], "", T0_US + 2 * DAY) == [None]
+    assert Reader(env).preflight(1, [Candidate(1)], "", T0_US + 2 * DAY) == [None]
     write_now(env, [failed(broadcast=3, at=T0_US + 3 * DAY)])
     assert Reader(env).suppressions(1).rows[0].entry.failures == 1
 
@@ -284,8 +285,8 @@ def test_ladder_resets_when_the_address_lives(env: Environment) -> None:
 def test_w13_complaint_expires_from_the_latest(env: Environment) -> None:
     write_now(env, [complained(), complained(at=T0_US + 100 * DAY)])
     reader = Reader(env)
-    assert reader.preflight(1, [1], "", T0_US + 280 * DAY - 1)[0] is not None
-    assert reader.preflight(1, [1], "", T0_US + 280 * DAY) == [None]
+    assert reader.preflight(1, [Candidate(1)], "", T0_US + 280 * DAY - 1)[0] is not None
+    assert reader.preflight(1, [Candidate(1)], "", T0_US + 280 * DAY) == [None]
 
 
 def test_w15_our_own_fault_suppresses_nobody(env: Environment) -> None:
@@ -305,13 +306,13 @@ def test_unproven_report_suppresses_nobody(env: Environment) -> None:
 def test_unsubscribe_ends_a_stream_only(env: Environment) -> None:
     write_now(env, [described(1, stream="news"), described(2, stream="orders"), unsubscribed(broadcast=1)])
     reader = Reader(env)
-    assert reader.preflight(1, [1], "orders", T0_US + DAY) == [None]
-    denial = reader.preflight(1, [1], "news", T0_US + DAY)[0]
+    assert reader.preflight(1, [Candidate(1)], "orders", T0_US + DAY) == [None]
+    denial = reader.preflight(1, [Candidate(1)], "news", T0_US + DAY)[0]
     assert denial is not None and denial.detail == "購読解除"
     write_now(env, [unsubscribed(broadcast=2, at=T0_US + HOUR, everything=True)])
-    assert reader.preflight(1, [1], "orders", T0_US + DAY)[0] is not None
+    assert reader.preflight(1, [Candidate(1)], "orders", T0_US + DAY)[0] is not None
     write_now(env, [unsubscribed(broadcast=2, at=T0_US + 2 * HOUR, again=True)])
-    assert reader.preflight(1, [1], "orders", T0_US + DAY) == [None]
+    assert reader.preflight(1, [Candidate(1)], "orders", T0_US + DAY) == [None]
     assert numbers(env, 2).unsubs == 1 and numbers(env, 2).resubs == 1
 
 
@@ -476,10 +477,10 @@ def test_one_stream_taken_up_again_does_not_undo_the_end_of_all(env: Environment
     write_now(env, [unsubscribed(broadcast=1, everything=True)])
     write_now(env, [unsubscribed(broadcast=1, at=T0_US + HOUR, again=True)])
     reader = Reader(env)
-    assert reader.preflight(1, [1], "news", T0_US + DAY) == [None]
-    assert reader.preflight(1, [1], "events", T0_US + DAY)[0] is not None
+    assert reader.preflight(1, [Candidate(1)], "news", T0_US + DAY) == [None]
+    assert reader.preflight(1, [Candidate(1)], "events", T0_US + DAY)[0] is not None
     write_now(env, [unsubscribed(broadcast=2, at=T0_US + 2 * HOUR, again=True, everything=True)])
-    assert reader.preflight(1, [1], "events", T0_US + DAY) == [None]
+    assert reader.preflight(1, [Candidate(1)], "events", T0_US + DAY) == [None]
 
 
 def test_the_number_of_failures_is_told_whatever_reason_holds_longest(env: Environment) -> None:

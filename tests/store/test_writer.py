@@ -26,6 +26,7 @@ from store.errors import (
     StoreFullError,
 )
 from store.fold import Receipt
+from store.gate import Candidate
 from store.maintenance import verify
 from store.reader import Reader
 from store.writer import Writer, write_now
@@ -147,7 +148,7 @@ async def test_a_damaged_chunk_does_not_keep_an_unsubscribe_out(tmp_path: Path) 
     with env.write() as txn:
         assert txn.put(layout.seq_key(1), b"damaged", db=env.db(layout.LOG))
     assert write_now(env, [unsubscribed(7)]) == Receipt(1, 0)
-    assert Reader(env).preflight(1, [7], "", T0_US)[0] is not None
+    assert Reader(env).preflight(1, [Candidate(7)], "", T0_US)[0] is not None
     env.close()
 
 

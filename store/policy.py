@@ -1,0 +1,57 @@
+"""What a tenant chose about suppression: kept as a document, read where it is asked who may be mailed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from model.cause import BY_NUMBER, Fault
+from store.errors import StoreCorruptError
+from store.suppression import Suppression, SuppressionKind
+
+#: Kind and name of the document.
+POLICY_KIND, POLICY_NAME = "policy", "suppression"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How evidence becomes a refusal to mail.
+
+    ``profile`` "native" follows mission 4.5 (times to live that grow, soft scores), "sansan" keeps four classes of
+    failure out until somebody lifts them (S31, X5). The guard keeps what is the sender's own fault from counting in
+    either (N03, A12).
+    """
+
+    profile: str = "native"
+    has_sender_guard: bool = True
+    #: whether a flood of hard failures at one domain is held back until somebody looked (S26)
+    has_breaker: bool = True
+
+    @classmethod
+    def parse(cls, body: bytes | None) -> Policy:
+        """Read the document's body. Raises StoreCorruptError when it is none."""
+        if body is None:
+            return cls()
+        try:
+            said = json.loads(body)
+            return replace(cls(), **{name: said[name] for name in cls.__slots__ if name in said})
+        except (ValueError, TypeError) as error:
+            raise StoreCorruptError(f"the suppression policy cannot be read: {error}") from error
+
+    def body(self) -> bytes:
+        """Return the document's body."""
+        return json.dumps({name: getattr(self, name) for name in self.__slots__}).encode()
+
+    def effective(self, entries: Iterable[Suppression]) -> list[Suppression]:
+        """Return the entries that count under this policy."""
+        if self.profile == "sansan":
+            # Its own class of entries takes the place of those that expire.
+            left_out = {SuppressionKind.BOUNCE, SuppressionKind.SOFT}
+            return [e for e in entries if e.kind not in left_out and not self._is_guarded(e)]
+        return [e for e in entries if e.kind is not SuppressionKind.CLASS]
+
+    def _is_guarded(self, entry: Suppression) -> bool:
+        spec = BY_NUMBER.get(entry.cause)
+        is_ours = spec is not None and spec.fault in (Fault.SENDER, Fault.LOCAL)
+        return self.has_sender_guard and entry.kind is SuppressionKind.CLASS and is_ours
