@@ -6,6 +6,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _DOMAIN = re.compile(
     r"(?=.{1,200}\Z)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*\Z"
@@ -46,6 +47,15 @@ def is_domain(value: str) -> str | None:
     if _DOMAIN.match(value):
         return None
     return f"must be a lower-case domain in A-labels such as bounce.example.jp, is {value!r}."
+
+
+def is_zone(value: str) -> str | None:
+    """Check the name of a time zone."""
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return f"must be a time zone such as Asia/Tokyo or UTC, is {value!r}."
+    return None
 
 
 def is_domain_or_empty(value: str) -> str | None:

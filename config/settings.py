@@ -20,6 +20,7 @@ from config.checks import (
     is_networks,
     is_origin_or_empty,
     is_words,
+    is_zone,
     one_of,
 )
 from config.row import PREFIX, SettingRow, rows_of, section, setting
@@ -121,6 +122,7 @@ class Console:
         "Local parts that belong to a function and get no mailing (B02, RFC 2142).",
         is_words,
     )
+    zone: str = setting("Asia/Tokyo", "Where days and months begin in reports (mission 4.4).", is_zone)
 
 
 @dataclass(frozen=True, slots=True)

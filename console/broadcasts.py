@@ -11,6 +11,9 @@ from console.schema import (
     BroadcastIn,
     BroadcastOut,
     BroadcastPage,
+    BroadcastsQuery,
+    BroadcastStatus,
+    View,
     time_of,
     us_of,
 )
@@ -22,6 +25,7 @@ from model.fact import (
 )
 from store.errors import StoreError
 from store.reader import Broadcast
+from store.roster import fold_text
 
 
 async def put_broadcast(call: Call) -> Reply:
@@ -43,9 +47,25 @@ async def get_broadcast(call: Call) -> Reply:
 
 
 async def list_broadcasts(call: Call) -> Reply:
-    """Return a page of broadcasts, the newest first."""
-    page = call.services.reader.broadcasts(call.identity.tenant, after=read_cursor(call.query.after))
+    """Return a page of broadcasts, the newest first (S01, S02, R07)."""
+    query: BroadcastsQuery = call.query
+    page = call.services.reader.broadcasts(
+        call.identity.tenant, after=read_cursor(query.after), where=lambda row: _fits(row, query)
+    )
     return Reply(200, BroadcastPage([shown(row) for row in page.rows], write_cursor(page.after)))
+
+
+def _fits(row: Broadcast, query: BroadcastsQuery) -> bool:
+    status = row.status or BroadcastStatus.SENDING
+    at = row.updated_at_us or 0
+    word = fold_text(query.q.strip())
+    return (
+        (query.view is View.ALL or status == query.view.value)
+        and (query.status is None or status == query.status.value)
+        and at >= (us_of(query.from_) or 0)
+        and at < (us_of(query.to) or 2**63)
+        and (not word or any(word in fold_text(text or "") for text in (row.broadcast_id, row.name, row.subject)))
+    )
 
 
 def described(call: Call, broadcast_id: str, number: int, body: BroadcastIn) -> Fact:

@@ -19,6 +19,14 @@ class Scope(StrEnum):
     REPORTS_READ = "reports:read"
     #: see recipients and what happened to them
     RECIPIENTS_READ = "recipients:read"
+    #: say that errors were seen
+    ERRORS_ACK = "errors:ack"
+    #: report what became of mails: accepted, deferred, failed, converted; and how queues stand
+    ATTEMPTS_WRITE = "attempts:write"
+    #: see what people and tokens did
+    AUDIT_READ = "audit:read"
+    #: see, make and revoke tokens, and so give rights to others (S36)
+    TOKENS_WRITE = "tokens:write"
     #: see who is not mailed, ask before sending
     SUPPRESSIONS_READ = "suppressions:read"
     #: lift suppressions
@@ -34,20 +42,24 @@ class Role(StrEnum):
     SENDER = "sender"
     #: looks on and helps recipients
     OPERATOR = "operator"
-    #: everything
+    #: everything but giving rights to others
     ADMIN = "admin"
+    #: everything (S36)
+    SYSTEM_ADMIN = "system_admin"
 
 
 _VIEWER = (Scope.BROADCASTS_READ, Scope.REPORTS_READ)
-_SENDER = (*_VIEWER, Scope.BROADCASTS_WRITE, Scope.SENDS_WRITE, Scope.SUPPRESSIONS_READ)
-_OPERATOR = (*_SENDER, Scope.RECIPIENTS_READ)
+_SENDER = (*_VIEWER, Scope.BROADCASTS_WRITE, Scope.SENDS_WRITE, Scope.SUPPRESSIONS_READ, Scope.ATTEMPTS_WRITE)
+_OPERATOR = (*_SENDER, Scope.RECIPIENTS_READ, Scope.ERRORS_ACK)
+_SYSTEM = (Scope.TOKENS_WRITE,)
 
-#: What each role may do. Only an administrator lifts suppressions.
+#: What each role may do. Only an administrator lifts suppressions, only a system administrator gives rights.
 ROLES: dict[Role, tuple[Scope, ...]] = {
     Role.VIEWER: _VIEWER,
     Role.SENDER: _SENDER,
     Role.OPERATOR: _OPERATOR,
-    Role.ADMIN: tuple(Scope),
+    Role.ADMIN: tuple(scope for scope in Scope if scope not in _SYSTEM),
+    Role.SYSTEM_ADMIN: tuple(Scope),
 }
 
 

@@ -90,6 +90,25 @@ class PageQuery(Struct, frozen=True, forbid_unknown_fields=True):
     after: Cursor | None = None
 
 
+class View(StrEnum):
+    """The three views of the side bar (R07)."""
+
+    ALL = "all"
+    SENDING = "sending"
+    SENT = "sent"
+
+
+class BroadcastsQuery(Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
+    """Which broadcasts to list (S02): by status, by when they were last described, by a word."""
+
+    view: View = View.ALL
+    status: BroadcastStatus | None = None
+    q: Annotated[str, Meta(max_length=200, description="part of id, name or subject")] = ""
+    from_: Annotated[datetime, Meta(tz=True)] | None = None
+    to: Annotated[datetime, Meta(tz=True)] | None = None
+    after: Cursor | None = None
+
+
 class ReportQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """How to show a report."""
 

@@ -107,7 +107,7 @@ async def post_sends(call: Call) -> web.StreamResponse:
     refused = b""
     try:
         try:
-            async for lines in _batches(call):
+            async for lines in read_batches(call):
                 under_way.append(_take_batch(listing, lines))
                 if len(under_way) >= _MAX_UNDER_WAY:
                     await _answer_batch(stream, under_way.popleft())
@@ -146,7 +146,7 @@ def _idempotency_key(call: Call) -> bytes:
     return text.encode("ascii")
 
 
-async def _batches(call: Call) -> AsyncIterator[list[bytes]]:
+async def read_batches(call: Call) -> AsyncIterator[list[bytes]]:
     """Yield the body's lines, so many at a time as one commit takes.
 
     Raises ProblemError when the body, or a line of it, is too large, or nothing comes any more.

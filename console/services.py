@@ -5,12 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import tzinfo
+from zoneinfo import ZoneInfo
 
+from classifier.classify import Classifier
 from console.identity import Identity
+from console.token_desk import TokenDesk
 from model.fact import UniqueClock
 from model.keyring import KeyRing
 from model.mint import Hosts
+from store.breakdown import Breakdown
+from store.people import People
 from store.reader import Reader
+from store.status_log import StatusLog
+from store.windows import Windows
 from store.writer import Writer
 
 
@@ -42,6 +50,10 @@ class Services:
     """Everything the handlers work with."""
 
     reader: Reader
+    people: People
+    status_log: StatusLog
+    windows: Windows
+    breakdown: Breakdown
     writer: Writer
     hosts: Hosts
     clock: UniqueClock
@@ -49,6 +61,7 @@ class Services:
     keys: Callable[[], KeyRing]
     #: who holds a bearer token, if anybody
     identify: Callable[[str], Identity | None]
+    tokens: TokenDesk
     health: Callable[[], list[HealthCheck]]
     #: the Prometheus exposition: (content type, body)
     metrics: Callable[[], tuple[str, bytes]]
@@ -56,6 +69,10 @@ class Services:
     observe: Callable[[str, int, float], None]
     allowed_hosts: frozenset[str]
     role_addresses: frozenset[str]
+    #: the classifier in force: says why a failure came about, from what a server replied
+    classifier: Callable[[], Classifier]
+    #: where days and months begin (mission 4.4)
+    zone: tzinfo = ZoneInfo("Asia/Tokyo")
     limits: ConsoleLimits = ConsoleLimits()
     node: int = 0
     version: str = ""

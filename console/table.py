@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
-from console import broadcasts, reports, rewrite, schema, sends, status, suppressions, unmatched
+from console import (
+    attempts,
+    audit,
+    broadcasts,
+    mail_status,
+    numbers,
+    people,
+    reports,
+    rewrite,
+    schema,
+    sends,
+    status,
+    suppressions,
+    tokens,
+    unmatched,
+)
 from console.identity import Scope
 from console.problem import MEDIA_TYPE, Problem
 from console.route import JSON, NDJSON, Answer, Public, Route
 
 _NOT_FOUND = Answer(404, "There is no such thing, or it is another tenant's.", Problem, MEDIA_TYPE)
 
-ROUTES: tuple[Route, ...] = (
+_BASE: tuple[Route, ...] = (
     Route(
         "PUT", "/v1/broadcasts/{id}", Scope.BROADCASTS_WRITE, "putBroadcast",
         "Describe a broadcast, or change what was said of it.", broadcasts.put_broadcast,
@@ -29,7 +44,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "GET", "/v1/broadcasts", Scope.BROADCASTS_READ, "listBroadcasts",
         "All broadcasts, the newest first, fifty a page.", broadcasts.list_broadcasts,
-        (Answer(200, "A page.", schema.BroadcastPage),), query_type=schema.PageQuery,
+        (Answer(200, "A page.", schema.BroadcastPage),), query_type=schema.BroadcastsQuery,
     ),
     Route(
         "POST", "/v1/sends", Scope.SENDS_WRITE, "postSends",
@@ -98,3 +113,13 @@ ROUTES: tuple[Route, ...] = (
         (Answer(200, "OpenAPI 3.1.", dict[str, Any], JSON),), uses_store=False,
     ),
 )  # fmt: skip
+
+ROUTES: tuple[Route, ...] = (
+    *_BASE,
+    *numbers.ROUTES,
+    *people.ROUTES,
+    *mail_status.ROUTES,
+    *attempts.ROUTES,
+    *audit.ROUTES,
+    *tokens.ROUTES,
+)

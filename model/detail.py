@@ -149,6 +149,8 @@ class Report:
     final_address: str | None = None
     remote_mta: str | None = None
     reporting_mta: str | None = None
+    #: the address the sending side sent from, where it says so (E01)
+    send_ip: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from store.recipients import RecipientFold
 from store.record import Overflow, Record, address_of, entry_of
 from store.roster import RosterWriter, row_of
 from store.sealed import pack_value, unpack_value
-from store.transaction import Transaction
+from store.transaction import Transaction, put_over
 
 #: Facts that can change who is suppressed; those below only where somebody is suppressed already.
 _SUPPRESSING = frozenset(
@@ -390,15 +390,15 @@ class Fold:
         if touched.before is not None:
             self._settle(place, touched, touched.before)
         txn = self._txn
-        txn.put(place, record.pack(place), db=self._deliveries)
+        put_over(txn, self._deliveries, place, record.pack(place))
         if place[2:8] == _NO_BROADCAST:
             return
         for which in touched.off_lists:
             txn.delete(keys.list_key(place, which), db=self._lists)
         for which in touched.on_lists:
-            txn.put(keys.list_key(place, which), b"", db=self._lists)
+            put_over(txn, self._lists, keys.list_key(place, which), b"")
         if touched.is_new:
-            txn.put(keys.mailed_place(place), b"", db=self._mailed)
+            put_over(txn, self._mailed, keys.mailed_place(place), b"")
 
     def _settle(self, place: bytes, touched: _Touched, before: Footprint) -> None:
         """Work out what changed between ``before`` and now."""
@@ -420,7 +420,7 @@ class Fold:
             if old is not None:
                 self._txn.delete(place[:8] + keys.seq_key(old.seq), db=errors)
             if new is not None:
-                self._txn.put(place[:8] + keys.seq_key(new.seq), place[8:], db=errors)
+                put_over(self._txn, errors, place[:8] + keys.seq_key(new.seq), place[8:])
 
     def _write_broadcasts(self) -> None:
         for key, row in self._broadcasts.items():

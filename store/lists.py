@@ -11,7 +11,7 @@ from store.outcome import Outcome, State
 
 DEFERRED = 1
 CANCELLED = 2
-OPENED = 3
+ENGAGED = 3
 CLICKED = 4
 COMPLAINED = 5
 COMPLAINED_FORM = 6
@@ -40,8 +40,8 @@ def lists_of(outcome: Outcome) -> frozenset[int]:
     elif outcome.state is State.CANCELLED:
         found.add(CANCELLED)
     elif outcome.state is State.REACHED:
-        if outcome.is_html and outcome.is_engaged:
-            found.add(OPENED)
+        if outcome.is_engaged:
+            found.add(ENGAGED)
         if outcome.clicks:
             found.add(CLICKED)
     for which, holds in (

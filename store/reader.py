@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Generic, TypeVar
@@ -103,8 +103,11 @@ class Reader:
         with self._env.read() as txn:
             return self._broadcast(txn, tenant, number)
 
-    def broadcasts(self, tenant: int, *, after: bytes | None = None, limit: int = PAGE_SIZE) -> Page[Broadcast]:
-        """Return broadcasts, the newest first."""
+    def broadcasts(
+        self, tenant: int, *, after: bytes | None = None, limit: int = PAGE_SIZE,
+        where: Callable[[Broadcast], bool] | None = None,
+    ) -> Page[Broadcast]:  # fmt: skip
+        """Return broadcasts, the newest first; those ``where`` holds of, if given."""
         prefix = tenant.to_bytes(2, "big")
         rows: list[Broadcast] = []
         last = None
@@ -116,7 +119,7 @@ class Reader:
                     return Page(rows, last)
                 last = cursor.key()
                 found = self._broadcast(txn, tenant, int.from_bytes(last[10:], "big"))
-                if found is not None:
+                if found is not None and (where is None or where(found)):
                     rows.append(found)
                 is_there = cursor.prev()
         return Page(rows, None)

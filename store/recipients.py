@@ -12,7 +12,7 @@ from store.counters import Counts
 from store.environment import Environment
 from store.record import Record
 from store.suppression import Suppression, SuppressionKind, fold_recipient
-from store.transaction import Transaction, scan_keys
+from store.transaction import Transaction, put_over, scan_keys
 
 _HOST_CAUSES = frozenset({Cause.HOST_UNKNOWN, Cause.DOMAIN_NO_MAIL})
 
@@ -83,10 +83,10 @@ class RecipientFold:
             self._txn.delete(key, db=db)
         for entry in entries:
             key = keys.suppressed_key(tenant, recipient, entry.kind, entry.broadcast)
-            self._txn.put(key, entry.pack(key), db=db)
+            put_over(self._txn, db, key, entry.pack(key))
             if _is_of_host(entry):
                 at = entry.at_us.to_bytes(8, "big")
-                self._txn.put(keys.dead_host_prefix(tenant, entry.domain) + number, at, db=hosts)
+                put_over(self._txn, hosts, keys.dead_host_prefix(tenant, entry.domain) + number, at)
 
     def _write_first_failed(
         self, tenant: int, recipient: int, broadcast: int | None, counts: dict[bytes, Counts]
@@ -103,7 +103,7 @@ class RecipientFold:
         if now is None:
             self._txn.delete(key, db=db)
         else:
-            self._txn.put(key, now, db=db)
+            put_over(self._txn, db, key, now)
 
 
 def _is_of_host(entry: Suppression) -> bool:

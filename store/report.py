@@ -82,11 +82,10 @@ def build_report(
     get = counts.get
     waiting = get(f"state.{State.PLANNED}", 0)
     waiting_html = get(f"html.{State.PLANNED}", 0)
-    is_unsent = broadcast is not None and broadcast.status in _UNSENT
-    is_assuming = not is_unsent and now_us - last_attempt_us > _HOUR_US
-    assumed = waiting if is_assuming else 0
+    assumes = is_assuming(broadcast, last_attempt_us, now_us)
+    assumed = waiting if assumes else 0
     reached = get(f"state.{State.REACHED}", 0) + assumed
-    reached_html = get(f"html.{State.REACHED}", 0) + (waiting_html if is_assuming else 0)
+    reached_html = get(f"html.{State.REACHED}", 0) + (waiting_html if assumes else 0)
     undelivered = get(f"state.{State.UNDELIVERED}", 0)
     deferred = get(f"state.{State.DEFERRED}", 0)
     evidence = {e.value: get(f"reached.{e}", 0) for e in Evidence}
@@ -109,8 +108,17 @@ def build_report(
         deferred=deferred,
         cancelled=get(f"state.{State.CANCELLED}", 0),
         rates=_rates(counts, reached, reached_html, undelivered, is_text=is_text),
-        is_assuming=is_assuming,
+        is_assuming=assumes,
     )
+
+
+def is_assuming(broadcast: Broadcast | None, last_attempt_us: int, now_us: int) -> bool:
+    """Return whether deliveries without news count as reached now (mission 4.1, assumption timer).
+
+    Arguments as ``build_report`` takes them. A broadcast that is not sent yet has reached nobody.
+    """
+    is_unsent = broadcast is not None and broadcast.status in _UNSENT
+    return not is_unsent and now_us - last_attempt_us > _HOUR_US
 
 
 def _is_text(counts: Mapping[str, int], broadcast: Broadcast | None, reached_html: int) -> bool:

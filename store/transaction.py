@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol, Self
 
+from store.errors import StoreError
+
 
 class Database(Protocol):
     """A named database of the environment."""
@@ -31,6 +33,12 @@ class Transaction(Protocol):
     def delete(self, key: bytes, *, db: Database) -> bool: ...
     def cursor(self, *, db: Database) -> Cursor: ...
     def stat(self, db: Database) -> dict[str, int]: ...
+
+
+def put_over(txn: Transaction, db: Database, key: bytes, value: bytes) -> None:
+    """Store ``value`` under ``key``, whatever was there. Raises StoreError when LMDB did not take it (M27)."""
+    if not txn.put(key, value, db=db):
+        raise StoreError("a value was not taken")
 
 
 def scan_keys(txn: Transaction, db: Database, prefix: bytes) -> list[bytes]:

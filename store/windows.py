@@ -161,3 +161,29 @@ def _add(total: Counts, row: Counts) -> None:
 def _infer(total: Counts) -> None:
     """Add who is taken to have opened, having clicked without an open seen in the window."""
     total["opened_inferred"] = total.get("opened_users", 0) - total.get("opened_pixel", 0)
+
+
+class Windows:
+    """The functions above for one store."""
+
+    def __init__(self, env: Environment) -> None:
+        """``env`` may be shared with a writer."""
+        self._env = env
+
+    def counts(self, tenant: int, number: int, *, basis: Basis, from_us: int, to_us: int) -> Counts:
+        """See ``window_counts``."""
+        return window_counts(self._env, tenant, number, basis=basis, from_us=from_us, to_us=to_us)
+
+    def series(
+        self, tenant: int, number: int, *, from_us: int, to_us: int, zone: tzinfo, is_hourly: bool
+    ) -> list[tuple[datetime, Counts]]:
+        """See ``series``."""
+        return series(self._env, tenant, number, from_us=from_us, to_us=to_us, zone=zone, is_hourly=is_hourly)
+
+    def usage(self, tenant: int, *, from_us: int, to_us: int) -> Counts:
+        """See ``usage``."""
+        return usage(self._env, tenant, from_us=from_us, to_us=to_us)
+
+    def done_span(self, tenant: int, number: int) -> tuple[int, int] | None:
+        """See ``done_span``."""
+        return done_span(self._env, tenant, number)

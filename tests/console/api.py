@@ -4,26 +4,35 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import msgspec
 from aiohttp.test_utils import TestServer
 
+from classifier.classify import Classifier
+from classifier.rulefile import load_rules
 from console.app import build_app
 from console.identity import ROLES, Identity, Role, Scope
 from console.openapi import answers_of
 from console.route import NDJSON, Route
 from console.services import ConsoleLimits, HealthCheck, Services
 from console.table import ROUTES
+from console.token_desk import TokenRow
 from model.fact import UniqueClock
 from model.keyring import KeyRing
 from model.mint import Hosts
+from store.breakdown import Breakdown
 from store.environment import Environment
+from store.people import People
 from store.reader import Reader
+from store.status_log import StatusLog
+from store.windows import Windows
 from store.writer import Writer
 
 ADMIN = "ymb_admin"
@@ -114,6 +123,31 @@ def _fits(text: str, kind: Any) -> bool:
     return not isinstance(value, msgspec.Struct) or set(json.loads(text)) <= set(value.__struct_fields__)
 
 
+class MemoryTokenDesk:
+    """Keeps tokens for one test."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[int, TokenRow]] = []
+
+    def list(self, tenant: int) -> Sequence[TokenRow]:
+        return [row for owner, row in self.rows if owner == tenant]
+
+    def create(self, tenant: int, name: str, scopes: tuple[Scope, ...], lifetime_s: int | None) -> tuple[TokenRow, str]:
+        row = TokenRow(f"{len(self.rows):08x}", name, scopes, 1, lifetime_s)
+        self.rows.append((tenant, row))
+        return row, f"ymb_{name}"
+
+    def revoke(self, tenant: int, token_id: str) -> bool:
+        left = [(owner, row) for owner, row in self.rows if owner != tenant or row.id != token_id]
+        found, self.rows = len(left) < len(self.rows), left
+        return found
+
+
+@cache
+def _classifier() -> Classifier:
+    return Classifier(load_rules(Path(__file__).parents[2] / "config/rules"))
+
+
 @asynccontextmanager
 async def running_api(env: Environment, keys: KeyRing, **changes: Any) -> AsyncIterator[Api]:
     """Serve the API."""
@@ -124,11 +158,17 @@ async def running_api(env: Environment, keys: KeyRing, **changes: Any) -> AsyncI
     observed: list[tuple[str, int]] = []
     values: dict[str, Any] = {
         "reader": Reader(env),
+        "people": People(env),
+        "status_log": StatusLog(env),
+        "windows": Windows(env),
+        "breakdown": Breakdown(env),
+        "classifier": _classifier,
         "writer": writer,
         "hosts": Hosts("bounce.example.jp", "https://t.example.jp"),
         "clock": UniqueClock(7),
         "keys": lambda: keys,
         "identify": tokens.get,
+        "tokens": MemoryTokenDesk(),
         "health": lambda: health,
         "metrics": lambda: ("text/plain; version=1.0.0", b"up 1\n"),
         "observe": lambda route, status, _seconds: observed.append((route, status)),

@@ -23,32 +23,69 @@ NEEDS = {
     "listSuppressions": "suppressions:read",
     "releaseSuppression": "suppressions:write",
     "listUnmatched": "recipients:read",
+    "getPeriod": "reports:read",
+    "getSeries": "reports:read",
+    "getDomains": "reports:read",
+    "getLinks": "reports:read",
+    "getMessages": "reports:read",
+    "getProject": "reports:read",
+    "getProjectLinks": "reports:read",
+    "getUsage": "reports:read",
+    "listPeople": "recipients:read",
+    "listErrors": "recipients:read",
+    "ackErrors": "errors:ack",
+    "findRecipient": "recipients:read",
+    "listMailStatus": "recipients:read",
+    "listEngagement": "recipients:read",
+    "postAttempts": "attempts:write",
+    "postConversions": "attempts:write",
+    "listAudit": "audit:read",
+    "listTokens": "tokens:write",
+    "createToken": "tokens:write",
+    "revokeToken": "tokens:write",
 }
-MAY = {
-    Role.VIEWER: {"getBroadcast", "listBroadcasts", "getReport"},
-    Role.SENDER: {
-        "getBroadcast", "listBroadcasts", "getReport", "putBroadcast", "postSends", "rewrite", "preflight",
-        "listSuppressions",
-    },
-    Role.OPERATOR: {
-        "getBroadcast", "listBroadcasts", "getReport", "putBroadcast", "postSends", "rewrite", "preflight",
-        "listSuppressions", "getDelivery", "listUnmatched",
-    },
-    Role.ADMIN: set(NEEDS),
+_VIEWER = {
+    "getBroadcast", "listBroadcasts", "getReport", "getPeriod", "getSeries", "getDomains", "getLinks", "getMessages",
+    "getProject", "getProjectLinks", "getUsage",
 }  # fmt: skip
+_SENDER = _VIEWER | {
+    "putBroadcast", "postSends", "rewrite", "preflight", "listSuppressions", "postAttempts", "postConversions",
+}  # fmt: skip
+_OPERATOR = _SENDER | {
+    "getDelivery", "listUnmatched", "listPeople", "listErrors", "ackErrors", "findRecipient", "listMailStatus",
+    "listEngagement",
+}  # fmt: skip
+_TOKENS = {"listTokens", "createToken", "revokeToken"}
+MAY = {
+    Role.VIEWER: _VIEWER,
+    Role.SENDER: _SENDER,
+    Role.OPERATOR: _OPERATOR,
+    Role.ADMIN: set(NEEDS) - _TOKENS,
+    Role.SYSTEM_ADMIN: set(NEEDS),
+}
+
+
+_PERIOD = "?from=2026-04-01T00:00:00Z&to=2026-04-02T00:00:00Z"
 
 
 def sample(route: Route) -> tuple[str, dict[str, object]]:
     """A path and what goes with it, good enough to reach the handler."""
     path = (
-        route.path.replace("{id}", "spring").replace("{recipient}", "00" * 8).replace("{kind}", "bounce")
-        + {"releaseSuppression": "?reason=asked"}.get(route.name, "")
+        route.path.format(id="spring", recipient="00" * 8, kind="bounce", token="0" * 8)
+        + {
+            "releaseSuppression": "?reason=asked", "findRecipient": "?address=a@example.jp",
+            "getPeriod": _PERIOD, "getSeries": _PERIOD, "getProject": _PERIOD, "listMailStatus": _PERIOD,
+        }.get(route.name, "")
     )  # fmt: skip
     bodies: dict[str, dict[str, object]] = {
         "putBroadcast": {"json": {}},
         "postSends": {"data": b"", "Content_Type": NDJSON},
         "rewrite": {"json": {"broadcast": "spring", "address": "a@example.jp", "text": "x"}},
         "preflight": {"json": {"addresses": ["a@example.jp"]}},
+        "ackErrors": {"json": {"until": 0}},
+        "postAttempts": {"data": b"", "Content_Type": NDJSON},
+        "postConversions": {"data": b"", "Content_Type": NDJSON},
+        "createToken": {"json": {"name": "one more", "role": "viewer"}},
     }
     return path, bodies.get(route.name, {})
 
@@ -88,7 +125,7 @@ async def test_every_route_with_every_identity(api: Api) -> None:
             else:
                 assert answer.status == 403, (route.name, token)
             tried += 1
-    assert tried == len(ROUTES) * 11
+    assert tried == len(ROUTES) * (3 + 2 * len(Role))
 
 
 async def test_tenants_do_not_see_each_other(api: Api) -> None:

@@ -22,8 +22,9 @@ def token_group() -> None:
     \b
     Roles:  viewer    sees broadcasts and reports
             sender    also describes broadcasts, lists recipients, asks before sending
-            operator  also sees recipients and what happened to them
-            admin     also lifts suppressions
+            operator  also sees recipients and what happened to them, and acknowledges errors
+            admin     also lifts suppressions and sees the audit
+            system_admin  also gives rights to others by making tokens over the API
     """  # noqa: D301 - click takes \b as a real backspace
 
 

@@ -6,22 +6,30 @@ import asyncio
 import socket
 import time
 from collections.abc import Iterable
+from zoneinfo import ZoneInfo
 
 import prometheus_client as prometheus
 from aiohttp import web
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from classifier.reload import LiveRules
+from classifier.rulefile import RuleError
 from config.settings import Settings
 from console.app import build_app
 from console.services import ConsoleLimits, HealthCheck, Services
 from model.fact import UniqueClock
 from model.mint import Hosts
+from store.breakdown import Breakdown
 from store.guard import is_disk_low
+from store.people import People
 from store.reader import Reader
+from store.status_log import StatusLog
+from store.windows import Windows
 from yamabiko import __version__, run_files
 from yamabiko.counters import StoreCounters
-from yamabiko.service import WorkerContext
+from yamabiko.service import StartError, WorkerContext
+from yamabiko.token_desk import FileTokenDesk
 
 #: The supervisor writes its status twice a second; older than this, it hangs.
 _STATUS_OLD_S = 5.0
@@ -42,19 +50,30 @@ class ConsoleService:
         self._store = StoreCounters(context.name, context.env, context.writer)
         self._requests = prometheus.Counter("yamabiko_api_requests", "API requests", ["route", "status"])
         self._seconds = prometheus.Histogram("yamabiko_api_seconds", "time to answer", ["route"])
+        try:
+            self._rules = LiveRules(settings.rules_directory)
+        except RuleError as error:
+            raise StartError(str(error)) from error
         limits = settings.limits
         self._services = Services(
             reader=Reader(context.env),
+            people=People(context.env),
+            status_log=StatusLog(context.env),
+            windows=Windows(context.env),
+            breakdown=Breakdown(context.env),
             writer=context.writer,
             hosts=Hosts(settings.smtp.return_path_domain, tracking_origin(settings)),
             clock=UniqueClock(context.slot),
             keys=lambda: context.keys.value,
             identify=lambda token: context.tokens.value.identify(token, time.time()),
+            tokens=FileTokenDesk(settings.secrets),
             health=self._health,
             metrics=self._scrape,
             observe=self._observe,
             allowed_hosts=frozenset(map(str.lower, settings.console.allowed_hosts)) | {settings.console.host.lower()},
             role_addresses=frozenset(settings.console.role_addresses),
+            classifier=lambda: self._rules.classifier,
+            zone=ZoneInfo(settings.console.zone),
             limits=ConsoleLimits(
                 body_bytes=limits.api_body_bytes,
                 sends_bytes=limits.sends_body_bytes,
@@ -94,8 +113,9 @@ class ConsoleService:
         """Nothing of the console's can change while it runs."""
 
     def tick(self) -> None:
-        """Hand over the counts."""
+        """Hand over the counts, follow the rule files."""
         self._store.flush()
+        self._rules.refresh()
 
     def problems(self) -> dict[str, str]:
         """Return nothing: what every worker has is checked by the worker."""

@@ -1,0 +1,225 @@
+"""The people behind the numbers: lists of recipients, errors to acknowledge, one recipient's history (S17, R14-R25)."""
+
+from __future__ import annotations
+
+import asyncio
+
+from console.audit import audited
+from console.broadcasts import find_broadcast, number_of, read_cursor, write_cursor
+from console.identity import Scope
+from console.problem import MEDIA_TYPE, Problem, bad_request, not_found, store_busy
+from console.reports import event_of
+from console.route import Answer, Call, Reply, Route
+from console.schema import BroadcastRefPath, time_of
+from console.schema_people import (
+    AckIn,
+    AckOut,
+    ErrorsPage,
+    ErrorsQuery,
+    PeoplePage,
+    PeopleQuery,
+    PersonOut,
+    RecipientDelivery,
+    RecipientOut,
+    RecipientQuery,
+)
+from model.address import Address
+from model.cause import SPECS, SansanClass
+from model.detail import DocumentSet
+from model.errors import AddressError
+from model.fact import DeliveryKey, Fact, FactType
+from store.acks import ACK_KIND, Ack, ack_name, acked_until, acked_us, read_acks, write_acks
+from store.errors import StoreError
+from store.messages import normalise_message
+from store.people import MetricError, Person
+from store.report import is_assuming
+from store.suppression import SuppressionKind
+
+DAY_US = 86_400_000_000
+#: Classes of failure of which a second try may go better, and of which the address may be wrong (S22-S26).
+_RESEND = frozenset({
+    SansanClass.DISK_FULL, SansanClass.TIMEOUT, SansanClass.RELAY_ERROR, SansanClass.SERVER_CONFIG,
+    SansanClass.USER_CONFIG,
+})  # fmt: skip
+_CHECK_ADDRESS = frozenset({SansanClass.SERVER_CONFIG, SansanClass.USER_CONFIG, SansanClass.USER_UNKNOWN,
+                            SansanClass.HOST_UNKNOWN, SansanClass.ADDRESS_SYNTAX})  # fmt: skip
+#: One acknowledgement at a time: each is written from the one before.
+_ack_lock = asyncio.Lock()
+
+
+def assuming(call: Call, number: int) -> bool:
+    """Return whether a broadcast's deliveries without news count as reached just now."""
+    services, tenant = call.services, call.identity.tenant
+    broadcast = services.reader.broadcast(tenant, number)
+    return is_assuming(broadcast, services.reader.last_attempt_us(tenant), services.now_us())
+
+
+async def list_people(call: Call) -> Reply:
+    """Return a page of the people behind a number (S17), found by word where asked (R15)."""
+    services, tenant = call.services, call.identity.tenant
+    number = number_of(call, call.path.id)
+    find_broadcast(call, number)
+    query: PeopleQuery = call.query
+    wanted = query.unsubscribed
+    try:
+        page = services.people.page(
+            tenant, number, metric=query.metric, query=query.q.strip(), is_assuming=assuming(call, number),
+            after=read_cursor(query.after),
+            where=None if wanted is None else lambda person: person.outcome.was_unsubscribed is wanted,
+        )  # fmt: skip
+    except MetricError as error:
+        raise bad_request(f"There is no number {str(error)[:80]!r} with people behind it; see docs/lists.md.") from None
+    acks = _acks(call, number)
+    now_us = services.now_us()
+    return Reply(200, PeoplePage([shown(row, acks, now_us) for row in page.rows], write_cursor(page.after)))
+
+
+async def list_errors(call: Call) -> Reply:
+    """Return a page of errors, those not acknowledged by default of ``acked=false`` (R22, R23)."""
+    services, tenant = call.services, call.identity.tenant
+    number = number_of(call, call.path.id)
+    find_broadcast(call, number)
+    acks = _acks(call, number)
+    seen = acked_until(acks)
+    after_seq = seen if call.query.acked is False else 0
+    page = services.people.errors(tenant, number, after_seq=after_seq, after=read_cursor(call.query.after))
+    rows = page.rows
+    if call.query.acked:
+        rows = [row for row in rows if row.failure_seq <= seen]
+    unacked, until = services.people.count_errors(tenant, number, after_seq=seen)
+    now_us = services.now_us()
+    return Reply(200, ErrorsPage([shown(row, acks, now_us) for row in rows], unacked, until, write_cursor(page.after)))
+
+
+async def ack_errors(call: Call) -> Reply:
+    """Acknowledge all errors up to what was seen, on whatever page they are (R25); later ones stay (W14)."""
+    services, identity = call.services, call.identity
+    number = number_of(call, call.path.id)
+    find_broadcast(call, number)
+    body: AckIn = call.body
+    async with _ack_lock:
+        acks = _acks(call, number)
+        before, _ = services.people.count_errors(identity.tenant, number, after_seq=acked_until(acks))
+        if body.until > acked_until(acks):
+            acks.append(Ack(body.until, services.now_us(), identity.name))
+            key = DeliveryKey(identity.tenant, 0, 0)
+            document = DocumentSet(ACK_KIND, ack_name(number), write_acks(acks), identity.name)
+            said = Fact(FactType.DOCUMENT_SET, key, services.stamp(), document, services.node)
+            deed = audited(call, "errors.ack", f"broadcast:{number:012x}", f'{{"until": {body.until}}}')
+            try:
+                await services.writer.submit([said, deed])
+            except StoreError as error:
+                raise store_busy() from error
+        left, _ = services.people.count_errors(identity.tenant, number, after_seq=acked_until(acks))
+    return Reply(200, AckOut(before - left, left))
+
+
+async def find_recipient(call: Call) -> Reply:
+    """Return everything about the recipient with an address (B17, B20)."""
+    services, tenant = call.services, call.identity.tenant
+    query: RecipientQuery = call.query
+    try:
+        address = Address.parse(query.address)
+    except AddressError as error:
+        raise bad_request(f"address: {error}.") from None
+    recipient = services.keys().recipient_number(tenant, address.folded)
+    deliveries: list[RecipientDelivery] = []
+    for number in services.reader.mailed(tenant, recipient):
+        key = DeliveryKey(tenant, number, recipient)
+        delivery = services.reader.delivery(key)
+        broadcast = services.reader.broadcast(tenant, number)
+        if delivery is None:
+            continue
+        events = [event_of(fact) for fact in services.reader.timeline(key)]
+        name = broadcast.broadcast_id if broadcast and broadcast.broadcast_id else f"~{number:012x}"
+        deliveries.append(
+            RecipientDelivery(name, broadcast.name if broadcast else None, delivery.outcome.state.value, events)
+        )
+    deliveries.sort(key=lambda row: row.events[0].at, reverse=True)
+    kinds = [
+        entry.kind.name.lower()
+        for entry in services.reader.suppressed(tenant, recipient)
+        if entry.is_active(services.now_us()) and entry.kind is not SuppressionKind.CLASS
+    ]
+    if not deliveries and not kinds:
+        raise not_found("Nothing is known of this address.")
+    return Reply(200, RecipientOut(f"{recipient:016x}", str(address), sorted(set(kinds)), deliveries))
+
+
+def shown(person: Person, acks: list[Ack], now_us: int) -> PersonOut:
+    """Return a person as lists show it."""
+    outcome, listed, failure = person.outcome, person.listed, person.failure
+    spec = SPECS[outcome.cause] if outcome.cause else None
+    word = (spec.sansan or SansanClass.OTHER) if spec else SansanClass.AUTO_REPLY if outcome.has_auto_reply else None
+    is_failed = person.failed_us is not None
+    delay = person.failed_us - outcome.done_us if person.failed_us is not None else 0
+    acked = acked_us(acks, person.failure_seq) if is_failed else None
+    return PersonOut(
+        recipient=f"{person.key.recipient:016x}",
+        address=listed.address or None,
+        last_name=listed.last_name,
+        first_name=listed.first_name,
+        company=listed.company,
+        contact_ref=listed.contact_ref,
+        status=outcome.state.value,
+        evidence=outcome.evidence.value if outcome.evidence else None,
+        excluded=outcome.excluded.name.lower() if outcome.excluded else None,
+        delivery_status=word.value if word else None,
+        cause=outcome.cause.value if outcome.cause else None,
+        reason=spec.reason.value if spec else None,
+        permanence=outcome.permanence.value if spec else None,
+        hard=outcome.is_hard if spec else None,
+        channel=outcome.channel.name.lower() if outcome.channel else None,
+        detail=normalise_message(failure.diagnostic) if failure else None,
+        diagnostic=failure.diagnostic if failure else None,
+        resend_hint=word in _RESEND if spec else False,
+        address_check_hint=word in _CHECK_ADDRESS if spec else False,
+        failed_at=time_of(person.failed_us),
+        after_24h=delay > DAY_US if is_failed else None,
+        late=delay > 3 * DAY_US if is_failed else None,
+        error_acked_at=time_of(acked),
+        fetched_at=time_of(person.fetched_us or None),
+        settle=settle_mark(outcome.done_us, now_us),
+        opens=outcome.opens,
+        clicks=outcome.clicks,
+        unsubscribed=outcome.was_unsubscribed,
+        complained=outcome.has_complaint,
+        auto_replied=outcome.has_auto_reply,
+    )
+
+
+def settle_mark(done_us: int, now_us: int) -> str:
+    """Return how far a delivery is settled: provisional, checked after 24 h, settled after 72 h (X7)."""
+    age = now_us - done_us
+    return "provisional" if age < DAY_US else "checked" if age < 3 * DAY_US else "settled"
+
+
+def _acks(call: Call, number: int) -> list[Ack]:
+    document = call.services.reader.document(call.identity.tenant, ACK_KIND, ack_name(number))
+    return read_acks(document.body if document else None)
+
+
+_NOT_FOUND = Answer(404, "There is no such thing, or it is another tenant's.", Problem, MEDIA_TYPE)
+ROUTES = (
+    Route(
+        "GET", "/v1/broadcasts/{id}/recipients", Scope.RECIPIENTS_READ, "listPeople",
+        "The people behind a number of a broadcast, fifty a page.", list_people,
+        (Answer(200, "A page.", PeoplePage), _NOT_FOUND), path_type=BroadcastRefPath, query_type=PeopleQuery,
+    ),
+    Route(
+        "GET", "/v1/broadcasts/{id}/errors", Scope.RECIPIENTS_READ, "listErrors",
+        "Errors of a broadcast in the order they became known.", list_errors,
+        (Answer(200, "A page, and how many nobody has acknowledged.", ErrorsPage), _NOT_FOUND),
+        path_type=BroadcastRefPath, query_type=ErrorsQuery,
+    ),
+    Route(
+        "POST", "/v1/broadcasts/{id}/errors/ack", Scope.ERRORS_ACK, "ackErrors",
+        "Acknowledge all errors up to what was seen.", ack_errors,
+        (Answer(200, "Durable.", AckOut), _NOT_FOUND), path_type=BroadcastRefPath, body_type=AckIn,
+    ),
+    Route(
+        "GET", "/v1/recipients", Scope.RECIPIENTS_READ, "findRecipient",
+        "All broadcasts of one address and what happened in each.", find_recipient,
+        (Answer(200, "The recipient.", RecipientOut), _NOT_FOUND), query_type=RecipientQuery,
+    ),
+)  # fmt: skip

@@ -1,0 +1,184 @@
+"""All mails of a tenant by when they were asked for, narrowed by six filters (E01, E20, E21)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from model.cause import Channel
+from model.detail import Planned, Report
+from model.fact import DeliveryKey, FactType
+from store import keys
+from store.environment import Environment
+from store.log import read_fact
+from store.outcome import Outcome, State, settle
+from store.reader import MAX_LOOKED, PAGE_SIZE, Page
+from store.record import Record
+from store.roster import RosterRow, read_page, row_of
+from store.transaction import Transaction
+
+#: Most days one query may span (E21).
+MAX_DAYS = 30
+_REPORTS = (FactType.ACCEPTED, FactType.DEFERRED, FactType.FAILED, FactType.RELAYED)
+
+
+@dataclass(frozen=True, slots=True)
+class MailStatus:
+    """One mail: the eight fields of E01 and where it belongs. ``status`` is one of STATUSES."""
+
+    key: DeliveryKey
+    status: str
+    listed: RosterRow
+    outcome: Outcome
+    sent_us: int | None
+    send_ip: str | None
+    #: what the server said last
+    send_log: str
+
+
+#: requested, delivered, soft_bounce (accepted first, E04), invalid (refused, or not sent at all, E05)
+STATUSES = ("requested", "delivered", "soft_bounce", "invalid", "cancelled")
+
+
+def status_of(outcome: Outcome, *, is_assuming: bool) -> str:
+    """Return the status of a mail in the words of the third seed."""
+    match outcome.state:
+        case State.EXCLUDED:
+            return "invalid"
+        case State.UNDELIVERED:
+            return "soft_bounce" if outcome.channel is Channel.OUT_OF_BAND else "invalid"
+        case State.REACHED:
+            return "delivered"
+        case State.CANCELLED:
+            return "cancelled"
+        case State.PLANNED if is_assuming:
+            return "delivered"
+    return "requested"
+
+
+@dataclass(frozen=True, slots=True)
+class StatusFilter:
+    """What to show; times in microseconds, half-open. ``recipient`` stands for an address."""
+
+    from_us: int
+    to_us: int
+    recipient: int | None = None
+    mail_type: str | None = None
+    tag: str | None = None
+    api_user: str | None = None
+    schedule_task_id: str | None = None
+    status: str | None = None
+
+    def takes(self, row: RosterRow) -> bool:
+        """Whether a row fits, but for its status."""
+        return (
+            self.from_us <= row.at_us < self.to_us
+            and self.mail_type in (None, row.mail_type)
+            and self.api_user in (None, row.api_user)
+            and self.schedule_task_id in (None, row.schedule_task_id)
+            and (self.tag is None or self.tag in row.tags)
+        )
+
+
+class StatusLog:
+    """Reads the log of one store."""
+
+    def __init__(self, env: Environment) -> None:
+        """``env`` may be shared with a writer."""
+        self._env = env
+
+    def page(
+        self, tenant: int, wanted: StatusFilter, *, is_assuming: bool, after: bytes | None = None,
+        limit: int = PAGE_SIZE,
+    ) -> Page[MailStatus]:  # fmt: skip
+        """Return a page, the newest broadcast first, within one in the order listed.
+
+        May have fewer rows than ``limit`` and still a cursor, where much was looked through.
+        """
+        rows: list[MailStatus] = []
+        with self._env.read() as txn:
+            found = (
+                self._of_recipient(txn, tenant, wanted, wanted.recipient)
+                if wanted.recipient is not None
+                else self._of_all(txn, tenant, wanted, after)
+            )
+            for looked, (cursor, place, row) in enumerate(found):
+                if len(rows) == limit or looked >= MAX_LOOKED:
+                    return Page(rows, cursor)
+                mail = self._mail(txn, place, row, is_assuming=is_assuming) if row is not None else None
+                if mail is not None and wanted.status in (None, mail.status):
+                    rows.append(mail)
+        return Page(rows, None)
+
+    def _of_recipient(
+        self, txn: Transaction, tenant: int, wanted: StatusFilter, recipient: int
+    ) -> Iterator[tuple[bytes, bytes, RosterRow | None]]:
+        """Yield the mails of one recipient; there are so few that they need no cursor."""
+        prefix = keys.recipient_prefix(tenant, recipient)
+        with txn.cursor(db=self._env.db(keys.MAILED)) as cursor:
+            is_there = cursor.set_range(prefix)
+            while is_there and cursor.key().startswith(prefix):
+                place = DeliveryKey(tenant, int.from_bytes(cursor.key()[10:], "big"), recipient).pack()
+                row = self._listed(txn, place)
+                if row is not None and wanted.takes(row):
+                    yield b"", place, row
+                is_there = cursor.next()
+
+    def _listed(self, txn: Transaction, place: bytes) -> RosterRow | None:
+        record = Record.unpack(place, txn.get(place, db=self._env.db(keys.DELIVERIES)))
+        planned = next((e for e in record.entries if e.type == FactType.PLANNED), None)
+        if planned is None:
+            return None
+        detail = read_fact(self._env, txn, planned.seq).detail
+        return row_of(place[8:], planned.seq, planned.at_us, detail if isinstance(detail, Planned) else None)
+
+    def _of_all(
+        self, txn: Transaction, tenant: int, wanted: StatusFilter, after: bytes | None
+    ) -> Iterator[tuple[bytes, bytes, RosterRow | None]]:
+        prefix = keys.tenant_key(tenant)
+        with txn.cursor(db=self._env.db(keys.BROADCAST_ORDER)) as cursor:
+            if after is not None:
+                is_there = cursor.set_range(after[:16])
+            else:
+                is_there = cursor.set_range(prefix + b"\xff" * 14)
+                is_there = cursor.prev() if is_there else cursor.last()
+            resume: bytes | None = after
+            while is_there and cursor.key().startswith(prefix):
+                order = cursor.key()
+                page, place = (resume[16:20], int.from_bytes(resume[20:22], "big")) if resume else (bytes(4), 0)
+                yield from self._of_broadcast(txn, order, wanted, page, place)
+                resume = None
+                is_there = cursor.prev()
+
+    def _of_broadcast(
+        self, txn: Transaction, order: bytes, wanted: StatusFilter, page: bytes, first: int
+    ) -> Iterator[tuple[bytes, bytes, RosterRow | None]]:
+        broadcast = order[:2] + order[10:]
+        with txn.cursor(db=self._env.db(keys.ROSTER)) as cursor:
+            is_there = cursor.set_range(broadcast + page)
+            while is_there and cursor.key().startswith(broadcast):
+                found = read_page(cursor.key(), cursor.value())
+                number = cursor.key()[8:]
+                if found.last_us >= wanted.from_us and found.first_us < wanted.to_us:
+                    for place, row in enumerate(found.rows):
+                        if place >= first:
+                            takes = row.is_listed and wanted.takes(row)
+                            here = order + number + place.to_bytes(2, "big")
+                            yield here, broadcast + row.recipient, row if takes else None
+                first = 0
+                is_there = cursor.next()
+
+    def _mail(self, txn: Transaction, place: bytes, row: RosterRow, *, is_assuming: bool) -> MailStatus:
+        record = Record.unpack(place, txn.get(place, db=self._env.db(keys.DELIVERIES)))
+        outcome = settle(record)
+        last = next((e for e in reversed(record.entries) if e.type in _REPORTS), None)
+        report = read_fact(self._env, txn, last.seq).detail if last else None
+        return MailStatus(
+            DeliveryKey.unpack(place),
+            status_of(outcome, is_assuming=is_assuming),
+            row,
+            outcome,
+            last.at_us if last else None,
+            report.send_ip if isinstance(report, Report) else None,
+            report.diagnostic if isinstance(report, Report) else "",
+        )
