@@ -180,7 +180,8 @@ def _window(call: Call, number: int, basis: Basis, from_us: int, to_us: int) -> 
 def _report(call: Call, counts: dict[str, int], broadcast: Broadcast | None) -> Report:
     services = call.services
     last = services.reader.last_attempt_us(call.identity.tenant)
-    return build_report(counts, broadcast, last_attempt_us=last, now_us=services.now_us())
+    whole = services.reader.counts(call.identity.tenant, broadcast.number) if broadcast else None
+    return build_report(counts, broadcast, last_attempt_us=last, now_us=services.now_us(), whole=whole)
 
 
 def _why_empty(call: Call, number: int, from_us: int, to_us: int) -> str:

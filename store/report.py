@@ -72,12 +72,18 @@ class Report:
 
 
 def build_report(
-    counts: Mapping[str, int], broadcast: Broadcast | None, *, last_attempt_us: int, now_us: int
+    counts: Mapping[str, int],
+    broadcast: Broadcast | None,
+    *,
+    last_attempt_us: int,
+    now_us: int,
+    whole: Mapping[str, int] | None = None,
 ) -> Report:
     """Return the report of a broadcast.
 
     ``counts`` as store.reader.Reader.counts gives them; ``last_attempt_us`` is when any sending system of the
-    tenant last reported an attempt: within the hour after, no news is not taken for good news (mission 4.1).
+    tenant last reported an attempt: within the hour after, no news is not taken for good news (mission 4.1);
+    ``whole`` are the counts of all time where ``counts`` are those of a window: they tell whether it is a text mail.
     """
     get = counts.get
     waiting = get(f"state.{State.PLANNED}", 0)
@@ -90,7 +96,7 @@ def build_report(
     deferred = get(f"state.{State.DEFERRED}", 0)
     evidence = {e.value: get(f"reached.{e}", 0) for e in Evidence}
     evidence[Evidence.ASSUMED] += assumed
-    is_text = _is_text(counts, broadcast, reached_html)
+    is_text = _is_text(counts if whole is None else whole, broadcast, reached_html)
     seen: dict[str, Any] = {name: None if is_text else get(name, 0) for name in _SEEN}
     if not is_text:
         seen["unopened"] = reached_html - seen["opened_users"]
