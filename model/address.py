@@ -57,6 +57,20 @@ class Address:
         return cls(local, to_ascii_domain(domain))
 
 
+def domain_of(text: str) -> str:
+    """Return the domain that ``Address.parse`` would give, without looking at the local part.
+
+    Raises AddressError when there is none.
+    """
+    text = text.strip()
+    if text.endswith(">"):
+        text = text[:-1].strip()
+    _, at, domain = text.rpartition("@")
+    if not at:
+        raise AddressError("an address needs an @ and a domain")
+    return to_ascii_domain(domain)
+
+
 # The same few domains come again and again; the answer depends on nothing else.
 @lru_cache(maxsize=8_192)
 def to_ascii_domain(domain: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from model.cause import SPECS, Fault
 from store import keys
-from store.counters import Counts, Footprint, add_difference
+from store.counters import Counts, Footprint, Shape, add_difference
 from store.environment import Environment
 from store.hits import Move
 from store.sealed import pack_value, unpack_value
@@ -28,6 +28,9 @@ class Changes:
         self._words: dict[bytes, dict[str, Any]] = {}
         self._stored_words: dict[bytes, dict[str, Any]] = {}
         self._moves: dict[tuple[bytes, bytes, Move, int, int, int], int] = {}
+        self._plain: dict[
+            tuple[bytes, tuple[str, str], Shape | None, Shape | None, int, int], tuple[Footprint, Footprint, int]
+        ] = {}
 
     def add_move(self, broadcast: bytes, domain: bytes, move: Move, done: int, quarter: int, link: int) -> None:
         """Count one more delivery that ``move`` moved; equal ones are written together."""
@@ -43,20 +46,29 @@ class Changes:
 
     def add(self, broadcast: bytes, domains: tuple[str, str], before: Footprint, after: Footprint) -> None:
         """Take in how a delivery changed; ``domains`` of its address before and after."""
-        add_difference(self._row(broadcast + keys.SCOPE_ALL), before.counts, after.counts)
+        if after.shape is not None and not (before.events or after.events or before.failure or after.failure):
+            # A list of many recipients, and a server's word about each: equal changes are written together.
+            place = (broadcast, domains, before.shape, after.shape, before.summary.done, after.summary.done)
+            known = self._plain.get(place)
+            self._plain[place] = (before, after, known[2] + 1 if known else 1)
+            return
+        self._add(broadcast, domains, before, after, 1)
+
+    def _add(self, broadcast: bytes, domains: tuple[str, str], before: Footprint, after: Footprint, times: int) -> None:
+        add_difference(self._row(broadcast + keys.SCOPE_ALL), before.counts, after.counts, times)
         old, new = domains
         if old:
-            add_difference(self._row(broadcast + keys.domain_scope(old)), before.counts, {})
+            add_difference(self._row(broadcast + keys.domain_scope(old)), before.counts, {}, times)
         if new:
-            add_difference(self._row(broadcast + keys.domain_scope(new)), {}, after.counts)
-        for sign, side in ((-1, before), (1, after)):
+            add_difference(self._row(broadcast + keys.domain_scope(new)), {}, after.counts, times)
+        for sign, side in ((-times, before), (times, after)):
             done = side.summary.done
             for quarter, cell in ((0, side.standing), *side.events.items()):
                 if cell:
                     add_difference(self._row(broadcast + keys.cell_scope(done, quarter)), {}, cell, sign)
         for link in before.links.keys() | after.links.keys():
             row = self._row(broadcast + keys.link_scope(link))
-            add_difference(row, before.links.get(link, {}), after.links.get(link, {}))
+            add_difference(row, before.links.get(link, {}), after.links.get(link, {}), times)
         for sign, side, domain in ((-1, before, old), (1, after, new)):
             self._add_failure(broadcast, domain, side, sign)
 
@@ -115,6 +127,9 @@ class Changes:
             if move.link:
                 add_difference(self._row(broadcast + keys.link_scope(link)), {}, move.link, times)
         self._moves.clear()
+        for (broadcast, domains, *_), (before, after, times) in self._plain.items():
+            self._add(broadcast, domains, before, after, times)
+        self._plain.clear()
 
     def _row(self, key: bytes) -> Counts:
         row = self.rows.get(key)

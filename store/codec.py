@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields, replace
+from operator import attrgetter
 from typing import Any
 
 import msgpack
@@ -65,6 +66,13 @@ _KINDS: dict[tuple[str, str], _Pair] = {
     ("Unsubscribed", "reason"): (int, UnsubscribeReason),
 }
 _Layout = tuple[tuple[str, _Pair | None, object], ...]
+
+
+def _one_of(name: str) -> Callable[[Any], tuple[Any]]:
+    """Return what gets one attribute as a tuple."""
+    return lambda detail: (getattr(detail, name),)
+
+
 _LAYOUTS: dict[type[Detail], _Layout] = {
     cls: tuple(
         (
@@ -78,25 +86,35 @@ _LAYOUTS: dict[type[Detail], _Layout] = {
 }
 
 
+#: For writing: how to get all values at once, which to convert, and the defaults from the end.
+_WRITERS: dict[type[Detail], tuple[Callable[[Any], Any], list[tuple[int, Callable[[Any], Any]]], list[object]]] = {
+    cls: (
+        attrgetter(*(name for name, _, _ in layout)) if len(layout) > 1 else _one_of(layout[0][0]),
+        [(place, pair[0]) for place, (_, pair, _) in enumerate(layout) if pair is not None],
+        [default for _, _, default in layout],
+    )
+    for cls, layout in _LAYOUTS.items()
+}
+
+
 def pack_fact(fact: Fact) -> bytes:
     """Return the bytes of a fact. Raises FactRefusedError when a value cannot be stored."""
     detail = fact.detail
-    values: list[Any] = [
-        int(fact.type),
-        fact.key.pack(),
-        fact.at_us,
-        fact.node,
-        (_IS_TEST if fact.is_test else 0) | (_IS_HTML if fact.is_html else 0),
-    ]
+    get, conversions, defaults = _WRITERS[type(detail)]
+    values = list(get(detail))
     length = len(values)
-    for name, pair, default in _LAYOUTS[type(detail)]:
-        value = getattr(detail, name)
-        is_default = value == default and default is not MISSING
-        values.append(value if pair is None else pair[0](value))
-        if not is_default:
-            length = len(values)
+    while length and defaults[length - 1] is not MISSING and values[length - 1] == defaults[length - 1]:
+        length -= 1
+    for place, convert in conversions:
+        values[place] = convert(values[place])
+    flags = (_IS_TEST if fact.is_test else 0) | (_IS_HTML if fact.is_html else 0)
     try:
-        return bytes(msgpack.packb(values[:length], unicode_errors="surrogatepass"))
+        return bytes(
+            msgpack.packb(
+                [int(fact.type), fact.key.pack(), fact.at_us, fact.node, flags, *values[:length]],
+                unicode_errors="surrogatepass",
+            )
+        )
     except (TypeError, ValueError, OverflowError) as error:
         raise FactRefusedError(f"a {fact.type.name.lower()} fact cannot be stored: {error}") from error
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
-from model.address import Address
+from model.address import domain_of
 from model.cause import Channel
 from model.detail import Agent, BroadcastSet, DocumentSet, Engaged, Planned, Report
 from model.errors import AddressError
@@ -24,7 +24,7 @@ from store.errors import StoreError
 from store.hits import take_hit
 from store.messages import normalise_message
 from store.recipients import RecipientFold
-from store.record import Overflow, Record, address_of, entry_of
+from store.record import Entry, Overflow, Record, address_of, entry_of
 from store.roster import RosterWriter, row_of
 from store.sealed import pack_value, unpack_value
 from store.transaction import Transaction, put_over
@@ -202,7 +202,7 @@ class Fold:
         touched.is_changed = True
         record.is_html |= fact.is_html
         if not fact.is_test:
-            self._note(fact, touched, is_resighted=is_resighted)
+            self._note(fact, touched, entry, is_resighted=is_resighted)
         self._append(self._shorten(fact))
         return True
 
@@ -224,7 +224,7 @@ class Fold:
             self._log.append(pack_fact(fact))
         self._next_seq += 1
 
-    def _note(self, fact: Fact, touched: _Touched, *, is_resighted: bool) -> None:
+    def _note(self, fact: Fact, touched: _Touched, entry: Entry, *, is_resighted: bool) -> None:
         """Remember what beside the delivery itself the fact may change."""
         tenant, broadcast, recipient = fact.key
         record = touched.record
@@ -240,21 +240,20 @@ class Fold:
         elif fact.type in _RELEASING:
             self._recipients.touch(tenant, recipient, can_suppress=False)
         if isinstance(fact.detail, Report):
-            self._note_report(fact, fact.detail)
+            self._note_report(fact, fact.detail, entry)
 
     def _note_domain(self, fact: Fact, record: Record) -> None:
         found = address_of(fact)
         if found is not None:
             try:
-                record.name_domain(Address.parse(found[0]).domain, is_listed=found[1])
+                record.name_domain(domain_of(found[0]), is_listed=found[1])
             except AddressError:
                 return
 
-    def _note_report(self, fact: Fact, report: Report) -> None:
+    def _note_report(self, fact: Fact, report: Report, entry: Entry) -> None:
         tenant, broadcast, _ = fact.key
         if fact.type is FactType.FAILED:
-            extra = entry_of(fact, 0).extra
-            key = keys.broadcast_key(tenant, broadcast) + keys.message_scope(extra[1], extra[5])
+            key = keys.broadcast_key(tenant, broadcast) + keys.message_scope(entry.extra[1], entry.extra[5])
             self._changes.say(key, text=normalise_message(report.diagnostic))
         if report.channel is Channel.IN_SESSION:
             for number in {broadcast, 0}:

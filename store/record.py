@@ -34,7 +34,7 @@ _EXTRA: dict[int, Struct] = {
     FactType.EXCLUDED: Struct(">B"),
     FactType.ACCEPTED: _REPORT,
     FactType.DEFERRED: _REPORT,
-    FactType.FAILED: Struct(">BBBBBQ"),
+    FactType.FAILED: _REPORT,
     FactType.RELAYED: _REPORT,
     FactType.COMPLAINED: Struct(">B"),
     FactType.OPENED: Struct(">B"),
@@ -48,6 +48,7 @@ _HEAD = Struct(">BBBHHHHHHI")
 _OVERFLOW = Struct(">IIII")
 _IS_HTML, _HAS_OVERFLOW, _HAS_TRAP = 1, 2, 4
 _TIME, _SEQ, _MARK = 8, 6, 8
+_FAILED, _OPENED, _CLICKED = int(FactType.FAILED), int(FactType.OPENED), int(FactType.CLICKED)
 
 
 class Entry(NamedTuple):
@@ -128,11 +129,14 @@ class Record:
             extra = layout.unpack_from(shapes, at + 1)
             at += 1 + layout.size
             mark = b""
-            if fact_type == FactType.OPENED:
+            if fact_type == _OPENED:
                 extra = (*extra, 0, 0)
-            elif fact_type != FactType.CLICKED:
+            elif fact_type != _CLICKED:
                 mark = marks[mark_at : mark_at + _MARK]
                 mark_at += _MARK
+                if fact_type == _FAILED:
+                    extra = (*extra, int.from_bytes(marks[mark_at : mark_at + _MARK], "big"))
+                    mark_at += _MARK
             at_us = int.from_bytes(times[place * _TIME : place * _TIME + _TIME], "big")
             seq = int.from_bytes(seqs[place * _SEQ : place * _SEQ + _SEQ], "big")
             result.append(Entry(fact_type, at_us, mark, extra, seq))
@@ -146,7 +150,7 @@ class Record:
             self.seqs = b"".join([entry.seq.to_bytes(_SEQ, "big") for entry in entries])
         except (StructError, OverflowError) as error:
             raise FactRefusedError(f"a number is out of its range: {error}") from error
-        self.marks = b"".join([entry.mark for entry in entries])
+        self.marks = b"".join(map(_mark_of, entries))
         self.size = len(entries)
         self.has_trap = any(e.type in _ENGAGED and e.extra[0] == Agent.HONEYPOT for e in entries)
 
@@ -194,6 +198,9 @@ class Record:
 
         Of two sightings of one fact the earlier holds, so that which came first to us plays no part.
         """
+        if entry.mark and entry.at_us > self.last_us and self.marks.find(entry.mark) < 0:
+            self._append(entry)
+            return True, False
         entries = self.entries
         known = next((e for e in entries if e.identity == entry.identity), None)
         if known is not None:
@@ -204,6 +211,17 @@ class Record:
         entries.sort(key=_order)
         self.entries = entries
         return True, known is not None
+
+    def _append(self, entry: Entry) -> None:
+        """Add an entry, no open or click, that is later than all there is."""
+        try:
+            self.shapes += shape_of(entry)
+            self.times += entry.at_us.to_bytes(_TIME, "big")
+            self.seqs += entry.seq.to_bytes(_SEQ, "big")
+        except (StructError, OverflowError) as error:
+            raise FactRefusedError(f"a number is out of its range: {error}") from error
+        self.marks += _mark_of(entry)
+        self.size += 1
 
     def is_flooded(self, entry: Entry) -> bool:
         """Whether so many like ``entry`` came on its day that it is only counted."""
@@ -273,8 +291,17 @@ class Record:
 
 def shape_of(entry: Entry) -> bytes:
     """Return type and extra of an entry as octets."""
-    extra = entry.extra[:1] if entry.type == FactType.OPENED else entry.extra
-    return bytes((entry.type,)) + _EXTRA[entry.type].pack(*extra)
+    fact_type, extra = entry.type, entry.extra
+    if fact_type == _OPENED:
+        extra = extra[:1]
+    elif fact_type == _FAILED:
+        extra = extra[:5]
+    return bytes((fact_type,)) + _EXTRA[fact_type].pack(*extra)
+
+
+def _mark_of(entry: Entry) -> bytes:
+    """Return what tells a fact apart, and of a failure the number of its message, which few others share."""
+    return entry.mark + entry.extra[5].to_bytes(_MARK, "big") if entry.type == _FAILED else entry.mark
 
 
 def _order(entry: Entry) -> tuple[object, ...]:

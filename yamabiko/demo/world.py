@@ -219,6 +219,9 @@ def _scale(scenarios: list[Scenario], size: int) -> list[Scenario]:
 
 def _person(rng: random.Random, row: int, scenario: Scenario) -> Person:
     domain = rng.choice(_REPORT_DOMAINS if scenario.failure else _DOMAINS)
+    if scenario.failure and scenario.failure.cause == "host_unknown":
+        # A host that is not found takes no mail for anybody else either.
+        domain = f"gone{row:05d}.{domain}"
     address = f"user{row:05d}@{domain}"
     if scenario.name == "role address":
         address = f"info@d{row:05d}.example.jp"
