@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from classifier.classify import Classifier
 from console.identity import Identity
+from console.queue_board import QueueBoard
 from console.token_desk import TokenDesk
 from model.fact import UniqueClock
 from model.keyring import KeyRing
@@ -62,6 +63,7 @@ class Services:
     #: who holds a bearer token, if anybody
     identify: Callable[[str], Identity | None]
     tokens: TokenDesk
+    queues: QueueBoard
     health: Callable[[], list[HealthCheck]]
     #: the Prometheus exposition: (content type, body)
     metrics: Callable[[], tuple[str, bytes]]

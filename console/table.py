@@ -11,6 +11,7 @@ from console import (
     mail_status,
     numbers,
     people,
+    queues,
     reports,
     rewrite,
     schema,
@@ -120,6 +121,7 @@ ROUTES: tuple[Route, ...] = (
     *people.ROUTES,
     *mail_status.ROUTES,
     *attempts.ROUTES,
+    *queues.ROUTES,
     *audit.ROUTES,
     *tokens.ROUTES,
 )

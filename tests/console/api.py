@@ -20,6 +20,7 @@ from classifier.rulefile import load_rules
 from console.app import build_app
 from console.identity import ROLES, Identity, Role, Scope
 from console.openapi import answers_of
+from console.queue_board import QueueBoard
 from console.route import NDJSON, Route
 from console.services import ConsoleLimits, HealthCheck, Services
 from console.table import ROUTES
@@ -169,6 +170,7 @@ async def running_api(env: Environment, keys: KeyRing, **changes: Any) -> AsyncI
         "keys": lambda: keys,
         "identify": tokens.get,
         "tokens": MemoryTokenDesk(),
+        "queues": QueueBoard(),
         "health": lambda: health,
         "metrics": lambda: ("text/plain; version=1.0.0", b"up 1\n"),
         "observe": lambda route, status, _seconds: observed.append((route, status)),

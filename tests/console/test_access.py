@@ -39,6 +39,8 @@ NEEDS = {
     "listEngagement": "recipients:read",
     "postAttempts": "attempts:write",
     "postConversions": "attempts:write",
+    "putQueues": "attempts:write",
+    "listQueues": "reports:read",
     "listAudit": "audit:read",
     "listTokens": "tokens:write",
     "createToken": "tokens:write",
@@ -46,10 +48,11 @@ NEEDS = {
 }
 _VIEWER = {
     "getBroadcast", "listBroadcasts", "getReport", "getPeriod", "getSeries", "getDomains", "getLinks", "getMessages",
-    "getProject", "getProjectLinks", "getUsage",
+    "getProject", "getProjectLinks", "getUsage", "listQueues",
 }  # fmt: skip
 _SENDER = _VIEWER | {
     "putBroadcast", "postSends", "rewrite", "preflight", "listSuppressions", "postAttempts", "postConversions",
+    "putQueues",
 }  # fmt: skip
 _OPERATOR = _SENDER | {
     "getDelivery", "listUnmatched", "listPeople", "listErrors", "ackErrors", "findRecipient", "listMailStatus",
@@ -85,6 +88,7 @@ def sample(route: Route) -> tuple[str, dict[str, object]]:
         "ackErrors": {"json": {"until": 0}},
         "postAttempts": {"data": b"", "Content_Type": NDJSON},
         "postConversions": {"data": b"", "Content_Type": NDJSON},
+        "putQueues": {"json": {"queues": [{"domain": "example.jp"}]}},
         "createToken": {"json": {"name": "one more", "role": "viewer"}},
     }
     return path, bodies.get(route.name, {})

@@ -17,6 +17,7 @@ from classifier.reload import LiveRules
 from classifier.rulefile import RuleError
 from config.settings import Settings
 from console.app import build_app
+from console.queue_board import QueueBoard
 from console.services import ConsoleLimits, HealthCheck, Services
 from model.fact import UniqueClock
 from model.mint import Hosts
@@ -67,6 +68,7 @@ class ConsoleService:
             keys=lambda: context.keys.value,
             identify=lambda token: context.tokens.value.identify(token, time.time()),
             tokens=FileTokenDesk(settings.secrets),
+            queues=QueueBoard(),
             health=self._health,
             metrics=self._scrape,
             observe=self._observe,
