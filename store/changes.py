@@ -123,7 +123,8 @@ class Changes:
                 add_difference(self._row(broadcast + keys.SCOPE_DOMAIN + domain[1:]), {}, move.counts, times)
             if move.standing:
                 add_difference(self._row(broadcast + keys.cell_scope(done, 0)), {}, move.standing, times)
-            add_difference(self._row(broadcast + keys.cell_scope(done, quarter)), {}, move.event, times)
+            if move.event:
+                add_difference(self._row(broadcast + keys.cell_scope(done, quarter)), {}, move.event, times)
             if move.link:
                 add_difference(self._row(broadcast + keys.link_scope(link)), {}, move.link, times)
         self._moves.clear()

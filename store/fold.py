@@ -21,7 +21,7 @@ from store.counters import QUARTER_US, Footprint, footprint
 from store.documents import document_row
 from store.environment import Environment
 from store.errors import StoreError
-from store.hits import take_hit
+from store.hits import take_hit, take_listing
 from store.messages import normalise_message
 from store.recipients import RecipientFold
 from store.record import Entry, Overflow, Record, address_of, entry_of
@@ -182,6 +182,8 @@ class Fold:
         place = fact.key.pack()
         touched = self._touch(place, fact.is_test)
         record, entry = touched.record, entry_of(fact, self._next_seq)
+        if fact.type is FactType.PLANNED and touched.is_new and not touched.is_changed and not fact.is_test:
+            return self._take_listing(fact, place, touched, entry)
         if record.is_flooded(entry):
             if record.knows(entry) and record.is_html >= fact.is_html:
                 return False
@@ -204,6 +206,20 @@ class Fold:
         if not fact.is_test:
             self._note(fact, touched, entry, is_resighted=is_resighted)
         self._append(self._shorten(fact))
+        return True
+
+    def _take_listing(self, fact: Fact, place: bytes, touched: _Touched, entry: Entry) -> bool:
+        """Take in a recipient nothing is known of yet, by the short way."""
+        record = touched.record
+        move = take_listing(record, entry, is_html=fact.is_html)
+        self._note_domain(fact, record)
+        touched.is_changed = True
+        touched.on_lists = move.on_lists
+        if fact.key.broadcast:
+            self._meet(place, fact.at_us, fact)
+            self._changes.add_move(place[:8], record.domain, move, record.done, record.done, 0)
+        self._recipients.touch_alive(place)
+        self._append(fact)
         return True
 
     def _meet(self, place: bytes, at_us: int, fact: Fact | None) -> None:
@@ -238,7 +254,7 @@ class Fold:
         if fact.type in _SUPPRESSING or is_withdrawing:
             self._recipients.touch(tenant, recipient, can_suppress=True)
         elif fact.type in _RELEASING:
-            self._recipients.touch(tenant, recipient, can_suppress=False)
+            self._recipients.touch_alive(fact.key.pack())
         if isinstance(fact.detail, Report):
             self._note_report(fact, fact.detail, entry)
 

@@ -1,7 +1,7 @@
-"""One more open or click at the end of a record: what changes, without reading the record's entries.
+"""The two things that come most: one more open or click at the end of a record, and a recipient listed first.
 
-Nearly all that comes is that, so it is worth a way of its own. What it changes is not written down here: it is
-found by folding small records with ``store.counters.footprint``, once for each sort of change, and remembered.
+What they change is known without reading the record's entries, so they have a way of their own. It is not written down
+here: it is found by folding small records with ``store.counters.footprint``, once for each sort, and remembered.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ _HONEYPOT = int(Agent.HONEYPOT)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Move:
-    """What a sort of change adds: told apart from others by being itself, so that equal ones can be counted."""
+    """What a sort of change adds: told apart from others by being itself, so that equal ones can be counted.
+
+    ``is_machine`` says that it is no sign of a person.
+    """
 
     counts: Counts
     standing: Counts
@@ -119,6 +122,24 @@ def _move(is_click: bool, is_machine: bool, state: int, is_html: bool, has_opene
         is_click=is_click,
     )
     return move
+
+
+def take_listing(record: Record, entry: Entry, *, is_html: bool) -> Move:
+    """Add the listing of a recipient to an empty record and return what that changes."""
+    record.is_html = is_html
+    record.add(entry)
+    move = _LISTINGS.get(is_html)
+    if move is None:
+        after = footprint(Record(is_html, _example(State.PLANNED, has_opened=False, has_clicked=False)))
+        move = _LISTINGS[is_html] = Move(
+            after.counts, after.standing, {}, {}, after.lists, frozenset(), after.summary.state, True, False
+        )
+    record.state = move.state
+    record.done = entry.at_us // QUARTER_US
+    return move
+
+
+_LISTINGS: dict[bool, Move] = {}
 
 
 def _example(state: State | None, *, has_opened: bool, has_clicked: bool) -> list[Entry]:
