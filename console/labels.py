@@ -1,8 +1,76 @@
-"""What the numbers of a report are called, in Japanese and English (mission 1.1, 4.2)."""
+"""What the numbers of a report are called, in Japanese and English (mission 1.1, 4.2).
+
+The native words. Each profile of console.profiles has words of its own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+
+#: model.cause.Reason: (Japanese, English)
+REASONS: Mapping[str, tuple[str, str]] = {
+    "user_unknown": ("ユーザー不明", "User unknown"),
+    "host_unknown": ("ホスト不明", "Host unknown"),
+    "rejected": ("受信拒否", "Rejected"),
+    "mailbox_full": ("ディスク容量不足", "Mailbox full"),
+    "timeout": ("時間切れ", "Timed out"),
+    "relay_error": ("中継エラー", "Relay error"),
+    "server_config_error": ("サーバー設定エラー", "Server configuration error"),
+    "user_config_error": ("ユーザー設定エラー", "User configuration error"),
+    "other": ("その他", "Other"),
+    "auto_reply": ("自動応答", "Automatic reply"),
+    "address_syntax_error": ("アドレスの形式エラー", "Malformed address"),
+    "unparsable": ("解析不能", "Cannot be analysed"),
+}
+
+#: model.cause.Cause: (Japanese, English)
+CAUSES: Mapping[str, tuple[str, str]] = {
+    "user_unknown": ("宛先のユーザーなし", "No such mailbox"),
+    "mailbox_disabled": ("メールボックス停止中", "Mailbox closed or suspended"),
+    "mailbox_moved": ("メールボックス移転", "Mailbox moved"),
+    "address_reassigned": ("アドレスの持ち主が交代", "Address belongs to somebody else now"),
+    "address_syntax": ("アドレスの形式誤り", "Malformed address"),
+    "host_unknown": ("宛先のドメインなし", "No such domain"),
+    "domain_no_mail": ("メールを受けないドメイン", "Domain takes no mail"),
+    "mailbox_full": ("メールボックス満杯", "Mailbox full"),
+    "mailbox_full_abandoned": ("メールボックス満杯のまま放置", "Mailbox full and abandoned"),
+    "recipient_rate_limited": ("宛先の受信量の制限", "Recipient gets too much mail just now"),
+    "recipient_filtered": ("宛先の受信設定による拒否", "Refused by the recipient's filter"),
+    "recipient_restricted": ("許可された送信者のみ受信", "Recipient takes chosen senders only"),
+    "mailbox_config_error": ("宛先の設定の不備", "Recipient's delivery set-up is broken"),
+    "message_too_large": ("サイズ超過", "Message too large"),
+    "content_rejected": ("内容による拒否", "Content refused"),
+    "attachment_rejected": ("添付ファイルによる拒否", "Attachment refused"),
+    "virus_detected": ("ウイルス検知", "Malware found"),
+    "spam_content": ("スパム判定", "Judged to be spam"),
+    "charset_unsupported": ("文字コード非対応", "Charset or encoding not supported"),
+    "rfc_noncompliant": ("メール形式の違反", "Breaks the message format"),
+    "ip_blocklisted": ("送信IPがブロックリストに掲載", "Our IP address is on a block list"),
+    "reputation_block": ("送信元の評判による拒否", "Our reputation is bad there"),
+    "auth_failed": ("送信ドメイン認証の失敗", "SPF, DKIM or DMARC failed"),
+    "ptr_missing": ("逆引き・HELOの不備", "Reverse DNS or HELO is wrong"),
+    "sender_rejected": ("送信者アドレスの拒否", "Our envelope sender is refused"),
+    "relay_denied": ("中継の拒否", "Relaying denied"),
+    "rate_limited": ("送信量・接続数の超過", "We send too much or too fast"),
+    "greylisted": ("グレイリスト", "Greylisted"),
+    "tls_required": ("TLSの要求・失敗", "TLS required or failed"),
+    "policy_rejected": ("理由を示さないポリシー拒否", "Refused by an unnamed policy"),
+    "server_not_accepting": ("サーバーが受付停止中", "Server takes no mail just now"),
+    "system_full": ("サーバーの容量不足", "Server's disk is full"),
+    "remote_config_error": ("サーバーの設定・内部エラー", "Server is misconfigured or broken"),
+    "routing_loop": ("経路の循環", "Mail goes round in circles"),
+    "dns_temp_failure": ("DNSの一時的な失敗", "DNS failed for the moment"),
+    "connection_failed": ("接続の失敗", "No connection, or it broke"),
+    "delivery_expired": ("再送期限切れ", "Not delivered in time"),
+    "protocol_error": ("SMTP手順のエラー", "SMTP dialogue went wrong"),
+    "suppressed_list": ("配信除外リストに該当", "On our suppression list"),
+    "suppressed_unsubscribed": ("購読解除済み", "Unsubscribed"),
+    "suppressed_upstream": ("配信事業者の除外リストに該当", "On the provider's suppression list"),
+    "submit_failed": ("送信システムへの受け渡し失敗", "Handing over to the sending system failed"),
+    "render_failed": ("メールの作成失敗", "Mail could not be made from its template"),
+    "no_reason": ("理由の記載なし", "No reason given"),
+    "unparsable": ("解析不能", "Cannot be analysed"),
+}
 
 #: name in store.report.Report: (Japanese, English)
 LABELS: Mapping[str, tuple[str, str]] = {
@@ -10,11 +78,13 @@ LABELS: Mapping[str, tuple[str, str]] = {
     "excluded": ("除外", "Excluded"),
     "targeted": ("宛先", "Targeted"),
     "reached": ("到達", "Reached"),
+    "reached_html": ("到達 (HTMLメール)", "Reached, HTML mail"),
     "evidence": ("到達の根拠", "Evidence of reaching"),
     "undelivered": ("不達", "Undelivered"),
     "hard": ("ハードバウンス", "Hard bounces"),
     "soft": ("ソフトバウンス", "Soft bounces"),
     "in_flight": ("配信中", "In flight"),
+    "reserved": ("予約済み (配信前)", "Reserved, not started"),
     "deferred": ("再送中", "Deferred"),
     "cancelled": ("中止", "Cancelled"),
     "opened_users": ("開封", "Opened"),
@@ -36,6 +106,9 @@ LABELS: Mapping[str, tuple[str, str]] = {
     "resubs": ("購読再開数", "Resubscribed"),
     "auto_replies": ("自動応答", "Automatic replies"),
     "conflicts": ("不達後の開封", "Opened after bouncing"),
+    "failed_first": ("初めての不達", "Failed for the first time"),
+    "cv": ("CV数", "Conversions"),
+    "failed": ("不達の内訳", "Undelivered, in full"),
     "causes": ("不達の原因", "Undelivered by cause"),
     "channels": ("不達の経路", "Undelivered by channel"),
     "reasons": ("不達の理由", "Undelivered by reason"),
@@ -64,6 +137,24 @@ LABELS: Mapping[str, tuple[str, str]] = {
     "complaint_rate": ("スパムレポート率", "Complaint rate"),
     "unsub_rate": ("配信停止率", "Unsubscribe rate"),
     "machine_share": ("機械の割合", "Machine share"),
+    "evidence.accepted": ("到達: 相手サーバーが受領", "Reached: taken by the receiving server"),
+    "evidence.dsn_relayed": ("到達: 成功レポートあり", "Reached: a success report came"),
+    "evidence.engaged": ("到達: 開封・クリックあり", "Reached: opened or clicked by a person"),
+    "evidence.assumed": ("到達: 知らせなし (みなし)", "Reached: assumed, nothing speaks against it"),
+    "excluded.bounce": ("除外: 不達リスト", "Excluded: on the bounce list"),
+    "excluded.complaint": ("除外: スパムレポートリスト", "Excluded: on the complaint list"),
+    "excluded.block": ("除外: カスタムブロックリスト", "Excluded: on the custom block list"),
+    "excluded.unsubscribe": ("除外: 配信停止", "Excluded: unsubscribed"),
+    "excluded.role": ("除外: 役割アドレス (infoなど)", "Excluded: role address (info and the like)"),
+    "excluded.syntax": ("除外: アドレスの形式エラー", "Excluded: malformed address"),
+    "excluded.duplicate": ("除外: 重複", "Excluded: listed more than once"),
+    "excluded.not_ready": ("除外: 準備未完了", "Excluded: not ready"),
+    "excluded.collision": ("除外: 受信者番号の衝突", "Excluded: recipient number already taken"),
+    "channels.pre_send": ("不達: 送信前", "Undelivered: before any server was asked"),
+    "channels.in_session": ("不達: 送信中に拒否", "Undelivered: refused in the SMTP session"),
+    "channels.out_of_band": ("不達: 受領後にエラーメール", "Undelivered: taken first, reported by mail later"),
+    **{f"reasons.{name}": words for name, words in REASONS.items()},
+    **{f"causes.{name}": words for name, words in CAUSES.items()},
 }
 
 _COLUMNS = {"ja": 0, "en": 1}

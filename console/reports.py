@@ -11,13 +11,18 @@ import msgspec
 
 from console.broadcasts import find_broadcast, number_of
 from console.labels import labels
-from console.problem import not_found
+from console.problem import bad_request, not_found
+from console.profiles.build import build_profile
+from console.profiles.context import Context
+from console.profiles.evaluation import UnknownFigureError
+from console.report_source import ReportSource, wants_errors
+from console.report_view import ProfileOut, view_of
 from console.route import Call, Reply
-from console.schema import DeliveryOut, TimelineEvent, time_of
+from console.schema import DeliveryOut, ReportQuery, TimelineEvent, time_of
 from model.detail import Detail
 from model.detail import Report as ReportDetail
 from model.fact import DeliveryKey, Fact
-from store.report import Report, build_report
+from store.report import Report
 
 #: Octets that identify and say nothing to a reader.
 _INTERNAL = frozenset({"origin", "row", "raw"})
@@ -32,23 +37,40 @@ class ReportOut(msgspec.Struct, frozen=True):
     test: bool
     numbers: Report
     labels: dict[str, str]
+    #: the same numbers in the profile asked for with ``profile=`` or ``explain=``
+    view: ProfileOut | None = None
 
 
 async def get_report(call: Call) -> Reply:
     """Return the numbers as they are now; what was acknowledged before is in them (K32)."""
-    services, tenant = call.services, call.identity.tenant
+    services, tenant, query = call.services, call.identity.tenant, call.query
     number = number_of(call, call.path.id)
     broadcast = find_broadcast(call, number)
     now_us = services.now_us()
-    report = build_report(
-        services.reader.counts(tenant, number, is_test=call.query.test),
-        broadcast,
-        last_attempt_us=services.reader.last_attempt_us(tenant),
-        now_us=now_us,
-    )
+    source = ReportSource(services.reader, services.windows, services.people, tenant)
+    view = None
+    if query.profile or query.explain:
+        report, context = source.report_and_context(
+            number, broadcast, now_us=now_us, is_test=query.test, has_errors=wants_errors(query.profile, query.explain)
+        )
+        view = _view(query, report, context)
+    else:
+        report = source.report(number, broadcast, now_us=now_us, is_test=query.test)
     at = time_of(now_us) or datetime.min
-    words = labels(call.query.lang.value)
-    return Reply(200, ReportOut(broadcast.broadcast_id, f"{number:012x}", at, call.query.test, report, words))
+    words = labels(query.lang.value)
+    return Reply(200, ReportOut(broadcast.broadcast_id, f"{number:012x}", at, query.test, report, words, view))
+
+
+def _view(query: ReportQuery, report: Report, context: Context) -> ProfileOut:
+    """Return the numbers in a profile. Raises ProblemError 400 for a figure it does not have."""
+    profile = query.profile.value if query.profile else "native"
+    try:
+        return view_of(build_profile(profile, report, context, explain=query.explain), query.lang.value)
+    except UnknownFigureError as error:
+        raise bad_request(
+            f"The profile {error.profile} has no such figure: ask `profile={error.profile}` for those it has, "
+            "or `explain=all`."
+        ) from None
 
 
 async def get_delivery(call: Call) -> Reply:

@@ -48,6 +48,17 @@ class Language(StrEnum):
     EN = "en"
 
 
+class ProfileName(StrEnum):
+    """Whose words, classes and rules a report follows (docs/reports.md)."""
+
+    NATIVE = "native"
+    SANSAN = "sansan"
+    RELATION = "relation"
+    ENGAGELAB = "engagelab"
+    KARTE = "karte"
+    BALES = "bales"
+
+
 class SuppressionName(StrEnum):
     """Why somebody is not mailed."""
 
@@ -114,6 +125,12 @@ class ReportQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
     lang: Language = Language.EN
     test: bool = False
+    #: None: the native numbers only
+    profile: ProfileName | None = None
+    #: a figure of the profile, or ``all``
+    explain: (
+        Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:]{1,100}$", description="a figure of the profile, or `all`")] | None
+    ) = None
 
 
 class TimelineQuery(Struct, frozen=True, forbid_unknown_fields=True):

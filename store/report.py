@@ -16,7 +16,7 @@ _UNSENT = frozenset({"draft", "scheduled"})
 #: Counts shown as they are.
 _PLAIN = (
     *("listed", "targeted", "hard", "soft", "clicked_users", "opens_machine", "opens_raw", "clicks", "clicks_machine"),
-    *("clicks_raw", "complaints", "complaints_form", "unsubs", "resubs", "auto_replies", "conflicts"),
+    *("clicks_raw", "complaints", "complaints_form", "unsubs", "resubs", "auto_replies", "conflicts", "failed_first"),
 )
 #: Numbers that text mail does not have.
 _SEEN = (*("opens", "opened_users", "opened_pixel", "opened_inferred", "clicked_of_opened", "unopened", "not_clicked"),)
@@ -34,12 +34,16 @@ class Report:
     excluded: Mapping[str, int]
     targeted: int
     reached: int
+    #: of those reached, mails with an HTML part: only their opens can be seen (S12)
+    reached_html: int
     #: reached by evidence: accepted, dsn_relayed, engaged, assumed
     evidence: Mapping[str, int]
     undelivered: int
     hard: int
     soft: int
     in_flight: int
+    #: of those in flight: the broadcast is a draft or scheduled, so they have not been started (R04)
+    reserved: int
     deferred: int
     cancelled: int
     opened_users: int | None
@@ -61,6 +65,12 @@ class Report:
     resubs: int
     auto_replies: int
     conflicts: int
+    #: undelivered that are their recipient's first failure ever (K29)
+    failed_first: int
+    #: conversions the sender reported; None if it never reported any (K28)
+    cv: int | None
+    #: undelivered as ``<channel>.<cause>.<permanence>``; those below are views of it
+    failed: Mapping[str, int]
     #: undelivered by cause, by channel, by the twelve classes, and by the first seed's twelve
     causes: Mapping[str, int]
     channels: Mapping[str, int]
@@ -99,6 +109,8 @@ def build_report(
     is_text = _is_text(counts if whole is None else whole, broadcast, reached_html)
     seen: dict[str, Any] = {name: None if is_text else get(name, 0) for name in _SEEN}
     if not is_text:
+        # In a window the first click may lie before the first fetch of the pixel: what is not seen is inferred.
+        seen["opened_inferred"] = seen["opened_users"] - seen["opened_pixel"]
         seen["unopened"] = reached_html - seen["opened_users"]
         seen["not_clicked"] = seen["opened_users"] - seen["clicked_of_opened"]
     plain: dict[str, Any] = {name: get(name, 0) for name in _PLAIN}
@@ -107,10 +119,13 @@ def build_report(
         **seen,
         **_failures(counts),
         excluded=_prefixed(counts, "excluded."),
+        cv=counts.get("cv"),
         reached=reached,
+        reached_html=reached_html,
         evidence=evidence,
         undelivered=undelivered,
         in_flight=deferred + waiting - assumed,
+        reserved=waiting if _is_unsent(broadcast) else 0,
         deferred=deferred,
         cancelled=get(f"state.{State.CANCELLED}", 0),
         rates=_rates(counts, reached, reached_html, undelivered, is_text=is_text),
@@ -123,8 +138,11 @@ def is_assuming(broadcast: Broadcast | None, last_attempt_us: int, now_us: int) 
 
     Arguments as ``build_report`` takes them. A broadcast that is not sent yet has reached nobody.
     """
-    is_unsent = broadcast is not None and broadcast.status in _UNSENT
-    return not is_unsent and now_us - last_attempt_us > _HOUR_US
+    return not _is_unsent(broadcast) and now_us - last_attempt_us > _HOUR_US
+
+
+def _is_unsent(broadcast: Broadcast | None) -> bool:
+    return broadcast is not None and broadcast.status in _UNSENT
 
 
 def _is_text(counts: Mapping[str, int], broadcast: Broadcast | None, reached_html: int) -> bool:
@@ -145,14 +163,15 @@ def _failures(counts: Mapping[str, int]) -> dict[str, Any]:
     channels: dict[str, int] = {}
     reasons: dict[str, int] = {reason.value: 0 for reason in Reason if reason is not Reason.AUTO_REPLY}
     sansan: dict[str, int] = {name.value: 0 for name in SansanClass if name is not SansanClass.AUTO_REPLY}
-    for name, count in _prefixed(counts, "failed.").items():
+    failed = _prefixed(counts, "failed.")
+    for name, count in failed.items():
         channel, cause, _ = name.split(".")
         spec = SPECS[Cause(cause)]
         causes[cause] = causes.get(cause, 0) + count
         channels[channel] = channels.get(channel, 0) + count
         reasons[spec.reason] += count
         sansan[spec.sansan or SansanClass.OTHER] += count
-    return {"causes": causes, "channels": channels, "reasons": reasons, "sansan": sansan}
+    return {"failed": failed, "causes": causes, "channels": channels, "reasons": reasons, "sansan": sansan}
 
 
 def _rates(
@@ -170,7 +189,7 @@ def _rates(
         "ctor": None if is_text else _ratio(get("clicked_of_opened", 0), opened),
         "complaint_rate": _ratio(get("complaints", 0), reached),
         "unsub_rate": _ratio(get("unsubs", 0), reached),
-        "machine_share": None if is_text else _ratio(get("opens_machine", 0), raw),
+        "machine_share": _ratio(get("opens_machine", 0), raw),
     }
 
 
