@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,8 @@ from console.problem import MEDIA_TYPE, Problem, bad_request
 from console.route import Answer, Call, Reply, Route
 from console.schema import BroadcastRefPath, us_of
 from console.schema_numbers import (
+    AgentOut,
+    AgentsOut,
     DomainOut,
     DomainsOut,
     LinkOut,
@@ -49,7 +52,7 @@ async def get_period(call: Call) -> Reply:
     from_us, to_us = _period(call.query.from_, call.query.to)
     basis = Basis(call.query.basis.value)
     counts = _window(call, number, basis, from_us, to_us)
-    report = _report(call, counts, broadcast)
+    report = _of_basis(_report(call, counts, broadcast), basis)
     reason = None if any(counts.values()) else _why_empty(call, number, from_us, to_us)
     return Reply(200, PeriodReportOut(broadcast.broadcast_id, basis.value, report, reason))
 
@@ -67,9 +70,9 @@ async def get_project(call: Call) -> Reply:
         for name, count in counts.items():
             total[name] = total.get(name, 0) + count
         name = broadcast.broadcast_id or f"~{broadcast.number:012x}"
-        rows.append(PeriodRow(name, broadcast.name, _report(call, counts, broadcast)))
+        rows.append(PeriodRow(name, broadcast.name, _of_basis(_report(call, counts, broadcast), basis)))
     reason = None if rows else "no_data"
-    return Reply(200, ProjectOut(basis.value, _report(call, total, None), rows, reason))
+    return Reply(200, ProjectOut(basis.value, _of_basis(_report(call, total, None), basis), rows, reason))
 
 
 async def get_series(call: Call) -> Reply:
@@ -140,6 +143,14 @@ async def get_messages(call: Call) -> Reply:
     return Reply(200, MessagesOut(rows))
 
 
+async def get_agents(call: Call) -> Reply:
+    """Return events by program and device; never rates of people (K36)."""
+    number = number_of(call, call.path.id)
+    find_broadcast(call, number)
+    rows = [AgentOut(*row) for row in call.services.breakdown.agents(call.identity.tenant, number)]
+    return Reply(200, AgentsOut(rows))
+
+
 async def get_usage(call: Call) -> Reply:
     """Return what a calendar month comes to, by when mails were done (R02); errors count too (R03)."""
     services, tenant = call.services, call.identity.tenant
@@ -182,6 +193,16 @@ def _report(call: Call, counts: dict[str, int], broadcast: Broadcast | None) -> 
     last = services.reader.last_attempt_us(call.identity.tenant)
     whole = services.reader.counts(call.identity.tenant, broadcast.number) if broadcast else None
     return build_report(counts, broadcast, last_attempt_us=last, now_us=services.now_us(), whole=whole)
+
+
+def _of_basis(report: Report, basis: Basis) -> Report:
+    """Leave out what has no meaning on a basis: people count where they first acted, deliveries where they were done.
+
+    So on the basis of events the one cannot be taken from the other.
+    """
+    if basis is not Basis.EVENT:
+        return report
+    return replace(report, unopened=None, not_clicked=None, opened_inferred=None, rates=dict.fromkeys(report.rates))
 
 
 def _why_empty(call: Call, number: int, from_us: int, to_us: int) -> str:
@@ -236,6 +257,7 @@ ROUTES = (
     _route("/v1/broadcasts/{id}/links", "getLinks", "By link, the most clicked first.", get_links, LinksOut),
     _route("/v1/broadcasts/{id}/messages", "getMessages", "The most frequent messages of each cause of failure.",
            get_messages, MessagesOut),
+    _route("/v1/broadcasts/{id}/agents", "getAgents", "Events by program and device.", get_agents, AgentsOut),
     _route("/v1/project", "getProject", "All broadcasts in a period.", get_project, ProjectOut, PeriodQuery),
     _route("/v1/links", "getProjectLinks", "Links of all broadcasts, the most clicked first.",
            get_project_links, LinksOut),

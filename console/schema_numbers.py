@@ -119,6 +119,20 @@ class MessagesOut(Struct, frozen=True):
     messages: list[MessageOut]
 
 
+class AgentOut(Struct, frozen=True):
+    """Events by what was used. Of people nothing follows from it: one mail may be read on several devices (K36)."""
+
+    family: str
+    opens_raw: int
+    clicks_raw: int
+
+
+class AgentsOut(Struct, frozen=True):
+    """Families of programs and devices, the most frequent first; machines' events included."""
+
+    agents: list[AgentOut]
+
+
 class UsageQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """Which month; the current one by default."""
 

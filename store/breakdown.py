@@ -58,6 +58,14 @@ class Breakdown:
             found.extend(MessageRow(name, text, count) for count, text in messages[:TOP_MESSAGES])
         return sorted(found, key=lambda row: (-row.count, row.cause, row.text))
 
+    def agents(self, tenant: int, number: int) -> list[tuple[str, int, int]]:
+        """Return (family, opens, clicks) of all events, machines' included, the most frequent first (K36)."""
+        found = [
+            (scope.decode(), row.get("opens_raw", 0), row.get("clicks_raw", 0))
+            for scope, row in self._rows(tenant, number, keys.SCOPE_AGENT)
+        ]
+        return sorted(found, key=lambda row: (-row[1] - row[2], row[0]))
+
     def _rows(self, tenant: int, number: int, scope: bytes) -> list[tuple[bytes, dict[str, int]]]:
         prefix = keys.broadcast_key(tenant, number) + scope
         found: list[tuple[bytes, dict[str, int]]] = []

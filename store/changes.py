@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from model.agent_family import family_of
 from model.cause import SPECS, Fault
 from store import keys
 from store.counters import Counts, Footprint, Shape, add_difference
@@ -26,6 +27,7 @@ class Changes:
         self.rows: dict[bytes, Counts] = {}
         #: what a row says besides counts: a link's target, a message's words, when an attempt was last reported
         self._words: dict[bytes, dict[str, Any]] = {}
+        self._agents: dict[tuple[bytes, bool, str | None], int] = {}
         self._stored_words: dict[bytes, dict[str, Any]] = {}
         self._moves: dict[tuple[bytes, bytes, Move, int, int, int], int] = {}
         self._plain: dict[
@@ -36,6 +38,11 @@ class Changes:
         """Count one more delivery that ``move`` moved; equal ones are written together."""
         place = (broadcast, domain, move, done, quarter, link)
         self._moves[place] = self._moves.get(place, 0) + 1
+
+    def add_agent(self, broadcast: bytes, is_click: bool, user_agent: str | None) -> None:
+        """Count an open or click by what was used for it (K36)."""
+        place = (broadcast, is_click, user_agent)
+        self._agents[place] = self._agents.get(place, 0) + 1
 
     def add_test(self, broadcast: bytes, before: Footprint, after: Footprint) -> None:
         """Take in how a test send changed."""
@@ -131,6 +138,10 @@ class Changes:
         for (broadcast, domains, *_), (before, after, times) in self._plain.items():
             self._add(broadcast, domains, before, after, times)
         self._plain.clear()
+        for (broadcast, is_click, user_agent), times in self._agents.items():
+            row = self._row(broadcast + keys.SCOPE_AGENT + family_of(user_agent).encode())
+            add_difference(row, {}, {"clicks_raw" if is_click else "opens_raw": times})
+        self._agents.clear()
 
     def _row(self, key: bytes) -> Counts:
         row = self.rows.get(key)

@@ -162,6 +162,7 @@ class Fold:
         self._next_seq += 1
         quarter = hit.at_us // QUARTER_US
         self._changes.add_move(broadcast, record.domain, move, record.done, quarter, detail.link)
+        self._changes.add_agent(broadcast, move.is_click, detail.user_agent)
         if move.on_lists or move.off_lists:
             touched.on_lists |= move.on_lists
             touched.off_lists |= move.off_lists
@@ -205,6 +206,8 @@ class Fold:
         record.is_html |= fact.is_html
         if not fact.is_test:
             self._note(fact, touched, entry, is_resighted=is_resighted)
+            if is_new and isinstance(fact.detail, Engaged):
+                self._changes.add_agent(place[:8], fact.type is FactType.CLICKED, fact.detail.user_agent)
         self._append(self._shorten(fact))
         return True
 

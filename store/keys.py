@@ -73,13 +73,14 @@ META_VERSION = b"format_version"
 META_NEXT_SEQ = b"next_seq"
 
 #: Scopes of COUNTERS: the broadcast as a whole, its test sends, one of its links, one receiving domain, one
-#: message of failure, one cell of time, and (broadcast 0) the failures of one domain in ten minutes.
+#: message of failure, one cell of time, one family of programs, and (broadcast 0) a domain's failures in ten minutes.
 SCOPE_ALL = b"a"
 SCOPE_TEST = b"t"
 SCOPE_LINK = b"l"
 SCOPE_DOMAIN = b"d"
 SCOPE_MESSAGE = b"m"
 SCOPE_CELL = b"w"
+SCOPE_AGENT = b"u"
 SCOPE_FAILURES = b"f"
 
 

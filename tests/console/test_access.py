@@ -28,6 +28,7 @@ NEEDS = {
     "getDomains": "reports:read",
     "getLinks": "reports:read",
     "getMessages": "reports:read",
+    "getAgents": "reports:read",
     "getProject": "reports:read",
     "getProjectLinks": "reports:read",
     "getUsage": "reports:read",
@@ -48,7 +49,7 @@ NEEDS = {
 }
 _VIEWER = {
     "getBroadcast", "listBroadcasts", "getReport", "getPeriod", "getSeries", "getDomains", "getLinks", "getMessages",
-    "getProject", "getProjectLinks", "getUsage", "listQueues",
+    "getAgents", "getProject", "getProjectLinks", "getUsage", "listQueues",
 }  # fmt: skip
 _SENDER = _VIEWER | {
     "putBroadcast", "postSends", "rewrite", "preflight", "listSuppressions", "postAttempts", "postConversions",

@@ -186,6 +186,24 @@ async def test_at_most_three_messages_of_a_cause(api: Api) -> None:
     assert {row["cause"] for row in rows} == {"user_unknown"}
 
 
+@pytest.mark.row("K36")
+async def test_events_by_device_and_never_people(api: Api) -> None:
+    key = key_of(api, "a@example.jp", "may")
+    agents = ["Mozilla/5.0 (iPhone; CPU iPhone OS 17_0)", "Mozilla/5.0 (Windows NT 10.0)", "Mozilla/5.0", None,
+              "Mozilla/5.0 (Windows NT 5.1; rv:11.0) (via ggpht.com GoogleImageProxy)"]  # fmt: skip
+    facts = [
+        Fact(FactType.OPENED, key, us(MAY_1) + 3_600_000_000 * n, Engaged(Agent.PERSON, user_agent=agent), is_html=True)
+        for n, agent in enumerate([*agents, agents[0]])
+    ]
+    await api.services.writer.submit([planned(api, "a", MAY_1), *facts, facts[0]])
+    rows = (await api.call("GET", f"/v1/broadcasts/~{key.broadcast:012x}/agents")).json["agents"]
+    assert rows[0] == {"family": "iPhone", "opens_raw": 2, "clicks_raw": 0}
+    assert {row["family"] for row in rows} == {
+        "iPhone", "Windows", "Apple Mail (privacy)", "unknown", "Gmail (image proxy)",
+    }  # fmt: skip
+    assert sum(row["opens_raw"] for row in rows) == 6
+
+
 # What the sending side reports
 
 
@@ -260,7 +278,7 @@ async def test_conversions_count_once(api: Api) -> None:
     assert api.services.reader.counts(1, number)["cv"] == 1
 
 
-@pytest.mark.row("S01", "S02", "R07")
+@pytest.mark.row("S01", "S02", "R07", "K32")
 async def test_broadcasts_are_listed_and_narrowed(api: Api) -> None:
     for name, status in (("one", "draft"), ("two", "sending"), ("three", "sent")):
         await api.call("PUT", f"/v1/broadcasts/{name}", json={"name": f"名前 {name}", "status": status})

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from console.people import shown as show_person
 from model.address import Address
 from model.cause import Cause, Channel, Permanence
 from model.detail import Agent, AutoReplied, Engaged, Report, Trust, Unsubscribed, UnsubscribeVia
@@ -19,7 +18,8 @@ DAY = timedelta(days=1)
 PEOPLE: list[dict[str, Any]] = [
     {"address": "taro@example.jp", "last_name": "山田", "first_name": "太郎", "company": "例株式会社",
      "contact_ref": "c-1", "tags": ["spring"], "mail_type": "news", "api_user": "u1"},
-    {"address": "hanako@gmail.com", "last_name": "佐藤", "first_name": "花子", "company": "ＡＢＣ商事"},
+    {"address": "hanako@gmail.com", "last_name": "佐藤", "first_name": "花子", "company": "ＡＢＣ商事",
+     "schedule_task_id": "t-9"},
     {"address": "jiro@docomo.ne.jp", "last_name": "鈴木", "first_name": "二郎", "mail_type": "orders"},
     {"address": "saburo@example.jp", "last_name": "田中", "first_name": "三郎", "company": "Acme Ltd"},
     {"address": "shiro@dead.example", "last_name": "高橋", "first_name": "四郎"},
@@ -228,7 +228,7 @@ async def test_an_error_in_another_broadcast_is_unseen_there(api: Api) -> None:
     assert [(deed["actor"], deed["action"]) for deed in deeds] == [("admin", "errors.ack")]
 
 
-@pytest.mark.row("W2", "R28", "S13", "S15", "R27")
+@pytest.mark.row("W2", "R28", "S13", "S15", "R27", "R20")
 async def test_w2_late_word_flips_and_is_marked(api: Api) -> None:
     await listed(api)
     now = api.services.now_us()
@@ -242,8 +242,8 @@ async def test_w2_late_word_flips_and_is_marked(api: Api) -> None:
     await api.services.writer.submit([late])
     row = (await api.call("GET", "/v1/broadcasts/spring/recipients?metric=undelivered")).json["people"][0]
     assert (row["channel"], row["after_24h"], row["late"], row["settle"]) == ("out_of_band", True, False, "checked")
+    assert row["fetched_at"] >= row["failed_at"], "when the last word on it was taken in"
     assert "taro@example.jp" not in await people(api, "reached")
-    assert show_person.__doc__
 
 
 # The log of all mails
@@ -262,7 +262,7 @@ async def mails(api: Api, rest: str = "") -> list[dict[str, Any]]:
     return rows
 
 
-@pytest.mark.row("E01", "E02", "E03", "E04", "E05", "E20")
+@pytest.mark.row("K03", "E01", "E02", "E03", "E04", "E05", "E20")
 async def test_the_log_has_every_mail_and_six_filters(api: Api) -> None:
     await a_mailing(api)
     attempt = {
@@ -283,6 +283,7 @@ async def test_the_log_has_every_mail_and_six_filters(api: Api) -> None:
         "&address=TARO@example.jp": {"taro"}, "&mail_type=orders": {"jiro"}, "&tag=spring": {"taro"},
         "&api_user=u1": {"taro"}, "&status=soft_bounce": {"jiro", "shiro"}, "&status=invalid": {"saburo"},
         "&mail_type=nothing": set(),
+        "&schedule_task_id=t-9": {"hanako"},
     }.items():  # fmt: skip
         assert {row["address"].partition("@")[0] for row in await mails(api, rest)} == who, rest
 

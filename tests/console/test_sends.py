@@ -61,6 +61,7 @@ async def test_a_broadcast_never_described_gets_its_id(api: Api) -> None:
     assert (await api.call("GET", "/v1/broadcasts/spring")).json["id"] == "spring"
 
 
+@pytest.mark.row("B02", "S29", "S38")
 async def test_each_row_gets_its_answer_in_order(api: Api) -> None:
     rows = [row(1), b"nonsense", row(1), row(2, address="info@example.jp"), row(3, address="a b"), row(4, colour=1),
             b'{"broadcast":"spring"}', row(5, broadcast="a b"), b'{"broadcast":"spring","address":"\xff@x"}',
@@ -97,6 +98,7 @@ async def test_another_request_for_the_same_people_counts_them_as_duplicates(api
     assert await listed(api) == 10
 
 
+@pytest.mark.row("B22")
 async def test_suppressed_people_are_excluded_with_the_exact_words(api: Api) -> None:
     from tests.console.test_broadcasts import failed
 
@@ -228,6 +230,7 @@ async def test_random_bodies_are_never_a_fault_of_ours(api: Api) -> None:
         assert (await api.call("GET", path)).status in (400, 404)
 
 
+@pytest.mark.row("B07")
 async def test_a_mail_is_rewritten_with_links_that_verify(api: Api) -> None:
     body = {
         "broadcast": "spring",

@@ -56,9 +56,9 @@ def write_page(rows: list[Row]) -> str:
     lines = [
         "# Coverage: which test shows which row",
         "",
-        "Made by `python -m tests.coverage` from the markers `pytest.mark.row(...)` in the tests; a test fails when a row",
-        "loses its last test or this page is not true. The rows are those of the mission that are the product's own work",
-        "(class CORE), then the worked cases (W) and the identities (I).",
+        "Made by `python -m tests.coverage` from the markers `pytest.mark.row(...)` in the tests; a test fails when a",
+        "row loses its last test or this page is not true. The rows are those of the mission that are the product's",
+        "own work (class CORE), then the worked cases (W) and the identities (I).",
         "",
         f"{shown} of {len(rows)} rows are shown.",
         "",

@@ -204,6 +204,7 @@ def test_placeholders_become_unsubscribe_links() -> None:
     assert rewrite_html(html, MAIL, **BARE).html == html
 
 
+@pytest.mark.row("B09", "B03")
 @pytest.mark.row("B09")
 def test_a_mail_without_unsubscribe_link_is_warned_of_or_refused() -> None:
     assert [w.kind for w in rewrite_html("<p>x</p>", MAIL).warnings] == [WarningKind.NO_UNSUBSCRIBE]

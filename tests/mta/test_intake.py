@@ -231,6 +231,7 @@ def test_what_an_auto_reply_suggests_is_kept_and_shown() -> None:
     assert shown["sentence"] == "Back on 9 March. New."
 
 
+@pytest.mark.row("W17", "E30", "E32")
 @pytest.mark.parametrize(
     ("feedback_type", "is_complaint"),
     [("abuse", True), ("fraud", True), ("virus", True), ("other", True), ("opt-out", True), (None, True),

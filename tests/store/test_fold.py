@@ -79,6 +79,7 @@ def state_of(env: Environment) -> dict[str, list[tuple[bytes, object]]]:
     return result
 
 
+@pytest.mark.row("I9")
 @pytest.mark.parametrize("seed", range(25))
 def test_order_repetition_and_batches_change_nothing(seed: int, tmp_path: Path) -> None:
     print("seed", seed)

@@ -116,6 +116,7 @@ def _set_next_seq_back(env: Environment) -> str:
     return "meta"
 
 
+@pytest.mark.row("I9")
 @pytest.mark.parametrize(
     "damage",
     [_flip_counter, _delete_delivery, _add_suppression, _lose_mailed, _damage_record, _set_next_seq_back],

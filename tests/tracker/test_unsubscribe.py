@@ -42,6 +42,7 @@ def multipart(fields: dict[str, str], boundary: str = "----b123") -> tuple[bytes
     return f"{parts}--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"
 
 
+@pytest.mark.row("W20")
 @pytest.mark.row("T5")
 async def test_reading_never_unsubscribes(edge: Edge) -> None:
     url = edge.mail().unsubscribe_url
@@ -57,6 +58,7 @@ async def test_reading_never_unsubscribes(edge: Edge) -> None:
     assert not edge.store.facts
 
 
+@pytest.mark.row("B03", "W20")
 @pytest.mark.row("T5")
 @pytest.mark.parametrize("form", ["urlencoded", "multipart", "quoted", "extra", "case", "no type", "text", "charset"])
 async def test_one_click(edge: Edge, form: str) -> None:
@@ -194,6 +196,7 @@ async def test_languages(edge: Edge, accept: str, query: str, language: str) -> 
     assert _Page(reply.body.decode()).all("html") == [{"lang": language}]
 
 
+@pytest.mark.row("E45")
 @pytest.mark.row("E45")
 async def test_the_japanese_words_are_those_of_the_seed_document(edge: Edge) -> None:
     page = (await edge.get(edge.mail().unsubscribe_url)).body.decode()
