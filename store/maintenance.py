@@ -226,7 +226,7 @@ def _put_new(txn: Transaction, key: bytes, value: bytes, db: Database, *, append
 
 def _restore_overflow(env: Environment, target: Environment) -> None:
     for name, is_test in ((keys.DELIVERIES, False), (keys.TEST_DELIVERIES, True)):
-        for rows in _batched(_rows(env, name)):
+        for rows in _batched(rows_of(env, name)):
             flooded = [(key, overflow) for key, value in rows if any(overflow := _overflow_of(key, value))]
             if flooded:
                 with target.write() as txn:
@@ -255,7 +255,7 @@ def _batched(items: Iterator[tuple[_Key, bytes]]) -> Iterator[list[tuple[_Key, b
         yield batch
 
 
-def _rows(env: Environment, name: bytes) -> Iterator[tuple[bytes, bytes]]:
+def rows_of(env: Environment, name: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield every (key, value) of a database in short transactions."""
     position = b""
     while True:
@@ -272,7 +272,7 @@ def _rows(env: Environment, name: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _compare(env: Environment, folded: Environment, name: bytes) -> Iterator[Difference]:
-    stored_rows, folded_rows = _rows(env, name), _rows(folded, name)
+    stored_rows, folded_rows = rows_of(env, name), rows_of(folded, name)
     end = (None, None)
     one, other = next(stored_rows, end), next(folded_rows, end)
     while one[0] is not None or other[0] is not None:

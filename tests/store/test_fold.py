@@ -58,22 +58,22 @@ def numbers(env: Environment, broadcast: int = 1, *, now: int = T0_US + 30 * DAY
 
 def state_of(env: Environment) -> dict[str, list[tuple[bytes, object]]]:
     """All that a store says, without the places of facts in its log."""
-    from store.maintenance import _rows
+    from store.maintenance import rows_of
     from store.record import Record
     from store.suppression import Suppression
 
     result: dict[str, list[tuple[bytes, object]]] = {}
     for name in (layout.COUNTERS, layout.MAILED, layout.LISTS, layout.FIRST_FAILED, layout.DEAD_HOSTS):
-        result[name.decode()] = [(k, v) for k, v in _rows(env, name)]
+        result[name.decode()] = [(k, v) for k, v in rows_of(env, name)]
     for name in (layout.DELIVERIES, layout.TEST_DELIVERIES):
         result[name.decode()] = [
             (k, (r.is_html, r.domain, r.summary, [e[:4] for e in r.entries]))
-            for k, v in _rows(env, name)
+            for k, v in rows_of(env, name)
             if (r := Record.unpack(k, v))
         ]
     result["suppressed"] = [
         (k, (s.at_us, s.expires_at_us, s.failures, s.cause, s.is_on, s.everything))
-        for k, v in _rows(env, layout.SUPPRESSED)
+        for k, v in rows_of(env, layout.SUPPRESSED)
         if (s := Suppression.unpack(k, v))
     ]
     return result
@@ -131,7 +131,7 @@ def _as_hit(fact: Fact) -> Fact | Hit:
 
 @pytest.mark.parametrize("seed", range(10))
 def test_every_total_is_the_sum_of_its_cells_and_domains(seed: int, env: Environment) -> None:
-    from store.maintenance import _rows
+    from store.maintenance import rows_of
     from store.sealed import unpack_value
 
     print("seed", seed)
@@ -140,7 +140,7 @@ def test_every_total_is_the_sum_of_its_cells_and_domains(seed: int, env: Environ
         write_now(env, random_facts(rng, 60))
     totals: dict[bytes, Counter[str]] = {}
     cells: dict[bytes, Counter[str]] = {}
-    for k, v in _rows(env, layout.COUNTERS):
+    for k, v in rows_of(env, layout.COUNTERS):
         row = Counter({name: n for name, n in unpack_value(k, v).items() if isinstance(n, int)})
         if k[8:9] == layout.SCOPE_ALL and any(k[2:8]):
             totals[k[:8]] = row

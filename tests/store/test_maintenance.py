@@ -20,7 +20,7 @@ from store.environment import Environment
 from store.errors import BackupError, StoreCorruptError, StoreError, StorePathError, StoreVersionError
 from store.fold import Fold
 from store.log import scan_log
-from store.maintenance import _rows, backup, compact, rebuild, restore, snapshot, stat, verify
+from store.maintenance import backup, compact, rebuild, restore, rows_of, snapshot, stat, verify
 from store.reader import Reader
 from store.record import Record
 from store.sealed import pack_value, unpack_value
@@ -43,8 +43,8 @@ def filled(path: Path, *, seed: int = 1, count: int = 300) -> Environment:
     return env
 
 
-def rows_of(env: Environment) -> dict[str, list[tuple[bytes, bytes]]]:
-    return {name.decode(): list(_rows(env, name)) for name in layout.DATABASES}
+def all_rows_of(env: Environment) -> dict[str, list[tuple[bytes, bytes]]]:
+    return {name.decode(): list(rows_of(env, name)) for name in layout.DATABASES}
 
 
 def put(env: Environment, name: bytes, at: bytes, value: bytes) -> None:
@@ -79,14 +79,14 @@ def test_a_sound_store_is_sound(path: Path) -> None:
 
 def _flip_counter(env: Environment) -> str:
     at = layout.broadcast_key(1, 1) + layout.SCOPE_ALL
-    row = unpack_value(at, dict(_rows(env, layout.COUNTERS))[at])
+    row = unpack_value(at, dict(rows_of(env, layout.COUNTERS))[at])
     row["listed"] += 1
     put(env, layout.COUNTERS, at, pack_value(at, row))
     return "counters"
 
 
 def _delete_delivery(env: Environment) -> str:
-    at, _ = next(_rows(env, layout.DELIVERIES))
+    at, _ = next(rows_of(env, layout.DELIVERIES))
     with env.write() as txn:
         assert txn.delete(at, db=env.db(layout.DELIVERIES))
     return "deliveries"
@@ -99,14 +99,14 @@ def _add_suppression(env: Environment) -> str:
 
 
 def _lose_mailed(env: Environment) -> str:
-    at, _ = next(_rows(env, layout.MAILED))
+    at, _ = next(rows_of(env, layout.MAILED))
     with env.write() as txn:
         assert txn.delete(at, db=env.db(layout.MAILED))
     return "mailed"
 
 
 def _damage_record(env: Environment) -> str:
-    at, _ = next(_rows(env, layout.DELIVERIES))
+    at, _ = next(rows_of(env, layout.DELIVERIES))
     put(env, layout.DELIVERIES, at, b"\xc1")
     return "deliveries"
 
@@ -123,7 +123,7 @@ def _set_next_seq_back(env: Environment) -> str:
 )
 def test_verify_finds_and_rebuild_mends(damage: Callable[[Environment], str], path: Path) -> None:
     env = filled(path)
-    whole = rows_of(env)
+    whole = all_rows_of(env)
     database = damage(env)
     found = verify(env)
     assert {difference.database for difference in found.differences} == {database}
@@ -132,14 +132,14 @@ def test_verify_finds_and_rebuild_mends(damage: Callable[[Environment], str], pa
     rebuild(path)
     env = Environment(path, map_size=_MAP)
     assert verify(env).is_sound
-    assert rows_of(env) == whole
+    assert all_rows_of(env) == whole
     assert write_now(env, [planned(10**6)]).added == 1
     env.close()
 
 
 def test_verify_names_a_corrupt_chunk(path: Path) -> None:
     env = filled(path)
-    at, value = list(_rows(env, layout.LOG))[3]
+    at, value = list(rows_of(env, layout.LOG))[3]
     put(env, layout.LOG, at, value[:-1] + bytes([value[-1] ^ 1]))
     found = verify(env)
     assert found.corrupt == (int.from_bytes(at, "big"),)
@@ -155,7 +155,7 @@ def test_verify_names_a_corrupt_chunk(path: Path) -> None:
 @pytest.mark.parametrize("place", [0, 3, -1])
 def test_verify_finds_a_lost_chunk(place: int, path: Path) -> None:
     env = filled(path)
-    at, _ = list(_rows(env, layout.LOG))[place]
+    at, _ = list(rows_of(env, layout.LOG))[place]
     with env.write() as txn:
         assert txn.delete(at, db=env.db(layout.LOG))
     assert not verify(env).is_sound
@@ -164,7 +164,7 @@ def test_verify_finds_a_lost_chunk(place: int, path: Path) -> None:
 
 def test_a_chunk_under_another_number_is_corrupt(path: Path) -> None:
     env = filled(path)
-    at, value = list(_rows(env, layout.LOG))[-1]
+    at, value = list(rows_of(env, layout.LOG))[-1]
     with env.write() as txn:
         assert txn.delete(at, db=env.db(layout.LOG))
         assert txn.put(layout.seq_key(int.from_bytes(at, "big") + 1), value, db=env.db(layout.LOG))
@@ -224,7 +224,7 @@ def test_a_restored_store_is_equal(path: Path, tmp_path: Path) -> None:
     assert manifest["sha256"] == digest
     assert restore(tmp_path / "backup", tmp_path / "new") == manifest
     copy = Environment(tmp_path / "new", map_size=_MAP)
-    assert rows_of(copy) == rows_of(env)
+    assert all_rows_of(copy) == all_rows_of(env)
     copy.close()
     env.close()
 
@@ -281,12 +281,12 @@ def test_compact_keeps_every_record(path: Path) -> None:
     env = filled(path, count=900)
     for turn in range(30):
         write_now(env, [opened(at=T0_US + turn * 8)])
-    whole = rows_of(env)
+    whole = all_rows_of(env)
     env.close()
     before, after = compact(path)
     assert after < before
     env = Environment(path, map_size=_MAP)
-    assert rows_of(env) == whole
+    assert all_rows_of(env) == whole
     assert write_now(env, [planned(10**6)]).added == 1
     env.close()
 
@@ -295,14 +295,14 @@ def test_rebuild_is_equal_by_bytes_and_keeps_what_was_only_counted(path: Path) -
     env = filled(path)
     write_now(env, [opened(at=T0_US + i * 8) for i in range(300)])
     write_now(env, [clicked(at=T0_US + i * 8, link=1 + i // 150) for i in range(300)])
-    raw = dict(_rows(env, layout.DELIVERIES))[key().pack()]
+    raw = dict(rows_of(env, layout.DELIVERIES))[key().pack()]
     assert sum(Record.unpack(key().pack(), raw).overflow) >= 400, "the control: there is something that is in no log"
-    whole = rows_of(env)
+    whole = all_rows_of(env)
     assert verify(env).is_sound
     env.close()
     rebuild(path)
     env = Environment(path, map_size=_MAP)
-    assert rows_of(env) == whole
+    assert all_rows_of(env) == whole
     env.close()
 
 
