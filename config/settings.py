@@ -126,6 +126,28 @@ class Console:
 
 
 @dataclass(frozen=True, slots=True)
+class Webhooks:
+    """Events and commands sent to other systems."""
+
+    private_networks: tuple[str, ...] = setting(
+        (),
+        "Networks webhooks may go to though they are not public, and the only ones plain http may go to; none, so "
+        "that nobody reaches inwards through this server (T15).",
+        is_networks,
+    )
+    requests_at_once: int = setting(16, "Of all endpoints together; an endpoint has one at a time.", between(1, 500))
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Postfix asks whether a recipient may be mailed: tcp_table and socketmap."""
+
+    host: str = setting("127.0.0.1", "Loopback: the protocols know no password.", is_host)
+    port: int = setting(0, "0: off. One port for both protocols, e.g. 8027.", between(0, 65_535))
+    tenant: int = setting(1, "Whose suppression list answers.", between(1, 65_535))
+
+
+@dataclass(frozen=True, slots=True)
 class Store:
     """The LMDB environment under HOME/data."""
 
@@ -203,6 +225,8 @@ class Settings:
     smtp: Smtp = section(Smtp)
     tracker: Tracker = section(Tracker)
     console: Console = section(Console)
+    webhooks: Webhooks = section(Webhooks)
+    lookup: Lookup = section(Lookup)
     store: Store = section(Store)
     rules: Rules = section(Rules)
     privacy: Privacy = section(Privacy)
@@ -299,7 +323,7 @@ def _contradictions(settings: Settings) -> Iterator[str]:
     if not settings.rules_directory.is_dir():
         yield f"rules.directory: {settings.rules_directory} is not a directory. Correct it or leave it empty."
     taken: dict[int, str] = {}
-    for name in ("smtp", "tracker", "console"):
+    for name in ("smtp", "tracker", "console", "lookup"):
         port = getattr(settings, name).port
         if port and port in taken:
             yield f"{name}.port: {port} is also {taken[port]}.port. Give each its own."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 
 from msgspec import Struct
@@ -36,6 +37,11 @@ def audited(call: Call, action: str, target: str = "", note: str = "") -> Fact:
     services, identity = call.services, call.identity
     detail = Audited(identity.name, action, target, note)
     return Fact(FactType.AUDITED, DeliveryKey(identity.tenant, 0, 0), services.stamp(), detail, services.node)
+
+
+async def write_down(call: Call, action: str, target: str = "", **note: object) -> None:
+    """Write down what is about to be done: a deed without its line would be the worse mistake. Raises StoreError."""
+    await call.services.writer.submit([audited(call, action, target, json.dumps(note, ensure_ascii=False))])
 
 
 async def list_audit(call: Call) -> Reply:

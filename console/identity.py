@@ -31,6 +31,20 @@ class Scope(StrEnum):
     SUPPRESSIONS_READ = "suppressions:read"
     #: lift suppressions
     SUPPRESSIONS_WRITE = "suppressions:write"
+    #: read the event stream
+    EVENTS_READ = "events:read"
+    #: make, see, test, replay and remove webhooks; their URLs may hold secrets of others
+    WEBHOOKS_WRITE = "webhooks:write"
+    #: see commands and how far they are
+    COMMANDS_READ = "commands:read"
+    #: ask sending systems to pause or resume
+    COMMANDS_WRITE = "commands:write"
+    #: say what became of a command
+    COMMANDS_ACK = "commands:ack"
+    #: see notices of opens, clicks and the like, with the people they are about
+    NOTICES_READ = "notices:read"
+    #: say which notices there shall be
+    NOTICES_WRITE = "notices:write"
 
 
 class Role(StrEnum):
@@ -49,11 +63,18 @@ class Role(StrEnum):
 
 
 _VIEWER = (Scope.BROADCASTS_READ, Scope.REPORTS_READ)
-_SENDER = (*_VIEWER, Scope.BROADCASTS_WRITE, Scope.SENDS_WRITE, Scope.SUPPRESSIONS_READ, Scope.ATTEMPTS_WRITE)
-_OPERATOR = (*_SENDER, Scope.RECIPIENTS_READ, Scope.ERRORS_ACK)
+_SENDER = (
+    *_VIEWER, Scope.BROADCASTS_WRITE, Scope.SENDS_WRITE, Scope.SUPPRESSIONS_READ, Scope.ATTEMPTS_WRITE,
+    Scope.COMMANDS_READ, Scope.COMMANDS_ACK,
+)  # fmt: skip
+_OPERATOR = (
+    *_SENDER, Scope.RECIPIENTS_READ, Scope.ERRORS_ACK, Scope.EVENTS_READ, Scope.COMMANDS_WRITE, Scope.NOTICES_READ,
+    Scope.NOTICES_WRITE,
+)  # fmt: skip
 _SYSTEM = (Scope.TOKENS_WRITE,)
 
-#: What each role may do. Only an administrator lifts suppressions, only a system administrator gives rights.
+#: What each role may do. Only an administrator lifts suppressions or lets data out by webhooks, only a system
+#: administrator gives rights.
 ROLES: dict[Role, tuple[Scope, ...]] = {
     Role.VIEWER: _VIEWER,
     Role.SENDER: _SENDER,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from datetime import datetime
-from enum import Enum
-from typing import Any
 
 import msgspec
 
 from console.broadcasts import find_broadcast, number_of
 from console.labels import labels
+from console.outgoing.event import plain
 from console.problem import bad_request, not_found
 from console.profiles.build import build_profile
 from console.profiles.context import Context
@@ -19,13 +17,9 @@ from console.report_source import ReportSource, wants_errors
 from console.report_view import ProfileOut, view_of
 from console.route import Call, Reply
 from console.schema import DeliveryOut, ReportQuery, TimelineEvent, time_of
-from model.detail import Detail
 from model.detail import Report as ReportDetail
 from model.fact import DeliveryKey, Fact
 from store.report import Report
-
-#: Octets that identify and say nothing to a reader.
-_INTERNAL = frozenset({"origin", "row", "raw"})
 
 
 class ReportOut(msgspec.Struct, frozen=True):
@@ -102,17 +96,4 @@ async def get_delivery(call: Call) -> Reply:
 def event_of(fact: Fact) -> TimelineEvent:
     """Return a fact as the API shows it."""
     at = time_of(fact.at_us) or datetime.min
-    return TimelineEvent(at, fact.type.name.lower(), _plain(fact.detail))
-
-
-def _plain(detail: Detail) -> dict[str, Any]:
-    """Return the fields of a detail that say something, enumerations by name."""
-    values: dict[str, Any] = {}
-    for field in dataclasses.fields(detail):
-        value = getattr(detail, field.name)
-        if field.name in _INTERNAL or value is None or value in ("", ()):
-            continue
-        if isinstance(value, Enum):
-            value = value.value if isinstance(value, str) else value.name.lower()
-        values[field.name] = value
-    return values
+    return TimelineEvent(at, fact.type.name.lower(), plain(fact.detail))

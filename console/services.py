@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from classifier.classify import Classifier
 from console.identity import Identity
+from console.outgoing.outgoing import Outgoing
 from console.queue_board import QueueBoard
 from console.token_desk import TokenDesk
 from model.fact import UniqueClock
@@ -71,6 +72,7 @@ class Services:
     observe: Callable[[str, int, float], None]
     allowed_hosts: frozenset[str]
     role_addresses: frozenset[str]
+    outgoing: Outgoing
     #: the classifier in force: says why a failure came about, from what a server replied
     classifier: Callable[[], Classifier]
     #: where days and months begin (mission 4.4)

@@ -8,7 +8,10 @@ from console import (
     attempts,
     audit,
     broadcasts,
+    commands,
+    events,
     mail_status,
+    notices,
     numbers,
     people,
     queues,
@@ -20,6 +23,8 @@ from console import (
     suppressions,
     tokens,
     unmatched,
+    watches,
+    webhooks,
 )
 from console.identity import Scope
 from console.problem import MEDIA_TYPE, Problem
@@ -124,4 +129,9 @@ ROUTES: tuple[Route, ...] = (
     *queues.ROUTES,
     *audit.ROUTES,
     *tokens.ROUTES,
+    *events.ROUTES,
+    *webhooks.ROUTES,
+    *commands.ROUTES,
+    *watches.ROUTES,
+    *notices.ROUTES,
 )

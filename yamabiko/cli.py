@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "report": ("yamabiko.commands.report", "report_command", "Show the numbers of a broadcast."),
     "timeline": ("yamabiko.commands.timeline", "timeline_command", "Show what happened to one recipient."),
     "suppressions": ("yamabiko.commands.suppressions", "suppressions_group", "Who is not mailed, and why."),
+    "webhooks": ("yamabiko.commands.webhooks", "webhooks_group", "How webhooks stand, without the server too."),
     "unmatched": ("yamabiko.commands.unmatched", "unmatched_command", "Mails that came back without proof."),
     "store": ("yamabiko.commands.store", "store_group", "Look after the data: verify, back up, restore."),
     "keys": ("yamabiko.commands.keys", "keys_group", "Signing keys: list, rotate, revoke, export."),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ from classifier.rulefile import load_rules
 from console.app import build_app
 from console.identity import ROLES, Identity, Role, Scope
 from console.openapi import answers_of
+from console.outgoing.documents import StoreDocuments
+from console.outgoing.outgoing import Outgoing
 from console.queue_board import QueueBoard
 from console.route import NDJSON, Route
 from console.services import ConsoleLimits, HealthCheck, Services
@@ -30,6 +34,7 @@ from model.keyring import KeyRing
 from model.mint import Hosts
 from store.breakdown import Breakdown
 from store.environment import Environment
+from store.feed import Feed
 from store.people import People
 from store.reader import Reader
 from store.status_log import StatusLog
@@ -150,23 +155,37 @@ def _classifier() -> Classifier:
 
 
 @asynccontextmanager
-async def running_api(env: Environment, keys: KeyRing, **changes: Any) -> AsyncIterator[Api]:
-    """Serve the API."""
+async def running_api(
+    env: Environment, keys: KeyRing, *, opted_in: tuple[str, ...] = (), **changes: Any
+) -> AsyncIterator[Api]:
+    """Serve the API; webhooks may go to the networks ``opted_in`` too."""
     writer = Writer(env)
     writer.start()
     tokens = {ADMIN: Identity("admin", 1, frozenset(ROLES[Role.ADMIN]))}
     health = [HealthCheck("store", "")]
     observed: list[tuple[str, int]] = []
+    clock, feed, reader = UniqueClock(7), Feed(env), Reader(env)
+
+    def stamp() -> int:
+        return clock.stamp(time.time_ns() // 1_000)
+
+    outgoing = Outgoing(
+        feed=feed,
+        reader=reader,
+        documents=StoreDocuments(reader, writer, stamp),
+        stamp=stamp,
+        opted_in=[ip_network(network) for network in opted_in],
+    )
     values: dict[str, Any] = {
-        "reader": Reader(env),
         "people": People(env),
         "status_log": StatusLog(env),
         "windows": Windows(env),
         "breakdown": Breakdown(env),
         "classifier": _classifier,
+        "reader": reader,
         "writer": writer,
         "hosts": Hosts("bounce.example.jp", "https://t.example.jp"),
-        "clock": UniqueClock(7),
+        "clock": clock,
         "keys": lambda: keys,
         "identify": tokens.get,
         "tokens": MemoryTokenDesk(),
@@ -176,16 +195,20 @@ async def running_api(env: Environment, keys: KeyRing, **changes: Any) -> AsyncI
         "observe": lambda route, status, _seconds: observed.append((route, status)),
         "allowed_hosts": frozenset({"127.0.0.1"}),
         "role_addresses": ROLES_FOR_INFO,
+        "outgoing": outgoing,
         "limits": ConsoleLimits(body_s=1.0, stream_idle_s=1.0, batch_rows=10, row_bytes=2_000, body_bytes=20_000),
         **changes,
     }
     services = Services(**values)
     server = TestServer(build_app(services))
     await server.start_server()
+    await services.outgoing.start()
+    await services.outgoing.dispatcher.is_loaded.wait()
     try:
         async with aiohttp.ClientSession() as session:
             yield Api(session, str(server.make_url("")).rstrip("/"), services, tokens, health, observed)
     finally:
+        await services.outgoing.stop()
         await server.close()
         writer.stop()
 

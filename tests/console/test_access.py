@@ -46,6 +46,28 @@ NEEDS = {
     "listTokens": "tokens:write",
     "createToken": "tokens:write",
     "revokeToken": "tokens:write",
+    "listEvents": "events:read",
+    "makeWebhook": "webhooks:write",
+    "listWebhooks": "webhooks:write",
+    "getWebhook": "webhooks:write",
+    "deleteWebhook": "webhooks:write",
+    "testWebhook": "webhooks:write",
+    "renewWebhookSecret": "webhooks:write",
+    "enableWebhook": "webhooks:write",
+    "listWebhookAttempts": "webhooks:write",
+    "listDeadLetters": "webhooks:write",
+    "replayWebhook": "webhooks:write",
+    "postCommand": "commands:write",
+    "listCommands": "commands:read",
+    "getCommand": "commands:read",
+    "acknowledgeCommand": "commands:ack",
+    "putNotices": "notices:write",
+    "getNotices": "notices:read",
+    "getNoticeFeed": "notices:read",
+    "makeWatch": "commands:write",
+    "listWatches": "commands:read",
+    "deleteWatch": "commands:write",
+    "listAlerts": "commands:read",
 }
 _VIEWER = {
     "getBroadcast", "listBroadcasts", "getReport", "getPeriod", "getSeries", "getDomains", "getLinks", "getMessages",
@@ -54,10 +76,12 @@ _VIEWER = {
 _SENDER = _VIEWER | {
     "putBroadcast", "postSends", "rewrite", "preflight", "listSuppressions", "postAttempts", "postConversions",
     "putQueues",
+    "listCommands", "getCommand", "acknowledgeCommand", "listWatches", "listAlerts",
 }  # fmt: skip
 _OPERATOR = _SENDER | {
     "getDelivery", "listUnmatched", "listPeople", "listErrors", "ackErrors", "findRecipient", "listMailStatus",
-    "listEngagement",
+    "listEngagement", "postCommand", "listEvents", "putNotices", "getNotices", "getNoticeFeed", "makeWatch",
+    "deleteWatch",
 }  # fmt: skip
 _TOKENS = {"listTokens", "createToken", "revokeToken"}
 MAY = {
@@ -74,8 +98,11 @@ _PERIOD = "?from=2026-04-01T00:00:00Z&to=2026-04-02T00:00:00Z"
 
 def sample(route: Route) -> tuple[str, dict[str, object]]:
     """A path and what goes with it, good enough to reach the handler."""
+    identity = (
+        "0123456789abcdef" if route.path.startswith(("/v1/webhooks", "/v1/commands", "/v1/watches")) else "spring"
+    )
     path = (
-        route.path.format(id="spring", recipient="00" * 8, kind="bounce", token="0" * 8)
+        route.path.format(id=identity, recipient="00" * 8, kind="bounce", token="0" * 8)
         + {
             "releaseSuppression": "?reason=asked", "findRecipient": "?address=a@example.jp",
             "getPeriod": _PERIOD, "getSeries": _PERIOD, "getProject": _PERIOD, "listMailStatus": _PERIOD,
@@ -91,6 +118,12 @@ def sample(route: Route) -> tuple[str, dict[str, object]]:
         "postConversions": {"data": b"", "Content_Type": NDJSON},
         "putQueues": {"json": {"queues": [{"domain": "example.jp"}]}},
         "createToken": {"json": {"name": "one more", "role": "viewer"}},
+        "makeWebhook": {"json": {"url": "https://[::1]/"}},
+        "replayWebhook": {"json": {"from_seq": 1}},
+        "postCommand": {"json": {"command": "queue.resume"}},
+        "makeWatch": {"json": {"name": "spike", "threshold": 5}},
+        "acknowledgeCommand": {"json": {"state": "done"}},
+        "putNotices": {"json": {"notify_on": ["open"]}},
     }
     return path, bodies.get(route.name, {})
 

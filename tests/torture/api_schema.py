@@ -32,8 +32,7 @@ def api_schema(*, seed: int, tries: int) -> Result:
 
 
 def _run(server: Server, seed: int, tries: int) -> Result:
-    token = (server.home / "secrets/admin-token").read_text("utf-8").strip()
-    origin = server.origin("console")
+    token, origin = server.token(), f"http://127.0.0.1:{server.port('console')}"
     command = [
         str(Path(sys.executable).with_name("schemathesis")), "run", f"{origin}/openapi.json", "--url", origin,
         "--header", f"Authorization: Bearer {token}", "--seed", str(seed), "--max-examples", str(max(tries // 60, 1)),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from ipaddress import ip_network
 from zoneinfo import ZoneInfo
 
 import prometheus_client as prometheus
@@ -17,11 +18,16 @@ from classifier.reload import LiveRules
 from classifier.rulefile import RuleError
 from config.settings import Settings
 from console.app import build_app
+from console.lookup.ask import ask_suppressions
+from console.lookup.server import LookupServer
+from console.outgoing.documents import StoreDocuments
+from console.outgoing.outgoing import Outgoing
 from console.queue_board import QueueBoard
 from console.services import ConsoleLimits, HealthCheck, Services
 from model.fact import UniqueClock
 from model.mint import Hosts
 from store.breakdown import Breakdown
+from store.feed import Feed
 from store.guard import is_disk_low
 from store.people import People
 from store.reader import Reader
@@ -55,16 +61,21 @@ class ConsoleService:
             self._rules = LiveRules(settings.rules_directory)
         except RuleError as error:
             raise StartError(str(error)) from error
+        self._lookups = prometheus.Counter("yamabiko_lookups", "answers to Postfix", ["result"])
+        self._webhooks = prometheus.Counter("yamabiko_webhooks", "requests to webhooks", ["result"])
+        self._lookup: LookupServer | None = None
         limits = settings.limits
+        reader, clock = Reader(context.env), UniqueClock(context.slot)
+        self._outgoing = _outgoing(context, reader, clock, lambda result: self._webhooks.labels(result).inc())
         self._services = Services(
-            reader=Reader(context.env),
             people=People(context.env),
             status_log=StatusLog(context.env),
             windows=Windows(context.env),
             breakdown=Breakdown(context.env),
+            reader=reader,
             writer=context.writer,
             hosts=Hosts(settings.smtp.return_path_domain, tracking_origin(settings)),
-            clock=UniqueClock(context.slot),
+            clock=clock,
             keys=lambda: context.keys.value,
             identify=lambda token: context.tokens.value.identify(token, time.time()),
             tokens=FileTokenDesk(settings.secrets),
@@ -76,6 +87,7 @@ class ConsoleService:
             role_addresses=frozenset(settings.console.role_addresses),
             classifier=lambda: self._rules.classifier,
             zone=ZoneInfo(settings.console.zone),
+            outgoing=self._outgoing,
             limits=ConsoleLimits(
                 body_bytes=limits.api_body_bytes,
                 sends_bytes=limits.sends_body_bytes,
@@ -105,9 +117,26 @@ class ConsoleService:
         listener.setblocking(False)
         listener.bind((self._context.host, self._context.port))
         await web.SockSite(self._runner, listener, backlog=_BACKLOG).start()
+        await self._start_lookup()
+        await self._outgoing.start()
+
+    async def _start_lookup(self) -> None:
+        lookup = self._context.settings.lookup
+        if not lookup.port:
+            return
+        services = self._services
+        ask = ask_suppressions(services.reader, services.keys, lookup.tenant, services.now_us)
+        self._lookup = LookupServer(ask, observe=lambda result: self._lookups.labels(result).inc())
+        try:
+            await self._lookup.start(lookup.host, lookup.port)
+        except OSError as error:
+            raise StartError(f"lookup.port: {lookup.host}:{lookup.port} cannot be used: {error.strerror}.") from error
 
     async def stop(self, grace_s: float) -> None:
         """Drain."""
+        if self._lookup is not None:
+            await self._lookup.stop()
+        await self._outgoing.stop()
         await asyncio.wait_for(self._runner.cleanup(), grace_s)
         self._store.flush()
 
@@ -139,6 +168,7 @@ class ConsoleService:
         ]
         words = "most of store.map_size_gib is in use; it grows by itself, the disk does not" if is_filling else ""
         checks.append(HealthCheck("map", words, is_fatal=False))
+        checks.append(HealthCheck("webhooks", self._outgoing.problem(), is_fatal=False))
         if status is None or time.time() - status.at > _STATUS_OLD_S:
             return [*checks, HealthCheck("supervisor", "it does not write its status")]
         checks.append(HealthCheck("supervisor", "" if status.state != "draining" else "it is being stopped"))
@@ -188,6 +218,23 @@ class _Gauges(prometheus.registry.Collector):
             for check in worker.problems:
                 problems.add_metric([worker.name, check], 1.0)
         yield from (ready, restarts, problems)
+
+
+def _outgoing(context: WorkerContext, reader: Reader, clock: UniqueClock, observe: Callable[[str], None]) -> Outgoing:
+    def stamp() -> int:
+        return clock.stamp(time.time_ns() // 1_000)
+
+    settings, feed = context.settings, Feed(context.env)
+    return Outgoing(
+        feed=feed,
+        reader=reader,
+        documents=StoreDocuments(reader, context.writer, stamp, settings.node),
+        stamp=stamp,
+        opted_in=[ip_network(network) for network in settings.webhooks.private_networks],
+        requests_at_once=settings.webhooks.requests_at_once,
+        version=__version__,
+        observe=observe,
+    )
 
 
 def prepare(settings: Settings) -> None:
