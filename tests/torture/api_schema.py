@@ -12,8 +12,8 @@ from tests.torture.result import Result, torture
 from tests.yamabiko.serving import Server
 
 _CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
-#: Streams and long polls are no single answer to be generated for.
-_LEFT_OUT = r"/v1/(events|tokens)"
+#: Bodies and answers of many lines, which no generator here can make: tests/console sends random ones to them.
+_LEFT_OUT = r"/v1/(events|sends|attempts|conversions)$"
 
 
 @torture(tries=2_000)
