@@ -519,7 +519,7 @@ async def test_a_large_message_holds_nobody_up() -> None:
 
 def test_no_command_of_aiosmtpd_is_left() -> None:
     """Each smtp_ method of the class below is replaced: its replies echo what clients send (S10)."""
-    theirs = {name.removeprefix("smtp_") for name in dir(SMTP) if name.startswith("smtp_")}
+    theirs = {name.removeprefix("smtp_").encode() for name in dir(SMTP) if name.startswith("smtp_")}
     assert theirs == set(_COMMANDS)
     assert all(method.__module__ == "mta.session" for method in _COMMANDS.values())
 
