@@ -112,7 +112,7 @@ class Connection(SMTP):
                 self._wire.close()
         else:
             self._input += data
-            if phase is Phase.COMMAND and not self._is_held and self._stuck_since is None:
+            if phase is Phase.COMMAND and not self._waits_itself():
                 self._go_on()
             elif len(self._input) > READ_AHEAD and phase is not Phase.TLS:
                 self._pause()
@@ -120,7 +120,7 @@ class Connection(SMTP):
     def eof_received(self) -> bool:
         """Take the client's half-close: what it sent before is still answered (M9). TLS has no half-close."""
         self._is_eof = True
-        if self._phase is Phase.COMMAND:
+        if self._phase is Phase.COMMAND and not self._waits_itself():
             self._go_on()
         elif self._phase in (Phase.DATA, Phase.CLOSING):
             # Before the dot there is no message.
@@ -157,22 +157,20 @@ class Connection(SMTP):
         if turns:
             self.loop.call_soon(self._greet, turns - 1)
             return
-        self._phase = Phase.COMMAND
+        self._wait_in(Phase.COMMAND)
         if self._input:
             self.host.metrics.count("early_talkers")
             self._answer(replies.EARLY_TALKER)
         else:
             self._answer(self.host.greeting)
-            self._since = self.host.monotonic()
         self._go_on()
 
     def _go_on(self) -> None:
         """Obey every whole line that has come, then write the replies to them in one piece (RFC 2920 3.2)."""
+        if self.host.is_draining and self._is_open:
+            self._answer(replies.SHUTDOWN)
         now, left, taken = self.host.monotonic(), _TURN, self._input
-        while self._is_open and self._phase is Phase.COMMAND and not self._is_held and self._stuck_since is None:
-            if self.host.is_draining:
-                self._answer(replies.SHUTDOWN)
-                break
+        while taken and self._is_open and self._phase is Phase.COMMAND and self._stuck_since is None:
             end = taken.find(b"\n") + 1
             if end > READ_AHEAD or (not end and len(taken) >= READ_AHEAD):
                 # A line of 64 KiB: whoever sends it is no mail server (S11).
@@ -183,21 +181,25 @@ class Connection(SMTP):
                 break
             elif not left:
                 self._hold()
+                break
             else:
                 left -= 1
                 line = bytes(taken[:end])
                 del taken[:end]
                 self._since = now
                 self._safely(self._obey, line)
-        self._flush()
+        if self._replies:
+            self._flush()
         if not self._is_open:
             self._finish()
-        elif self._is_eof and self._phase in (Phase.COMMAND, Phase.DATA) and not self._waits_itself():
-            self._close()
+        elif self._is_eof:
+            if self._phase in (Phase.COMMAND, Phase.DATA) and not self._waits_itself():
+                self._close()
         elif self._is_paused and len(taken) <= READ_AHEAD:
             self._unpause()
 
     def _waits_itself(self) -> bool:
+        """Whether it is not the client that is waited for."""
         return self._is_held or self._stuck_since is not None
 
     def _hold(self) -> None:

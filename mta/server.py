@@ -87,7 +87,7 @@ class MtaServer:
         self.tls_context: ssl.SSLContext | None = None
         self._settings = settings
         self._keys, self._classifier, self._submit = keys, classifier, submit
-        self._clock, self._monotonic, self._is_disk_low = clock, monotonic, is_disk_low
+        self._clock, self.monotonic, self._is_disk_low = clock, monotonic, is_disk_low
         self._unique = UniqueClock(settings.slot)
         self._return_paths = ReturnPaths(settings.return_path_domains, settings.plain_addresses)
         self._counter = ConnectionCounter(
@@ -127,10 +127,10 @@ class MtaServer:
         Takes ``drain_s`` seconds at most.
         """
         self._is_draining = True
-        end = self._monotonic() + self.limits.drain_s
+        end = self.monotonic() + self.limits.drain_s
         await self._listener.stop(self.limits.drain_s)
         # A client that is gone, or was told to come back, may have left a message that is still being stored.
-        await self._acceptor.finish(end - self._monotonic())
+        await self._acceptor.finish(end - self.monotonic())
         if self._sweeper is not None:
             self._sweeper.cancel()
 
@@ -144,7 +144,7 @@ class MtaServer:
 
     def check_deadlines(self) -> None:
         """Cut every connection that is late; called once a second."""
-        now = self._monotonic()
+        now = self.monotonic()
         for connection in self._listener.connections:
             connection.check_deadline(now)
 
@@ -169,10 +169,6 @@ class MtaServer:
     def is_draining(self) -> bool:
         """Whether the server is about to stop."""
         return self._is_draining
-
-    def monotonic(self) -> float:
-        """Return seconds of a clock that never steps."""
-        return self._monotonic()
 
     def now_us(self) -> int:
         """Return a time for a new message, never the same twice."""
