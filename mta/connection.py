@@ -193,7 +193,7 @@ class Connection(SMTP):
         if not self._is_open:
             self._finish()
         elif self._is_eof:
-            if self._phase in (Phase.COMMAND, Phase.DATA) and not self._waits_itself():
+            if self._phase is Phase.DATA or (self._phase is Phase.COMMAND and not self._waits_itself()):
                 self._close()
         elif self._is_paused and len(taken) <= READ_AHEAD:
             self._unpause()

@@ -59,12 +59,10 @@ class DataReader:
             self.unused = bytes(self._buffer[at + len(_END) :])
             del self._buffer[at + 2 :]
             self._end = at
-            if self._dropped + at > self._limit:
-                self.is_too_large = True
+            self._measure(self._dropped + at)
             return True
-        if self.received > self._limit:
-            self.is_too_large = True
-            self.is_overrun = self.received > 2 * self._limit
+        # The last two may be the dot and the CR of the end mark, which count for nothing.
+        self._measure(self.received - 2)
         if self.is_too_large:
             self._trim()
         return False
@@ -81,6 +79,11 @@ class DataReader:
             raw = raw[1:]
         # RFC 5321 4.5.2: a leading dot is deleted; a line of one dot alone would have been the end.
         return raw.replace(b"\r\n.", b"\r\n") if b"\r\n." in raw else raw
+
+    def _measure(self, size: int) -> None:
+        if size > self._limit:
+            self.is_too_large = True
+            self.is_overrun = size > 2 * self._limit
 
     def _is_ordinary(self, chunk: bytes | bytearray) -> bool:
         """Whether ``chunk``, the first one, is a whole message without any transparency dots: one search tells."""
