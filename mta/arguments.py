@@ -7,7 +7,7 @@ NOTIFY=, ORCPT=, XOORG= ...) is taken and ignored, since refusing it loses a bou
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from model.errors import RemoteError
 from mta import replies
@@ -39,8 +39,7 @@ class ArgumentError(RemoteError):
         self.reply = reply
 
 
-@dataclass(frozen=True, slots=True)
-class PathArgument:
+class PathArgument(NamedTuple):
     """A parsed argument. ``path`` is empty for ``<>``; octets that are no UTF-8 are surrogates in it."""
 
     path: str

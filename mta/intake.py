@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from model.cause import Cause, Channel, Permanence
 from model.detail import (
@@ -76,8 +77,7 @@ class IntakeRules:
     raw_bytes: int = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Mail:
+class Mail(NamedTuple):
     """A mail as the intake sees it, whatever way it came."""
 
     content: bytes
@@ -120,9 +120,9 @@ def take_in(
     for destination in destinations:
         if reading is None:
             facts.append(_unmatched(mail, None, destination, rules, "unparsed"))
-            continue
-        found = correlate(reading, destination, keys, named=named)
-        facts += facts_of(mail, reading, destination, found, keys, rules)
+        else:
+            found = correlate(reading, destination, keys, named=named)
+            facts += facts_of(mail, reading, destination, found, keys, rules)
     return facts
 
 
