@@ -65,6 +65,7 @@ class Connection(SMTP):
         # StreamReader that nobody would read. Its class-wide command_size_limits (M11) is never touched.
         self.loop = loop
         self.host = host
+        #: IP address of the client; set before by whoever knows better than the socket
         self.peer = ""
         self.is_tls = False
         #: the going over to TLS, while that lasts
@@ -94,7 +95,7 @@ class Connection(SMTP):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the dialogue. Called once: TLS is started by ``loop.start_tls``, which does not call it again."""
         self._wire = cast(asyncio.Transport, transport)
-        self.peer = peer_of(transport)
+        self.peer = self.peer or peer_of(transport)
         self._wire.set_write_buffer_limits(high=WRITE_AHEAD)
         if self.host.limits.greeting_s > 0:
             self.loop.call_later(self.host.limits.greeting_s, self._greet, _GREETING_TURNS)
@@ -394,6 +395,6 @@ class Connection(SMTP):
 
 
 def peer_of(transport: asyncio.BaseTransport) -> str:
-    """Return the client's IP address as text; empty when it is not known."""
+    """Return the client's IP address as text, IPv4 as such whatever the socket; empty when it is not known."""
     name = transport.get_extra_info("peername")
-    return escaped(str(name[0]), 64) if name else ""
+    return escaped(str(name[0]).removeprefix("::ffff:"), 64) if name else ""

@@ -51,6 +51,9 @@ class MtaSettings:
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     shares_port: bool = True
+    #: (host, port) pairs where a PROXY header comes first, and the networks it may come from (S29)
+    proxied_addresses: tuple[tuple[str, int], ...] = ()
+    proxy_networks: tuple[str, ...] = ()
     node: int = 0
     slot: int = 0
 
@@ -93,7 +96,7 @@ class MtaServer:
         self._counter = ConnectionCounter(
             connection_cap(limits), limits.connections_per_peer, limits.exempt_networks, limits.stress_share
         )
-        self._listener = Listener(self._counter, self.metrics, self._make_connection)
+        self._listener = Listener(self._counter, self.metrics, self._make_connection, settings.proxy_networks)
         self._acceptor = Acceptor(
             keys=lambda: self._keys(),
             classifier=lambda: self._classifier(),
@@ -117,7 +120,10 @@ class MtaServer:
 
     async def start(self) -> None:
         """Listen. Raises OSError when an address cannot be had."""
-        await self._listener.start(list(self._settings.addresses), shares_port=self._settings.shares_port)
+        settings = self._settings
+        await self._listener.start(
+            list(settings.addresses), shares_port=settings.shares_port, proxied=list(settings.proxied_addresses)
+        )
         self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
         log.info("listening", extra={"ports": self.ports})
 
