@@ -24,7 +24,7 @@ from aiosmtpd.smtp import SMTP
 
 from mta import replies
 from mta.host import Host
-from mta.metrics import escaped
+from mta.peer import peer_of
 from mta.replies import Reply
 
 log = logging.getLogger(__name__)
@@ -262,7 +262,7 @@ class Connection(SMTP):
             self._wire.resume_reading()
 
     def _answer(self, reply: Reply) -> None:
-        """Put ``reply`` to the ones that go out next; a client that made too many errors gets 421 instead (S5)."""
+        """Have ``reply`` go out with the others of this turn; a client that made too many errors gets 421 (S5)."""
         if reply.is_error and not reply.closes:
             if self._errors >= self.host.limits.errors:
                 reply = replies.TOO_MANY_ERRORS
@@ -270,12 +270,7 @@ class Connection(SMTP):
         if reply.closes:
             self._lingers = reply.is_error
             self._is_open = False
-        self._send(reply.wire)
-
-    def _send(self, data: bytes) -> None:
-        self._replies += data
-        if len(self._replies) > WRITE_AHEAD:
-            self._flush()
+        self._replies += reply.wire
 
     def _flush(self) -> None:
         """Write the replies that wait."""
@@ -376,10 +371,11 @@ class Connection(SMTP):
     def _finish(self) -> None:
         """End the connection after a last reply."""
         wire = self._wire
+        # After a refusal, or if more has come: read on for a little, as closing on unread octets destroys the reply.
+        self._lingers = self._lingers or bool(self._input)
         if not self._lingers or self._is_eof or wire is None or wire.is_closing():
             self._close()
             return
-        # A refusal: read on for a little, since closing on unread octets resets the connection.
         self._wait_in(Phase.CLOSING)
         self._input.clear()
         if self._is_paused:
@@ -392,9 +388,3 @@ class Connection(SMTP):
         self._is_open = False
         if self._wire is not None:
             self._wire.abort()
-
-
-def peer_of(transport: asyncio.BaseTransport) -> str:
-    """Return the client's IP address as text, IPv4 as such whatever the socket; empty when it is not known."""
-    name = transport.get_extra_info("peername")
-    return escaped(str(name[0]).removeprefix("::ffff:"), 64) if name else ""

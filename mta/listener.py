@@ -13,9 +13,10 @@ from ipaddress import ip_address, ip_network
 from typing import cast
 
 from mta import replies
-from mta.connection import Connection, peer_of
+from mta.connection import Connection
 from mta.limits import ConnectionCounter
 from mta.metrics import Metrics
+from mta.peer import peer_of
 from mta.proxy_header import ProxyHeaderError, parse_proxy_header
 
 log = logging.getLogger(__name__)

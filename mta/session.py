@@ -117,7 +117,7 @@ class SmtpSession(Connection):
         self._set_post_data_state()
         self.helo = escaped(hostname, 255)
         self._is_extended = is_extended
-        self._send(answer)
+        self._replies += answer
 
     def smtp_STARTTLS(self, argument: str) -> None:  # noqa: N802 - aiosmtpd's name
         """RFC 3207; afterwards the session knows nothing of what was said before (S3)."""

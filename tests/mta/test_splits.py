@@ -252,6 +252,20 @@ async def test_what_comes_while_storing_waits_within_bounds() -> None:
         await peer.close()
 
 
+@pytest.mark.parametrize(("behind", "lingers"), [(b"", False), (b"NOOP\r\n", True), (b"NO", True)])
+async def test_a_last_reply_survives_what_the_client_sent_behind(behind: bytes, lingers: bool) -> None:
+    """Closing a socket with octets unread resets it, and a reset destroys the reply: so those are read first."""
+    async with server_without_sockets(seeded(), Limits(errors=0)) as bench:
+        for last, reply in ((b"QUIT\r\n", replies.BYE), (b"XYZ\r\n", replies.TOO_MANY_ERRORS)):
+            wire = await bench.connect()
+            await feed(wire, last + behind)
+            assert wire.sent.endswith(reply.wire)
+            assert (wire.has_eof, wire.is_closing()) == (lingers, not lingers)
+            await feed(wire, b"x" * 2_000_000)
+            assert wire.is_closing()
+            wire.lose()
+
+
 async def test_an_early_message_is_refused_however_it_is_cut() -> None:
     """RFC 2920 3.1: what comes with DATA, ahead of 354, is never taken for content."""
     generator = seeded()
