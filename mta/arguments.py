@@ -17,9 +17,9 @@ from mta.replies import Reply
 MAX_PATH = 320
 
 # RFC 5321 4.1.2: Path = "<" [ A-d-l ":" ] Mailbox ">". The inner part may be a quoted string with ">" in it.
-# No two branches start alike, so that matching is linear.
+# No two branches start alike and a run of plain characters is taken whole, so that matching is linear.
 _PATH = re.compile(
-    r'\s*<(?P<route>@[^<>\s:"]+:)?(?P<path>(?:"(?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*"|[^<>"\\\x00-\x20\x7f])*)>(?P<rest>.*)\Z',
+    r'\s*<(?P<route>@[^<>\s:"]+:)?(?P<path>(?:"(?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*"|[^<>"\\\x00-\x20\x7f]++)*)>(?P<rest>.*)\Z',
     re.DOTALL,
 )
 # RFC 5321 4.1.2: esmtp-keyword; real servers also use an underscore or a dot in it. The value may hold any
