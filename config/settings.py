@@ -67,6 +67,18 @@ class Smtp:
     max_connections_per_ip: int = setting(
         20, "One client cannot take all; /64 counts as one for IPv6 (S13).", between(1, 100_000)
     )
+    session_messages: int = setting(
+        1_000, "Mails of one session; then 421 and the client connects anew (S5).", between(1, 1_000_000)
+    )
+    session_s: int = setting(
+        1_200, "Seconds a session may last; a mail under way is finished (S5).", between(60, 86_400)
+    )
+    proxy_port: int = setting(
+        0, "Where proxies connect, each with a PROXY header first; 0: nowhere (S29).", between(0, 65_535)
+    )
+    proxy_networks: tuple[str, ...] = setting(
+        (), "Networks those proxies are in; from elsewhere proxy_port is closed without a word (S29).", is_networks
+    )
     in_flight_bytes: int = setting(
         256 * _MIB, "Memory for mails being received, per machine; above it 452 (S12).", between(_MIB, 64 * _GIB)
     )
@@ -320,6 +332,11 @@ def _contradictions(settings: Settings) -> Iterator[str]:
     for key, path in (("smtp.tls_certificate", smtp.tls_certificate), ("smtp.tls_key", smtp.tls_key)):
         if path and not Path(path).is_file():
             yield f"{key}: {path} is not a file. Correct the path or leave it empty."
+    if bool(smtp.proxy_port) != bool(smtp.proxy_networks):
+        missing = "proxy_networks" if smtp.proxy_port else "proxy_port"
+        yield f"smtp.{missing}: must be set, because the other half is. Set both or neither."
+    if smtp.proxy_port and smtp.proxy_port == smtp.port:
+        yield f"smtp.proxy_port: {smtp.port} is also smtp.port. Give each its own."
     if not settings.rules_directory.is_dir():
         yield f"rules.directory: {settings.rules_directory} is not a directory. Correct it or leave it empty."
     taken: dict[int, str] = {}

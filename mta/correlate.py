@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from model.errors import TokenError
 from model.keyring import KeyRing
@@ -43,8 +43,7 @@ class Step(StrEnum):
     ENVID = "envid"
 
 
-@dataclass(frozen=True, slots=True)
-class Correlation:
+class Correlation(NamedTuple):
     """The delivery's token and how it was found, or None and why not.
 
     ``is_contradicted``: the returned mail carries a token of ours that names another delivery.

@@ -9,6 +9,7 @@ from __future__ import annotations
 _END = b"\r\n.\r\n"
 #: octets of the end mark that may still lie at the end of what was read
 _TAIL = len(_END) - 1
+_DOT = ord(".")
 
 
 class DataReader:
@@ -24,6 +25,7 @@ class DataReader:
         # The line end of the DATA command counts as the one before the first line (RFC 5321 4.1.1.4).
         self._buffer = bytearray(b"\r\n")
         self._dropped = 0
+        self._whole: bytes | None = None
         self._end: int | None = None
         self.is_too_large = False
         self.is_overrun = False
@@ -47,6 +49,9 @@ class DataReader:
 
     def feed(self, chunk: bytes | bytearray) -> bool:
         """Take ``chunk``; True once the end was in it. What follows the end is then in ``unused``."""
+        if len(self._buffer) == 2 and chunk.endswith(_END) and self._is_ordinary(chunk):
+            self._whole = bytes(chunk[:-3])
+            return True
         start = max(0, len(self._buffer) - _TAIL)
         self._buffer += chunk
         at = self._buffer.find(_END, start)
@@ -54,12 +59,10 @@ class DataReader:
             self.unused = bytes(self._buffer[at + len(_END) :])
             del self._buffer[at + 2 :]
             self._end = at
-            if self._dropped + at > self._limit:
-                self.is_too_large = True
+            self._measure(self._dropped + at)
             return True
-        if self.received > self._limit:
-            self.is_too_large = True
-            self.is_overrun = self.received > 2 * self._limit
+        # The last two may be the dot and the CR of the end mark, which count for nothing.
+        self._measure(self.received - 2)
         if self.is_too_large:
             self._trim()
         return False
@@ -68,12 +71,24 @@ class DataReader:
         """Return the message without transparency dots, each line with its end. Call once ``feed`` said True."""
         if self.is_too_large:
             return b""
+        if self._whole is not None:
+            return self._whole
         raw = bytes(memoryview(self._buffer)[2:])
         self._buffer.clear()
         if raw.startswith(b"."):
             raw = raw[1:]
         # RFC 5321 4.5.2: a leading dot is deleted; a line of one dot alone would have been the end.
         return raw.replace(b"\r\n.", b"\r\n") if b"\r\n." in raw else raw
+
+    def _measure(self, size: int) -> None:
+        if size > self._limit:
+            self.is_too_large = True
+            self.is_overrun = size > 2 * self._limit
+
+    def _is_ordinary(self, chunk: bytes | bytearray) -> bool:
+        """Whether ``chunk``, the first one, is a whole message without any transparency dots: one search tells."""
+        size = len(chunk) - len(_END)
+        return chunk.find(b"\r\n.") == size and chunk[0] != _DOT and size + 2 <= self._limit and not self._dropped
 
     def _trim(self) -> None:
         surplus = len(self._buffer) - _TAIL

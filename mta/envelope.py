@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """Reverse-path, forward-paths and content of one SMTP transaction.
 
     ``reverse_path`` is empty for the null reverse-path. Octets of a path that are no UTF-8 are kept as

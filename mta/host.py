@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from asyncio import BaseProtocol
+from collections.abc import Callable
 from typing import Protocol
 
 from mta.envelope import Envelope
@@ -11,6 +12,13 @@ from mta.limits import ByteBudget, Limits
 from mta.metrics import Metrics
 from mta.replies import Reply
 from mta.return_path import Destination
+
+
+class Storing(Protocol):
+    """A message on its way to the disk, as the session that took it sees it."""
+
+    def abandon(self) -> None:
+        """Do without the reply: the client is gone or was told to come back. The message is stored all the same."""
 
 
 class Host(Protocol):
@@ -51,8 +59,13 @@ class Host(Protocol):
     def has_share(self, destination: Destination) -> bool:
         """Whether the destination may still store a message today (S17)."""
 
-    async def accept(self, envelope: Envelope, destinations: tuple[Destination, ...]) -> Reply:
-        """Make a message durable and return the reply to its dot. May raise anything; the session answers 451."""
+    def accept(
+        self, envelope: Envelope, destinations: tuple[Destination, ...], conclude: Callable[[Reply], None]
+    ) -> Storing:
+        """Make a message durable; ``conclude`` is called once with the reply to its dot, now or later.
+
+        May raise anything; then ``conclude`` is not called and the session answers 451.
+        """
 
     def leave(self, connection: BaseProtocol) -> None:
         """Forget a connection that is gone."""

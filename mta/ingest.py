@@ -43,7 +43,7 @@ def ingest_message(
     found = correlate(reading, destination, keys, named=named)
     if found.how is Step.RCPT:
         # The ladder calls a destination's own token RCPT; here the destination was read from a header.
-        found = replace(found, how=Step.HEADER)
+        found = found._replace(how=Step.HEADER)
     return facts_of(mail, reading, destination, found, keys, rules)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from model.cause import Cause, Channel, Permanence
 from model.detail import (
@@ -76,8 +77,7 @@ class IntakeRules:
     raw_bytes: int = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Mail:
+class Mail(NamedTuple):
     """A mail as the intake sees it, whatever way it came."""
 
     content: bytes
@@ -88,11 +88,15 @@ class Mail:
     has_bare_newline: bool = False
 
     @classmethod
-    def of(cls, content: bytes, at_us: int, *, has_bare_newline: bool = False) -> Mail:
-        """Read header and identity of ``content``, seen at ``at_us``."""
+    def of(cls, content: bytes, at_us: int, *, has_bare_newline: bool | None = None) -> Mail:
+        """Read header and identity of ``content``, seen at ``at_us``.
+
+        ``has_bare_newline`` is None for a mail from a file, whose line ends say nothing.
+        """
         header, body = split(content)
         headers = parse_headers(header)
-        return cls(content, headers, origin_of(headers, body), at_us, has_bare_newline)
+        origin = origin_of(headers, body, has_no_bare_cr=has_bare_newline is False)
+        return cls(content, headers, origin, at_us, bool(has_bare_newline))
 
 
 def take_in(
@@ -110,15 +114,15 @@ def take_in(
     """
     mail = Mail.of(envelope.content, envelope.received_at_us, has_bare_newline=envelope.has_bare_newline)
     # Only a plain address leaves it open which delivery is meant.
-    is_open = any(destination.kind is DestinationKind.PLAIN for destination in destinations)
+    is_open = DestinationKind.PLAIN in [destination.kind for destination in destinations]
     named = find_destinations(mail.headers, return_paths, keys) if is_open and return_paths is not None else []
     facts: list[Fact] = []
     for destination in destinations:
         if reading is None:
             facts.append(_unmatched(mail, None, destination, rules, "unparsed"))
-            continue
-        found = correlate(reading, destination, keys, named=named)
-        facts += facts_of(mail, reading, destination, found, keys, rules)
+        else:
+            found = correlate(reading, destination, keys, named=named)
+            facts += facts_of(mail, reading, destination, found, keys, rules)
     return facts
 
 

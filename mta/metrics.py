@@ -8,6 +8,7 @@ from typing import Protocol
 COUNTERS: dict[str, str] = {
     "connections": "connections taken",
     "connections_refused": "connections answered 421 4.3.2 at accept",
+    "proxies_refused": "connections to the proxies' port from elsewhere, or without a PROXY header",
     "early_talkers": "clients that spoke before the greeting or before 354",
     "http_clients": "clients that spoke HTTP",
     "bad_lines": "command lines with a NUL, too long, or no command",

@@ -35,6 +35,8 @@ def choose_blocks(
     that name somebody else. Only where all name somebody else are those returned, as OTHER.
     """
     matched = [(block, _match(block, token, keys)) for block in list(blocks)[:MAX_BLOCKS]]
+    if len(matched) < 2:
+        return matched
     for kind in Match:
         chosen = [(block, match) for block, match in matched if match is kind]
         if chosen:

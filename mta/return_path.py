@@ -11,8 +11,8 @@ Forms, ``T`` being a token in lower-case base32, upper case accepted (S22)::
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from model.address import to_ascii_domain
 from model.errors import AddressError, TokenError
@@ -31,8 +31,7 @@ class DestinationKind(StrEnum):
     PLAIN = "plain"
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(NamedTuple):
     """An address of ours: what it is for, its opened token (None for a plain one), and itself as received."""
 
     kind: DestinationKind

@@ -10,46 +10,29 @@ import asyncio
 import logging
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
-from model.fact import (
-    Fact,
-    FactType,
-    UniqueClock,
-)
+from model.fact import UniqueClock
 from model.keyring import KeyRing
-from model.reading import Reading
-from model.token import day_of
 from mta import replies
+from mta.acceptance import Acceptor, MailReader, Submit
 from mta.connection import Connection
 from mta.envelope import Envelope
-from mta.intake import IntakeRules, take_in
-from mta.limits import ByteBudget, ConnectionCounter, DailyCounter, Limits, connection_cap
+from mta.host import Storing
+from mta.intake import IntakeRules
+from mta.limits import ByteBudget, ConnectionCounter, Limits, connection_cap
 from mta.listener import Listener
 from mta.metrics import Counts, Metrics
 from mta.replies import Reply
-from mta.return_path import Destination, DestinationKind, ReturnPaths
+from mta.return_path import Destination, ReturnPaths
 from mta.session import SmtpSession
 from mta.tls import load_tls_context
-from store.errors import FactRefusedError
 
 log = logging.getLogger(__name__)
 
 _SWEEP_S = 1.0
-
-
-class MailReader(Protocol):
-    """What reads mails; classifier.classify.Classifier is one."""
-
-    def read(self, raw: bytes) -> Reading:
-        """Return what the mail says. Must not raise on any octets."""
-
-
-Submit = Callable[[Sequence[Fact]], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +51,9 @@ class MtaSettings:
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     shares_port: bool = True
+    #: (host, port) pairs where a PROXY header comes first, and the networks it may come from (S29)
+    proxied_addresses: tuple[tuple[str, int], ...] = ()
+    proxy_networks: tuple[str, ...] = ()
     node: int = 0
     slot: int = 0
 
@@ -104,17 +90,23 @@ class MtaServer:
         self.tls_context: ssl.SSLContext | None = None
         self._settings = settings
         self._keys, self._classifier, self._submit = keys, classifier, submit
-        self._clock, self._monotonic, self._is_disk_low = clock, monotonic, is_disk_low
+        self._clock, self.monotonic, self._is_disk_low = clock, monotonic, is_disk_low
         self._unique = UniqueClock(settings.slot)
         self._return_paths = ReturnPaths(settings.return_path_domains, settings.plain_addresses)
-        self._rules = IntakeRules(node=settings.node, plain_tenant=settings.plain_tenant)
         self._counter = ConnectionCounter(
             connection_cap(limits), limits.connections_per_peer, limits.exempt_networks, limits.stress_share
         )
-        self._shares = DailyCounter()
-        self._listener = Listener(self._counter, self.metrics, self._make_connection)
-        self._pool = ThreadPoolExecutor(2, thread_name_prefix="mta-reader")
-        self._commits: set[asyncio.Task[Reply]] = set()
+        self._listener = Listener(self._counter, self.metrics, self._make_connection, settings.proxy_networks)
+        self._acceptor = Acceptor(
+            keys=lambda: self._keys(),
+            classifier=lambda: self._classifier(),
+            submit=lambda facts: self._submit(facts),
+            clock=lambda: self._clock(),
+            rules=IntakeRules(node=settings.node, plain_tenant=settings.plain_tenant),
+            return_paths=self._return_paths,
+            limits=limits,
+            metrics=self.metrics,
+        )
         self._sweeper: asyncio.Task[None] | None = None
         self._is_draining = False
         self.reload_tls()
@@ -128,7 +120,10 @@ class MtaServer:
 
     async def start(self) -> None:
         """Listen. Raises OSError when an address cannot be had."""
-        await self._listener.start(list(self._settings.addresses), shares_port=self._settings.shares_port)
+        settings = self._settings
+        await self._listener.start(
+            list(settings.addresses), shares_port=settings.shares_port, proxied=list(settings.proxied_addresses)
+        )
         self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
         log.info("listening", extra={"ports": self.ports})
 
@@ -138,15 +133,12 @@ class MtaServer:
         Takes ``drain_s`` seconds at most.
         """
         self._is_draining = True
-        end = self._monotonic() + self.limits.drain_s
+        end = self.monotonic() + self.limits.drain_s
         await self._listener.stop(self.limits.drain_s)
         # A client that is gone, or was told to come back, may have left a message that is still being stored.
-        left = end - self._monotonic()
-        if self._commits and left > 0:
-            await asyncio.wait(self._commits, timeout=left)
+        await self._acceptor.finish(end - self.monotonic())
         if self._sweeper is not None:
             self._sweeper.cancel()
-        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def reload_tls(self) -> None:
         """Read the certificate anew; sessions that run keep theirs.
@@ -158,13 +150,15 @@ class MtaServer:
 
     def check_deadlines(self) -> None:
         """Cut every connection that is late; called once a second."""
-        now = self._monotonic()
+        now = self.monotonic()
         for connection in self._listener.connections:
             connection.check_deadline(now)
 
     async def _sweep(self) -> None:
+        # Once a second is enough for every deadline in use; a shorter one for the store is kept to a quarter.
+        every_s = min(_SWEEP_S, self.limits.answer_s / 4)
         while True:
-            await asyncio.sleep(_SWEEP_S)
+            await asyncio.sleep(every_s)
             self.check_deadlines()
 
     def _make_connection(self) -> Connection:
@@ -182,10 +176,6 @@ class MtaServer:
         """Whether the server is about to stop."""
         return self._is_draining
 
-    def monotonic(self) -> float:
-        """Return seconds of a clock that never steps."""
-        return self._monotonic()
-
     def now_us(self) -> int:
         """Return a time for a new message, never the same twice."""
         return self._unique.stamp(self._clock())
@@ -200,106 +190,14 @@ class MtaServer:
 
     def has_share(self, destination: Destination) -> bool:
         """Whether the destination may still store a message today (S17)."""
-        most = self._share_of(destination)
-        return most is None or self._shares.count_of(_share_key(destination), day_of(self._clock())) < most
+        return self._acceptor.has_share(destination)
 
     def leave(self, connection: asyncio.BaseProtocol) -> None:
         """Forget a connection that is gone."""
         self._listener.leave(connection)
 
-    async def accept(self, envelope: Envelope, destinations: tuple[Destination, ...]) -> Reply:
-        """Make a message durable and return the reply to its dot.
-
-        Runs apart from the session: a client that goes away loses nothing (M9), and one that would wait too
-        long is told to come back; should the facts be stored after all, they are the same ones again (D16).
-        """
-        task = asyncio.get_running_loop().create_task(self._store(envelope, destinations))
-        self._commits.add(task)
-        task.add_done_callback(self._forget)
-        done, _ = await asyncio.wait({task}, timeout=self.limits.answer_s)
-        if not done:
-            self.metrics.count("messages_late")
-            log.error("store is slow", extra={"peer": envelope.peer, "waited_s": self.limits.answer_s})
-            return replies.LATE
-        if task.cancelled():
-            # A store that stops cancels what waits for it; that must not end the session in silence.
-            log.error("store gave up", extra={"peer": envelope.peer})
-            return replies.INTERNAL
-        return task.result()
-
-    # -- one message
-
-    async def _store(self, envelope: Envelope, destinations: tuple[Destination, ...]) -> Reply:
-        day = day_of(self._clock())
-        open_to = tuple(destination for destination in destinations if self._take_share(destination, day))
-        if not open_to:
-            return replies.TOKEN_BUSY
-        is_stored = False
-        try:
-            facts = await self._facts_of(envelope, open_to)
-            try:
-                await self._submit(facts)
-            except FactRefusedError:
-                # No retry would help: the mail itself is kept instead, for a person to look at.
-                log.exception("facts refused, mail kept unread")
-                facts = take_in(envelope, None, open_to, self._keys(), self._rules)
-                await self._submit(facts)
-            is_stored = True
-        finally:
-            if not is_stored:
-                for destination in open_to:
-                    self._shares.take_back(_share_key(destination), day)
-        self.metrics.count("facts", len(facts))
-        self.metrics.count("facts_unmatched", sum(fact.type is FactType.UNMATCHED for fact in facts))
-        return replies.STORED
-
-    async def _facts_of(self, envelope: Envelope, destinations: tuple[Destination, ...]) -> list[Fact]:
-        reading = await self._read(envelope.content)
-        proof = (envelope, reading, destinations, self._keys(), self._rules, self._return_paths)
-        if len(envelope.content) <= self.limits.inline_bytes:
-            return take_in(*proof)
-        # Hashing and packing megabytes would hold up all sessions.
-        return await asyncio.to_thread(take_in, *proof)
-
-    async def _read(self, content: bytes) -> Reading | None:
-        """Have the mail read: small ones at once, large ones in a thread and for a bounded time (S19)."""
-        classifier = self._classifier()
-        if len(content) <= self.limits.inline_bytes:
-            return classifier.read(content)
-        reading = asyncio.get_running_loop().run_in_executor(self._pool, classifier.read, content)
-        done, _ = await asyncio.wait({reading}, timeout=self.limits.reading_s)
-        if done:
-            return reading.result()
-        self.metrics.count("messages_unparsed")
-        log.warning("mail not read in time", extra={"octets": len(content)})
-        return None
-
-    def _forget(self, task: asyncio.Task[Reply]) -> None:
-        self._commits.discard(task)
-        # A session that is gone, or was answered LATE, no longer asks; so that nothing goes unseen:
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            log.warning("message not stored", extra={"error": type(error).__name__})
-
-    def _share_of(self, destination: Destination) -> int | None:
-        match destination.kind:
-            case DestinationKind.FEEDBACK:
-                return None  # one address takes all of a tenant's complaints
-            case DestinationKind.PLAIN:
-                return self.limits.plain_messages_a_day
-            case _:
-                return self.limits.token_messages_a_day
-
-    def _take_share(self, destination: Destination, day: int) -> bool:
-        most, key = self._share_of(destination), _share_key(destination)
-        if most is not None and self._shares.count_of(key, day) >= most:
-            return False
-        self._shares.add(key, day)
-        return True
-
-
-def _share_key(destination: Destination) -> object:
-    token = destination.token
-    if token is None:
-        return destination.address.lower()
-    return (destination.kind, token.tenant, token.broadcast, token.recipient)
+    def accept(
+        self, envelope: Envelope, destinations: tuple[Destination, ...], conclude: Callable[[Reply], None]
+    ) -> Storing:
+        """Make a message durable and conclude with the reply to its dot."""
+        return self._acceptor.accept(envelope, destinations, conclude)

@@ -17,9 +17,10 @@ from model.keyring import Key, KeyRing, KeyStatus
 from model.mint import Hosts, Mint, MintedMail
 from model.reading import Action, AutoReplyKind, Kind, Reading, RecipientReading, Returned, Verdict
 from model.token import day_of
+from mta.acceptance import MailReader
 from mta.limits import Limits
 from mta.metrics import Counts
-from mta.server import MailReader, MtaServer, MtaSettings
+from mta.server import MtaServer, MtaSettings
 
 KEYS = KeyRing(
     {

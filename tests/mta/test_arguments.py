@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mta.arguments import ArgumentError, parse_forward_path, parse_reverse_path
+from mta.arguments import ArgumentError, PathArgument, parse_forward_path, parse_reverse_path
+from tests.mta.harness import seeded
 
 #: as Exchange, Exchange Online, Gmail, Postfix, Exim, sendmail, qmail, Domino, vCenter and others send them
 REAL = [
@@ -117,3 +121,33 @@ def test_matching_is_linear() -> None:
     for bad in ('"' + "a\\" * 100_000, '"' * 200_000, "@" * 200_000, "<" * 200_000):
         with pytest.raises(ArgumentError):
             parse_reverse_path(f"FROM:<{bad}")
+
+
+def test_the_short_way_finds_what_the_long_way_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = seeded()
+    atoms = ["b+abc", "x" * 60, "y" * 250, "example.jp", ".", "-", "=", "_", " ", "SIZE=1", "é", "ſ", "\udcff", "\n",
+             '"', "postmaster", "\0", "<", ">", "@", "A9"]  # fmt: skip
+
+    def word(most: int) -> str:
+        return "".join(generator.choice(atoms) for _ in range(generator.randrange(most)))
+
+    keywords = ["TO:", "to:", "tO:", "TO: ", "ſO:", "FROM:"]
+    arguments = [f"{generator.choice(keywords)}<{word(3)}@{word(3)}>{word(2)}" for _ in range(20_000)]
+    arguments += [word(7) for _ in range(1_000)] + ["FROM:<>"]
+    arguments += [f"TO:<{'x' * local}@{'y' * domain}>" for local in (63, 64, 65) for domain in (1, 254, 255, 256)]
+    short = [(outcome(parse_forward_path, argument), outcome(parse_reverse_path, argument)) for argument in arguments]
+    monkeypatch.setattr("mta.arguments._PLAIN_FORWARD", re.compile(r"(?!)"))
+    monkeypatch.setattr("mta.arguments._NULL", None)  # taken, it would show
+    long = [
+        (outcome(parse_forward_path, argument), outcome(parse_reverse_path, f"{argument} ")) for argument in arguments
+    ]
+    assert [pair[0] for pair in short] == [pair[0] for pair in long]
+    assert short[arguments.index("FROM:<>")][1] == long[arguments.index("FROM:<>")][1] == PathArgument("")
+    assert sum(isinstance(pair[0], PathArgument) for pair in short) > 200
+
+
+def outcome(parse: Callable[[str], PathArgument], argument: str) -> PathArgument | str:
+    try:
+        return parse(argument)
+    except ArgumentError as error:
+        return str(error.reply)

@@ -128,6 +128,19 @@ def test_limit(size: int) -> None:
             assert reader.content() == (data if size <= 10 else b"")
 
 
+@pytest.mark.parametrize("size", range(2, 26))
+def test_limits_do_not_depend_on_where_the_message_is_cut(size: int) -> None:
+    """Neither a message just at the limit nor one at twice the limit: the end mark itself counts for nothing."""
+    data = b"x" * (size - 2) + b"\r\n.\r\n"
+    for place in range(len(data)):
+        for pieces in ([data[:place], data[place:]], [bytes((octet,)) for octet in data]):
+            reader = DataReader(10)
+            for piece in pieces:
+                if reader.feed(piece) or reader.is_overrun:
+                    break
+            assert (reader.is_too_large, reader.is_overrun) == (size > 10, size > 20)
+
+
 def rss() -> int:
     with open("/proc/self/statm", "rb") as file:
         return int(file.read().split()[1]) * resource.getpagesize()

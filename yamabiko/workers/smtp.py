@@ -56,7 +56,12 @@ class SmtpService:
     async def start(self) -> None:
         """Listen, with the rules as they are now."""
         self._follow_rules()
-        await self._server.start()
+        try:
+            await self._server.start()
+        except OSError as error:
+            if not self._context.settings.smtp.proxy_port:
+                raise
+            raise StartError(f"smtp.port, smtp.proxy_port: cannot be listened on: {error}.") from error
 
     async def stop(self, grace_s: float) -> None:
         """Drain."""
@@ -136,11 +141,15 @@ def _settings(context: WorkerContext) -> MtaSettings:
             message_bytes=smtp.max_message_bytes,
             connections=cap_connections(smtp.max_connections),
             connections_per_peer=smtp.max_connections_per_ip,
+            session_messages=smtp.session_messages,
+            session_s=float(smtp.session_s),
             inflight_bytes=smtp.in_flight_bytes // context.settings.processes.smtp_workers,
             drain_s=float(context.settings.processes.drain_s),
         ),
         tls_certificate=Path(smtp.tls_certificate) if smtp.tls_certificate else None,
         tls_key=Path(smtp.tls_key) if smtp.tls_key else None,
+        proxied_addresses=((context.settings.smtp.host, smtp.proxy_port),) if smtp.proxy_port else (),
+        proxy_networks=smtp.proxy_networks,
         node=context.settings.node,
         slot=context.slot,
     )
