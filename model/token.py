@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+from binascii import a2b_base64
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from hashlib import blake2b
@@ -34,8 +35,11 @@ MAX_TENANT = 2**16 - 1
 MAX_BROADCAST = 2**48 - 1
 MAX_RECIPIENT = 2**64 - 1
 _SECONDS_PER_DAY = 86_400
+_MAX_BEGUN = 1_024
 #: What the decoder would take for another alphabet, or for padding.
 _NOT_IN_URL = frozenset("+/=")
+# base64url to base64; what only base64 has becomes what neither has.
+_TO_BASE64 = bytes.maketrans(b"-_+/=", b"+/!!!")
 
 
 class TokenType(IntEnum):
@@ -174,6 +178,62 @@ def from_url(text: str) -> bytes:
         return base64.b64decode(text, altchars=b"-_", validate=True)
     except ValueError:
         raise TokenError("not a token") from None
+
+
+class UrlTokens:
+    """Checks tokens of one type in URLs, for who has 50,000 a second of them.
+
+    Opens exactly what ``open_token(from_url(...))`` opens, without making a Token: whoever calls picks what is needed
+    out of the octets. The hash that a key begins is kept and copied.
+    """
+
+    def __init__(self, keys: KeyRing, expected: TokenType) -> None:
+        """Hold ``keys``; a changed ring needs another UrlTokens."""
+        self.keys = keys
+        self._expected = expected
+        #: by the first four octets: kid, type and flags, tenant
+        self._begun: dict[bytes, blake2b] = {}
+
+    def open(self, text: bytes, bound: bytes = b"") -> bytes | None:
+        """Return the 30 octets of the token that stands in a URL as ``text``; None if it does not verify.
+
+        Arguments: ``bound`` as for ``open_token``.
+        """
+        try:
+            # The decoder passes over what is not of its alphabet, so the size below tells of that too.
+            raw = a2b_base64(text.translate(_TO_BASE64))
+        except ValueError:
+            return None
+        if len(raw) != _SIZE or len(text) != URL_LENGTH:
+            return None
+        begun = self._begun.get(raw[:4]) or self._begin(raw[:4])
+        if begun is None:
+            return None
+        mac = begun.copy()
+        mac.update(raw[4:_BODY_SIZE] + bound)
+        return raw if hmac.compare_digest(mac.digest(), raw[_BODY_SIZE:]) else None
+
+    def _begin(self, start: bytes) -> blake2b | None:
+        if start[1] >> 5 != self._expected:
+            return None
+        key = self.keys.verifying_key(start[0], int.from_bytes(start[2:4], "big"))
+        if key is None:
+            return None
+        # Forged tokens may name any tenant: the memory they can take is bounded.
+        if len(self._begun) >= _MAX_BEGUN:
+            self._begun.clear()
+        begun = self._begun[start] = blake2b(start, digest_size=MAC_SIZE, key=key, person=PERSON)
+        return begun
+
+
+def flags_of(raw: bytes) -> int:
+    """Return the TokenFlag bits of a token's octets as a plain number."""
+    return raw[1] & 0b11111
+
+
+def place_of(raw: bytes) -> bytes:
+    """Return DeliveryKey.pack() of the delivery that a token's octets name."""
+    return raw[2:18]
 
 
 def _mac(body: bytes, key: bytes, bound: bytes) -> bytes:

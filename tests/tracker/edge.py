@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from model.fact import Fact, FactType
+from model.fact import Fact, FactType, Hit
 from model.keyring import KeyRing
 from model.mint import Mint, MintedMail
 from store.errors import StoreFullError
@@ -30,14 +30,14 @@ class FakeStore:
         self.delay_s = 0.0
         self._thaw = asyncio.Event()
 
-    async def submit(self, facts: Sequence[Fact]) -> None:
+    async def submit(self, facts: Sequence[Fact | Hit]) -> None:
         if self.error is not None:
             raise self.error
         if self.is_frozen:
             await self._thaw.wait()
         if self.delay_s:
             await asyncio.sleep(self.delay_s)
-        self.facts.extend(facts)
+        self.facts.extend(fact.as_fact() if isinstance(fact, Hit) else fact for fact in facts)
 
     def thaw(self) -> None:
         self.is_frozen = False
