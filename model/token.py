@@ -13,11 +13,11 @@ A click's MAC covers its target as well, which is why links outlive every databa
 from __future__ import annotations
 
 import base64
-import hmac
 from binascii import a2b_base64
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from hashlib import blake2b
+from hmac import compare_digest
 
 from model.errors import TokenError
 from model.keyring import KeyRing
@@ -133,7 +133,7 @@ def open_token(raw: bytes, expected: TokenType, keys: KeyRing, *, bound: bytes =
     if len(raw) != _SIZE:
         raise TokenError("not a token")
     key = keys.verifying_key(raw[0], int.from_bytes(raw[2:4], "big"))
-    if key is None or not hmac.compare_digest(_mac(raw[:_BODY_SIZE], key, bound), raw[_BODY_SIZE:]):
+    if key is None or not compare_digest(_mac(raw[:_BODY_SIZE], key, bound), raw[_BODY_SIZE:]):
         raise TokenError("not a token")
     if raw[1] >> 5 != expected:
         raise TokenError("not a token")
@@ -183,21 +183,21 @@ def from_url(text: str) -> bytes:
 class UrlTokens:
     """Checks tokens of one type in URLs, for who has 50,000 a second of them.
 
-    Opens exactly what ``open_token(from_url(...))`` opens, without making a Token: whoever calls picks what is needed
-    out of the octets. The hash that a key begins is kept and copied.
+    Opens exactly what ``open_token(from_url(...))`` opens, without making a Token. The hash that a key begins is kept
+    and copied.
     """
 
     def __init__(self, keys: KeyRing, expected: TokenType) -> None:
         """Hold ``keys``; a changed ring needs another UrlTokens."""
         self.keys = keys
         self._expected = expected
-        #: by the first four octets: kid, type and flags, tenant
-        self._begun: dict[bytes, blake2b] = {}
+        #: by the first four octets (kid, type and flags, tenant): the hash of these, and the flags
+        self._begun: dict[bytes, tuple[blake2b, int]] = {}
 
-    def open(self, text: bytes, bound: bytes = b"") -> bytes | None:
-        """Return the 30 octets of the token that stands in a URL as ``text``; None if it does not verify.
+    def open(self, text: bytes, bound: bytes = b"") -> tuple[bytes, int] | None:
+        """Return what the token that stands in a URL as ``text`` says, or None if it does not verify.
 
-        Arguments: ``bound`` as for ``open_token``.
+        That is DeliveryKey.pack() of its delivery, and its flags as a plain number. ``bound`` is as for ``open_token``.
         """
         try:
             # The decoder passes over what is not of its alphabet, so the size below tells of that too.
@@ -209,11 +209,11 @@ class UrlTokens:
         begun = self._begun.get(raw[:4]) or self._begin(raw[:4])
         if begun is None:
             return None
-        mac = begun.copy()
+        mac = begun[0].copy()
         mac.update(raw[4:_BODY_SIZE] + bound)
-        return raw if hmac.compare_digest(mac.digest(), raw[_BODY_SIZE:]) else None
+        return (raw[2:18], begun[1]) if compare_digest(mac.digest(), raw[_BODY_SIZE:]) else None
 
-    def _begin(self, start: bytes) -> blake2b | None:
+    def _begin(self, start: bytes) -> tuple[blake2b, int] | None:
         if start[1] >> 5 != self._expected:
             return None
         key = self.keys.verifying_key(start[0], int.from_bytes(start[2:4], "big"))
@@ -222,18 +222,9 @@ class UrlTokens:
         # Forged tokens may name any tenant: the memory they can take is bounded.
         if len(self._begun) >= _MAX_BEGUN:
             self._begun.clear()
-        begun = self._begun[start] = blake2b(start, digest_size=MAC_SIZE, key=key, person=PERSON)
+        begun = blake2b(start, digest_size=MAC_SIZE, key=key, person=PERSON), start[1] & 0b11111
+        self._begun[start] = begun
         return begun
-
-
-def flags_of(raw: bytes) -> int:
-    """Return the TokenFlag bits of a token's octets as a plain number."""
-    return raw[1] & 0b11111
-
-
-def place_of(raw: bytes) -> bytes:
-    """Return DeliveryKey.pack() of the delivery that a token's octets name."""
-    return raw[2:18]
 
 
 def _mac(body: bytes, key: bytes, bound: bytes) -> bytes:

@@ -16,7 +16,6 @@ from tracker.client_address import FORWARDED_HEADER, find_client
 from tracker.front import Front, decode_path
 from tracker.hot.batch import Batches, HotRoute
 from tracker.hot.heads import Heads
-from tracker.hot.protocol import HotPath
 from tracker.hot.replies import ReplyEnd
 from tracker.hot.requests import HotRequests
 from tracker.metrics import Count, Metrics
@@ -51,22 +50,14 @@ class Tracker:
         self.pending = Pending(submit, metrics, settings.max_pending)
         self._waits = {Promise.PIXEL: settings.pixel_wait_s, Promise.REDIRECT: settings.click_wait_s}
 
-    def now_us(self) -> int:
-        """Return the time, in microseconds since 1970-01-01 UTC, for one fact: no other gets the same."""
-        return self._stamp(self._clock())
-
-    def hot_path(self) -> HotPath:
+    def hot_requests(self) -> HotRequests:
         """Return what a server needs to answer pixels and clicks by itself."""
-        settings, metrics = self._settings, self._metrics
+        settings = self._settings
         heads = Heads(settings, self.front.knows_host)
         pixel = HotRoute(settings.pixel_wait_s, Count.PIXELS, ReplyEnd(PIXEL, time.time))
         click = HotRoute(settings.click_wait_s, Count.REDIRECTS, ReplyEnd(b"", time.time))
-        return HotPath(
-            HotRequests(settings, self._keys, heads, self.now_us),
-            Batches(pixel, self.pending, metrics),
-            Batches(click, self.pending, metrics),
-            metrics,
-        )
+        batches = Batches(pixel, self.pending, self._metrics), Batches(click, self.pending, self._metrics)
+        return HotRequests(settings, self._keys, heads, self._clock, self._stamp, batches)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request. The boundary where an error of ours becomes 503 and a line in the log."""
@@ -98,7 +89,7 @@ class Tracker:
             ip=find_client(
                 request.remote, request.headers.getall(FORWARDED_HEADER, ()), self._settings.trusted_proxies
             ),
-            at_us=self.now_us(),
+            at_us=self._stamp(self._clock()),
         )
         if visit.method == "POST":
             answer = await self._take_post(request, visit)

@@ -49,7 +49,7 @@ class TrackerServer:
         if is_fast and not fits_aiohttp():
             _log.warning("this aiohttp is not one the fast path knows; tracking works, but slower")
         elif is_fast and not settings.logs_requests:  # only aiohttp's side writes a line for each request
-            make_runner = partial(HotRunner, hot=app[TRACKER].hot_path())
+            make_runner = partial(HotRunner, hot=app[TRACKER].hot_requests())
         self._runner = make_runner(
             app,
             logger=_make_logger(),

@@ -23,11 +23,9 @@ from model.token import (
     TokenFlag,
     TokenType,
     UrlTokens,
-    flags_of,
     from_mail,
     from_url,
     open_token,
-    place_of,
     sign,
     to_mail,
     to_url,
@@ -250,14 +248,13 @@ def test_the_short_way_opens_what_the_long_one_does(keys: KeyRing, rng: random.R
                     expected = open_token(from_url(tried), kind, keys, bound=bound)
                 except TokenError:
                     expected = None
-                raw = read[kind].open(tried.encode("latin-1"), bound)
-                assert (raw is None) == (expected is None), (tried, kind)
-                if raw is not None and expected is not None:
+                opened = read[kind].open(tried.encode("latin-1"), bound)
+                assert (opened is None) == (expected is None), (tried, kind)
+                if expected is not None:
                     sound += tried is text
                     altered_sound += tried != text
-                    assert raw == from_url(tried) and flags_of(raw) == expected.flags
                     key = DeliveryKey(expected.tenant, expected.broadcast, expected.recipient)
-                    assert place_of(raw) == key.pack()
+                    assert opened == (key.pack(), expected.flags.value)
                     assert read[kind].open(tried.encode(), bound + b"x") is None
     print(f"{sound} sound tokens, {altered_sound} altered into themselves")
     assert sound >= 3_000 and altered_sound == 0
@@ -267,7 +264,7 @@ def test_the_short_way_refuses_void_keys(rng: random.Random) -> None:
     raw = sign(any_token(rng), ring(one=KeyStatus.CURRENT))
     old = UrlTokens(ring(one=KeyStatus.OLD, two=KeyStatus.CURRENT), TokenType(raw[1] >> 5))
     void = UrlTokens(ring(one=KeyStatus.REVOKED, two=KeyStatus.CURRENT), TokenType(raw[1] >> 5))
-    assert old.open(to_url(raw).encode()) == raw and void.open(to_url(raw).encode()) is None
+    assert old.open(to_url(raw).encode()) is not None and void.open(to_url(raw).encode()) is None
 
 
 def test_forged_tenants_take_bounded_memory_on_the_short_way(keys: KeyRing) -> None:

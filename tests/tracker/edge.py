@@ -13,7 +13,8 @@ from model.keyring import KeyRing
 from model.mint import Mint, MintedMail
 from store.errors import StoreFullError
 from tracker.app import TRACKER, build_app
-from tracker.hot.protocol import HotPath, HotRunner
+from tracker.hot.protocol import HotRunner
+from tracker.hot.requests import HotRequests
 from tracker.metrics import Tally
 from tracker.pending import Pending
 from tracker.server import TrackerServer
@@ -129,7 +130,7 @@ class Edge:
         return self.app[TRACKER].pending
 
     @property
-    def hot(self) -> HotPath:
+    def hot(self) -> HotRequests:
         runner = self.server._runner
         assert isinstance(runner, HotRunner)
         return runner._hot

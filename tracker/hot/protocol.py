@@ -12,16 +12,13 @@ What is relied on in aiohttp.web_protocol.RequestHandler (3.14; tests/tracker/te
 from __future__ import annotations
 
 import logging
-from typing import Any, NamedTuple
+from typing import Any
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from model.fact import FactType
-from tracker.hot.batch import Batches
 from tracker.hot.heads import Head
-from tracker.hot.requests import HotRequests
-from tracker.metrics import Count, Metrics
+from tracker.hot.requests import HotRequest, HotRequests
 
 _log = logging.getLogger("tracker")
 #: Attributes of aiohttp's class that are used here.
@@ -48,24 +45,15 @@ RELIED_ON = (
 _END = b"\r\n\r\n"
 
 
-class HotPath(NamedTuple):
-    """What the connections of one process share."""
-
-    requests: HotRequests
-    pixels: Batches
-    clicks: Batches
-    metrics: Metrics
-
-
 class HotHandler(RequestHandler):
     """One connection. At any time either a hot request is under way, or aiohttp is at work, or nothing is."""
 
-    __slots__ = ("_fed", "_head", "_hot", "_is_ours", "_peer", "_rest")
+    __slots__ = ("_fed", "_head", "_is_ours", "_peer", "_read_hot", "_rest")
 
-    def __init__(self, manager: web.Server, hot: HotPath, **options: Any) -> None:
+    def __init__(self, manager: web.Server, hot: HotRequests, **options: Any) -> None:
         """``options`` are aiohttp's."""
         super().__init__(manager, **options)
-        self._hot = hot
+        self._read_hot = hot.read
         self._head: Head | None = None
         self._peer: str | None = None
         #: whether aiohttp has not been given anything, or has answered all it was given
@@ -91,8 +79,15 @@ class HotHandler(RequestHandler):
         elif self._request_in_progress:
             self._rest += data
             self._pause_transport_reading()
-        elif self._paused or not self._take(data):
+        elif self._paused or (request := self._read(data)) is None:
             self._pass_on(data)
+        else:
+            batches, hit, reply, self._head, size = request
+            self._request_in_progress = True
+            if size < len(data):
+                self._rest = data[size:]
+                self._pause_transport_reading()
+            batches.add(self, hit, reply)
 
     def answer(self, octets: bytes, now_s: float) -> None:
         """Send the answer of the hot request under way; see tracker.hot.batch.Visitor."""
@@ -103,23 +98,12 @@ class HotHandler(RequestHandler):
         if self._rest or self._close or self._force_close:
             self._go_on()
 
-    def _take(self, data: bytes) -> bool:
-        hot = self._hot
+    def _read(self, data: bytes) -> HotRequest | None:
         try:
-            request = hot.requests.read(data, self._head, self._peer)
+            return self._read_hot(data, self._head, self._peer)
         except Exception:  # noqa: BLE001 - the boundary: aiohttp's side answers all the same
             _log.exception("the fast path failed")
-            hot.metrics.add(Count.ERRORS)
-            return False
-        if request is None:
-            return False
-        hit, reply, self._head, size = request
-        self._request_in_progress = True
-        if size < len(data):
-            self._rest = data[size:]
-            self._pause_transport_reading()
-        (hot.pixels if hit.type is FactType.OPENED else hot.clicks).add(self, hit, reply)
-        return True
+            return None
 
     def _pass_on(self, data: bytes) -> None:
         if data:  # aiohttp itself calls with none, to go on with what its parser holds
@@ -167,7 +151,7 @@ class HotHandler(RequestHandler):
 class HotServer(web.Server):
     """Makes a HotHandler for each connection."""
 
-    def __init__(self, server: web.Server, hot: HotPath) -> None:
+    def __init__(self, server: web.Server, hot: HotRequests) -> None:
         """``server`` is what aiohttp made for the application; this one takes its place."""
         super().__init__(
             server.request_handler,
@@ -186,7 +170,7 @@ class HotServer(web.Server):
 class HotRunner(web.AppRunner):
     """Runs an application with a HotServer."""
 
-    def __init__(self, app: web.Application, hot: HotPath, **options: Any) -> None:
+    def __init__(self, app: web.Application, hot: HotRequests, **options: Any) -> None:
         """``options`` are aiohttp's."""
         super().__init__(app, **options)
         self._hot = hot

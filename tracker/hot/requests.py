@@ -10,9 +10,10 @@ from model.errors import RemoteError
 from model.fact import FactType, Hit
 from model.keyring import KeyRing
 from model.mint import Click, bound_to, open_click
-from model.token import TokenFlag, TokenType, UrlTokens, flags_of, place_of
+from model.token import TokenFlag, TokenType, UrlTokens
 from tracker.answer import PIXEL, PIXEL_HEADERS
 from tracker.engagement import name_link, redirect_headers
+from tracker.hot.batch import Batches
 from tracker.hot.bounded import Bounded
 from tracker.hot.heads import Head, Heads
 from tracker.hot.replies import begin_reply
@@ -31,10 +32,12 @@ _MAX_LINE = _TOKEN_END + 1 + _MAX_LINK + len(_VERSION)
 _PLAIN_LINK = re.compile(rb"[0-9]+\.[0-9]+/[A-Za-z0-9_-]+")
 _MOST_LINKS = 2_048
 _MOST_DETAILS = 4_096
+# Looking them up in their classes would take a good part of the time that a hit has.
 _TEST, _HTML, _HONEYPOT = TokenFlag.TEST.value, TokenFlag.HTML.value, TokenFlag.HONEYPOT.value
+_OPENED, _CLICKED = FactType.OPENED, FactType.CLICKED
 
-#: A hit, the beginning of its answer, the header block it came with, and how many octets the request has.
-HotRequest = tuple[Hit, bytes, Head, int]
+#: Where a hit goes, the hit, the beginning of its answer, its header block, and how many octets the request has.
+HotRequest = tuple[Batches, Hit, bytes, Head, int]
 
 
 class _Link:
@@ -52,13 +55,24 @@ class HotRequests:
     """Reads requests. One per process."""
 
     def __init__(
-        self, settings: TrackerSettings, keys: Callable[[], KeyRing], heads: Heads, now_us: Callable[[], int]
+        self,
+        settings: TrackerSettings,
+        keys: Callable[[], KeyRing],
+        heads: Heads,
+        clock: Callable[[], int],
+        stamp: Callable[[int], int],
+        batches: tuple[Batches, Batches],
     ) -> None:
-        """``keys`` returns the key ring of the moment; ``now_us`` a time that no other fact has."""
+        """Arguments: ``keys`` returns the key ring of the moment; ``batches`` take pixels and clicks.
+
+        ``clock`` returns microseconds since 1970-01-01 UTC, and ``stamp`` makes of it a time that no other fact has.
+        """
         self._node = settings.node
         self._keys = keys
         self._heads = heads
-        self._now_us = now_us
+        self._clock = clock
+        self._stamp = stamp
+        self._pixels, self._clicks = batches
         self._pixel_reply = begin_reply(200, PIXEL_HEADERS, len(PIXEL))
         self._details: Bounded[tuple[Head, bytes], Engaged] = Bounded(_MOST_DETAILS)
         self._take_keys(keys())
@@ -74,16 +88,16 @@ class HotRequests:
         cut = data.find(_VERSION, 0, _MAX_LINE)
         if cut == _PIXEL_END and data.startswith(_PIXEL) and data.startswith(_SUFFIX, _TOKEN_END):
             link = None
-            raw = self._opened.open(data[_TOKEN_AT:_TOKEN_END])
+            opened = self._open_pixel(data[_TOKEN_AT:_TOKEN_END])
         elif cut > _TOKEN_END and data.startswith(_CLICK) and data[_TOKEN_END] == _SLASH:
             rest = data[_TOKEN_END + 1 : cut]
             link = self._links.get(rest) or self._open_link(data[_TOKEN_AT:_TOKEN_END], rest)
             if link is None:
                 return None
-            raw = self._clicked.open(data[_TOKEN_AT:_TOKEN_END], link.bound)
+            opened = self._open_click(data[_TOKEN_AT:_TOKEN_END], link.bound)
         else:
             return None
-        if raw is None or (flags := flags_of(raw)) & _HONEYPOT:
+        if opened is None or opened[1] & _HONEYPOT:
             return None
         size = len(data)
         if head is None or size != cut + head.size or not data.endswith(head.octets):
@@ -92,13 +106,13 @@ class HotRequests:
             head = self._heads.find(data[:size], cut, peer) if size >= len(_END) else None
             if head is None:
                 return None
-        at_us, is_test, is_html = self._now_us(), flags & _TEST != 0, flags & _HTML != 0
+        place, flags = opened
         if link is None:
-            hit = Hit(FactType.OPENED, place_of(raw), at_us, head.opened, self._node, is_test, is_html)
-            return hit, self._pixel_reply, head, size
+            hit = make_hit(_OPENED, place, self._stamp(self._clock()), head.opened, self._node, flags)
+            return self._pixels, hit, self._pixel_reply, head, size
         detail = self._details.get((head, rest)) or self._details.put((head, rest), name_link(head.clicked, link.click))
-        hit = Hit(FactType.CLICKED, place_of(raw), at_us, detail, self._node, is_test, is_html)
-        return hit, link.reply, head, size
+        hit = make_hit(_CLICKED, place, self._stamp(self._clock()), detail, self._node, flags)
+        return self._clicks, hit, link.reply, head, size
 
     def _open_link(self, token: bytes, rest: bytes) -> _Link | None:
         """Check a target not seen before. Only one that a token proves is kept."""
@@ -113,6 +127,12 @@ class HotRequests:
 
     def _take_keys(self, ring: KeyRing) -> None:
         self._ring = ring
-        self._opened = UrlTokens(ring, TokenType.OPEN)
-        self._clicked = UrlTokens(ring, TokenType.CLICK)
+        self._open_pixel = UrlTokens(ring, TokenType.OPEN).open
+        self._open_click = UrlTokens(ring, TokenType.CLICK).open
         self._links: Bounded[bytes, _Link] = Bounded(_MOST_LINKS)
+
+
+def make_hit(kind: FactType, place: bytes, at_us: int, detail: Engaged, node: int, flags: int) -> Hit:
+    """Return a Hit. ``flags`` are the token's."""
+    # The constructor that a NamedTuple is given takes twice as long.
+    return tuple.__new__(Hit, (kind, place, at_us, detail, node, flags & _TEST != 0, flags & _HTML != 0))
