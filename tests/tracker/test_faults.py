@@ -73,7 +73,8 @@ async def test_a_frozen_store_stops_no_pixel_and_no_redirect(make_edge: MakeEdge
 
 
 @pytest.mark.row("T4")
-async def test_a_failing_store_stops_no_pixel_and_no_redirect(edge: Edge) -> None:
+async def test_a_failing_store_stops_no_pixel_and_no_redirect(make_edge: MakeEdge) -> None:
+    edge = await make_edge(pixel_wait_s=5.0, click_wait_s=5.0)
     for error in (FULL, RuntimeError("a bug")):
         edge.store.error = error
         assert_all_served(await many(edge, 400))

@@ -77,8 +77,9 @@ class HotHandler(RequestHandler):
         if not self._is_ours and not self._is_free_again():
             self._pass_on(data)
         elif self._request_in_progress:
-            self._rest += data
-            self._pause_transport_reading()
+            if data:
+                self._rest += data
+                self._pause_transport_reading()
         elif self._paused or (request := self._read(data)) is None:
             self._pass_on(data)
         else:
