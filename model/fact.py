@@ -203,5 +203,6 @@ class UniqueClock:
 
     def stamp(self, now_us: int) -> int:
         """Return a time at or a little after ``now_us`` that was never returned before."""
-        self._last = max((now_us & ~7) | self._slot, self._last + 8)
-        return self._last
+        now_us, earliest = (now_us & ~7) | self._slot, self._last + 8
+        self._last = stamp = now_us if now_us > earliest else earliest
+        return stamp

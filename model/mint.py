@@ -95,7 +95,7 @@ class MintedMail:
         check_target(target)
         place = f"{link}.{links}"
         flags = TokenFlag.HONEYPOT if honeypot else TokenFlag.NONE
-        token = to_url(self._token(TokenType.CLICK, flags=flags, bound=_bound(place, target)))
+        token = to_url(self._token(TokenType.CLICK, flags=flags, bound=bound_to(place, target)))
         encoded = base64.urlsafe_b64encode(target.encode()).decode("ascii").rstrip("=")
         return f"{self.hosts.tracking_origin}/c/{token}/{place}/{encoded}"
 
@@ -162,7 +162,7 @@ def open_click(token_text: str, place: str, encoded_target: str, keys: KeyRing) 
         target = raw.decode("utf-8")
     except ValueError:
         raise TokenError("not a token") from None
-    token = open_token(from_url(token_text), TokenType.CLICK, keys, bound=_bound(place, target))
+    token = open_token(from_url(token_text), TokenType.CLICK, keys, bound=bound_to(place, target))
     check_target(target)
     link, _, links = place.partition(".")
     return Click(token, int(link), int(links), target)
@@ -183,5 +183,6 @@ def check_target(target: str) -> None:
         raise TargetError("a link with user-info is not redirected to")
 
 
-def _bound(place: str, target: str) -> bytes:
+def bound_to(place: str, target: str) -> bytes:
+    """Return what the MAC of a click's token covers beside the token."""
     return f"{place}/{target}".encode("utf-8", "surrogatepass")

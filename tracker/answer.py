@@ -31,6 +31,8 @@ TEXT_HEADERS = {
     **_COMMON,
 }
 RETRY_AFTER_S = 60
+#: The header that tells whoever measures us that an answer did not wait for the disk (T4).
+UNSURE = ("X-Recorded", "unsure")
 
 
 class Visit(NamedTuple):

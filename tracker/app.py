@@ -11,9 +11,13 @@ from aiohttp import web
 
 from model.fact import UniqueClock
 from model.keyring import KeyRing
-from tracker.answer import BROKEN, TEXT_HEADERS, TOO_LARGE, TOO_SLOW, Answer, Promise, Visit
+from tracker.answer import BROKEN, PIXEL, TEXT_HEADERS, TOO_LARGE, TOO_SLOW, UNSURE, Answer, Promise, Visit
 from tracker.client_address import FORWARDED_HEADER, find_client
 from tracker.front import Front, decode_path
+from tracker.hot.batch import Batches, HotRoute
+from tracker.hot.heads import Heads
+from tracker.hot.replies import ReplyEnd
+from tracker.hot.requests import HotRequests
 from tracker.metrics import Count, Metrics
 from tracker.pending import Pending, Submit
 from tracker.redact import redact_path
@@ -40,10 +44,20 @@ class Tracker:
         self._settings = settings
         self._clock = clock
         self._stamp = UniqueClock(settings.slot).stamp
+        self._keys = keys
         self._metrics = metrics
         self.front = Front(settings, keys)
         self.pending = Pending(submit, metrics, settings.max_pending)
         self._waits = {Promise.PIXEL: settings.pixel_wait_s, Promise.REDIRECT: settings.click_wait_s}
+
+    def hot_requests(self) -> HotRequests:
+        """Return what a server needs to answer pixels and clicks by itself."""
+        settings = self._settings
+        heads = Heads(settings, self.front.knows_host)
+        pixel = HotRoute(settings.pixel_wait_s, Count.PIXELS, ReplyEnd(PIXEL, time.time))
+        click = HotRoute(settings.click_wait_s, Count.REDIRECTS, ReplyEnd(b"", time.time))
+        batches = Batches(pixel, self.pending, self._metrics), Batches(click, self.pending, self._metrics)
+        return HotRequests(settings, self._keys, heads, self._clock, self._stamp, batches)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request. The boundary where an error of ours becomes 503 and a line in the log."""
@@ -111,8 +125,7 @@ class Tracker:
         elif answer.promise is not Promise.NONE and not await self.pending.keep(
             answer.facts, self._waits[answer.promise]
         ):
-            # Says to whoever measures us that this answer did not wait for the disk (T4).
-            answer = answer._replace(headers={**answer.headers, "X-Recorded": "unsure"})
+            answer = answer._replace(headers=dict((*answer.headers.items(), UNSURE)))
         if answer.tally is not None:
             self._metrics.add(answer.tally)
         return answer

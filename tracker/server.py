@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import uvloop
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from tracker.settings import TrackerSettings
+from tracker.app import TRACKER
+from tracker.hot.protocol import HotRunner, fits_aiohttp
+from tracker.settings import MAX_HEADERS, MAX_LINE, TrackerSettings
 
+_log = logging.getLogger("tracker")
 _BACKLOG = 1_024
-_MAX_LINE = 8_190
-_MAX_HEADERS = 64
 # How long the rest of a body nobody wants may keep its connection open.
 _LINGER_S = 2.0
 
@@ -38,18 +40,26 @@ def _make_logger() -> logging.Logger:
 class TrackerServer:
     """A running tracker: ``start``, then ``stop``, which drains."""
 
-    def __init__(self, app: web.Application, settings: TrackerSettings) -> None:
-        """``app`` comes from tracker.app.build_app with the same ``settings``."""
-        self._runner = web.AppRunner(
+    def __init__(self, app: web.Application, settings: TrackerSettings, *, is_fast: bool = True) -> None:
+        """``app`` comes from tracker.app.build_app with the same ``settings``.
+
+        ``is_fast`` answers pixels and clicks on the fast path (tracker.hot); the answers are the same without it.
+        """
+        make_runner: Callable[..., web.AppRunner] = web.AppRunner
+        if is_fast and not fits_aiohttp():
+            _log.warning("this aiohttp is not one the fast path knows; tracking works, but slower")
+        elif is_fast and not settings.logs_requests:  # only aiohttp's side writes a line for each request
+            make_runner = partial(HotRunner, hot=app[TRACKER].hot_requests())
+        self._runner = make_runner(
             app,
             logger=_make_logger(),
             access_log=None,  # it would write addresses and whole tokens (T8)
             keepalive_timeout=settings.keepalive_s,
             shutdown_timeout=settings.drain_s,
             lingering_time=_LINGER_S,
-            max_line_size=_MAX_LINE,
-            max_field_size=_MAX_LINE,
-            max_headers=_MAX_HEADERS,
+            max_line_size=MAX_LINE,
+            max_field_size=MAX_LINE,
+            max_headers=MAX_HEADERS,
             # The store must hear of a visit though the visitor has left.
             handler_cancellation=False,
         )

@@ -8,6 +8,11 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
 
+#: octets of a request line, and of one header line
+MAX_LINE = 8_190
+#: header lines of a request
+MAX_HEADERS = 64
+
 
 class IpPolicy(StrEnum):
     """How much of a client's IP address a fact keeps (T8)."""

@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 
 from model.errors import TokenError
+from model.fact import DeliveryKey
 from model.keyring import Key, KeyRing, KeyStatus
 from model.mint import Hosts, Mint
 from model.token import (
@@ -22,6 +23,7 @@ from model.token import (
     Token,
     TokenFlag,
     TokenType,
+    UrlTokens,
     from_mail,
     from_url,
     open_token,
@@ -242,3 +244,47 @@ def test_numbers_are_never_zero_and_need_the_pepper(keys: KeyRing) -> None:
 def test_padding_is_no_token(read: Callable[[str], bytes], text: str) -> None:
     with pytest.raises(TokenError):
         read(text)
+
+
+def test_the_short_way_opens_what_the_long_one_does(keys: KeyRing, rng: random.Random) -> None:
+    """UrlTokens against open_token: sound tokens of every type, and each with something altered."""
+    read = {kind: UrlTokens(keys, kind) for kind in TokenType}
+    sound = altered_sound = 0
+    for _ in range(3_000):
+        token, bound = any_token(rng), rng.choice((b"", b"1.3/https://x.jp/"))
+        text = to_url(sign(token, keys, bound=bound))
+        texts = [text]
+        for _ in range(3):
+            at, char = rng.randrange(len(text)), rng.choice("AZaz09-_+/=%. \n\x00\xe9")
+            texts.append(rng.choice((text[:at] + char + text[at + 1 :], text[:at] + char + text[at:], text[:at])))
+        for kind in (token.type, rng.choice(list(TokenType))):
+            for tried in texts:
+                try:
+                    expected = open_token(from_url(tried), kind, keys, bound=bound)
+                except TokenError:
+                    expected = None
+                opened = read[kind].open(tried.encode("latin-1"), bound)
+                assert (opened is None) == (expected is None), (tried, kind)
+                if expected is not None:
+                    sound += tried is text
+                    altered_sound += tried != text
+                    key = DeliveryKey(expected.tenant, expected.broadcast, expected.recipient)
+                    assert opened == (key.pack(), expected.flags.value)
+                    assert read[kind].open(tried.encode(), bound + b"x") is None
+    print(f"{sound} sound tokens, {altered_sound} altered into themselves")
+    assert sound >= 3_000 and altered_sound == 0
+
+
+def test_the_short_way_refuses_void_keys(rng: random.Random) -> None:
+    raw = sign(any_token(rng), ring(one=KeyStatus.CURRENT))
+    old = UrlTokens(ring(one=KeyStatus.OLD, two=KeyStatus.CURRENT), TokenType(raw[1] >> 5))
+    void = UrlTokens(ring(one=KeyStatus.REVOKED, two=KeyStatus.CURRENT), TokenType(raw[1] >> 5))
+    assert old.open(to_url(raw).encode()) is not None and void.open(to_url(raw).encode()) is None
+
+
+def test_forged_tenants_take_bounded_memory_on_the_short_way(keys: KeyRing) -> None:
+    tokens = UrlTokens(keys, TokenType.OPEN)
+    for tenant in range(5_000):
+        forged = bytes((2, TokenType.OPEN << 5)) + tenant.to_bytes(2, "big") + bytes(26)
+        assert tokens.open(to_url(forged).encode()) is None
+    assert 0 < len(tokens._begun) <= 1_024

@@ -8,12 +8,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from model.fact import Fact, FactType
+from model.fact import Fact, FactType, Hit
 from model.keyring import KeyRing
 from model.mint import Mint, MintedMail
 from store.errors import StoreFullError
-from tracker.app import build_app
+from tracker.app import TRACKER, build_app
+from tracker.hot.protocol import HotRunner
+from tracker.hot.requests import HotRequests
 from tracker.metrics import Tally
+from tracker.pending import Pending
 from tracker.server import TrackerServer
 from tracker.settings import TrackerSettings
 
@@ -25,19 +28,24 @@ class FakeStore:
 
     def __init__(self) -> None:
         self.facts: list[Fact] = []
+        #: how many of the facts came by the fast path, which alone makes hits
+        self.hits = 0
+        self.submissions = 0
         self.is_frozen = False
         self.error: Exception | None = None
         self.delay_s = 0.0
         self._thaw = asyncio.Event()
 
-    async def submit(self, facts: Sequence[Fact]) -> None:
+    async def submit(self, facts: Sequence[Fact | Hit]) -> None:
         if self.error is not None:
             raise self.error
         if self.is_frozen:
             await self._thaw.wait()
         if self.delay_s:
             await asyncio.sleep(self.delay_s)
-        self.facts.extend(facts)
+        self.submissions += 1
+        self.hits += sum(isinstance(fact, Hit) for fact in facts)
+        self.facts.extend(fact.as_fact() if isinstance(fact, Hit) else fact for fact in facts)
 
     def thaw(self) -> None:
         self.is_frozen = False
@@ -104,16 +112,34 @@ class Client:
 class Edge:
     """A running tracker."""
 
-    def __init__(self, keys: KeyRing, mint: Mint, settings: TrackerSettings) -> None:
+    def __init__(self, keys: KeyRing, mint: Mint, settings: TrackerSettings, *, is_fast: bool = True) -> None:
         self.keys = keys
         self.mint = mint
         self.settings = settings
         self.store = FakeStore()
         self.tally = Tally()
-        app = build_app(settings, lambda: self.keys, self.store.submit, lambda: time.time_ns() // 1_000, self.tally)
-        self.server = TrackerServer(app, settings)
+        self.app = app = build_app(
+            settings, lambda: self.keys, self.store.submit, lambda: time.time_ns() // 1_000, self.tally
+        )
+        self.server = TrackerServer(app, settings, is_fast=is_fast)
         self.port = 0
         self.client = Client(0)
+
+    @property
+    def pending(self) -> Pending:
+        return self.app[TRACKER].pending
+
+    @property
+    def hot(self) -> HotRequests:
+        runner = self.server._runner
+        assert isinstance(runner, HotRunner)
+        return runner._hot
+
+    @property
+    def connections(self) -> int:
+        server = self.server._runner.server
+        assert server is not None
+        return len(server.connections)
 
     async def start(self) -> None:
         self.port = await self.server.start("127.0.0.1", 0)

@@ -14,7 +14,7 @@ import pytest
 
 from model.errors import TokenError
 from model.fact import FactType
-from model.mint import _bound, check_target
+from model.mint import bound_to, check_target
 from model.token import Token, TokenType, from_url, open_token, sign, to_url
 from tests.tracker.edge import Client, Edge, path_of
 from tracker.answer import location_of
@@ -87,7 +87,7 @@ async def test_even_a_signed_target_is_checked_again(edge: Edge) -> None:
         "https://x.jp/\r\nX: y", "https://x.jp/\x00", "https://x.jp/ a", "data:text/html,x", "https:\\\\x.jp",
     ]  # fmt: skip
     for target in targets:
-        token = to_url(sign(Token(TokenType.CLICK, *key, 20_500), edge.keys, bound=_bound("1.1", target)))
+        token = to_url(sign(Token(TokenType.CLICK, *key, 20_500), edge.keys, bound=bound_to("1.1", target)))
         reply = await edge.get(f"/c/{token}/1.1/{encoded(target)}")
         refused += reply.status == 404
         assert reply.header("Location") is None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import time
 
 import pytest
 
 from tests.tracker.conftest import MakeEdge
 from tests.tracker.edge import Client, Edge, path_of
+from tests.tracker.wire import get
 from tracker.metrics import Count
 from tracker.redact import redact_path
 
@@ -106,6 +108,42 @@ async def test_a_crowd_of_slow_clients_does_not_stop_the_others(make_edge: MakeE
     p99 = sorted(took)[98]
     print(f"p99 {p99 * 1e3:.1f} ms beside 300 slow clients")
     assert p99 < 0.5
+
+
+@pytest.mark.row("T9")
+async def test_a_slow_reader_holds_up_nobody_and_little_memory(edge: Edge) -> None:
+    """It sends on and on and reads nothing: its answers fill its socket, then it is not read from."""
+    one = get(path_of(edge.mail().pixel_url), "X-Pad: " + "a" * 1_700)
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    sock.connect(("127.0.0.1", edge.port))
+    sock.setblocking(False)
+    loop = asyncio.get_running_loop()
+    sent, backlog = 0, b""
+    quiet_since = time.monotonic()
+    while time.monotonic() - quiet_since < 0.7 and sent < 60_000_000:
+        backlog = backlog or one * 20
+        try:
+            count = sock.send(backlog)
+            sent, backlog = sent + count, backlog[count:]
+            quiet_since = time.monotonic()
+        except BlockingIOError:
+            await asyncio.sleep(0.01)
+    assert sent < 60_000_000, "the server reads without end"
+    started = time.perf_counter()
+    assert (await edge.get(edge.mail().pixel_url)).status == 200
+    assert time.perf_counter() - started < 0.5
+    taken = edge.store.hits
+    received = 0
+    deadline = time.monotonic() + 60
+    while received < sent // len(one) and time.monotonic() < deadline:  # once it reads, all is answered
+        try:
+            received += len((await asyncio.wait_for(loop.sock_recv(sock, 2**20), 2)).split(b"HTTP/1.1 200")) - 1
+        except TimeoutError:
+            break
+    sock.close()
+    print(f"{sent} octets taken in, {taken} hits before it read, {received} answers after")
+    assert len(edge.store.facts) >= sent // len(one) and taken < sent // len(one)
 
 
 @pytest.mark.row("T8")
