@@ -10,7 +10,8 @@ from classifier.addresses import find_named
 from classifier.forms import FORMS
 from classifier.judge import Judge
 from classifier.matcher import codes_of, collapse, is_vague, subject_of
-from classifier.message import Headers, Message, Part, parse_message
+from classifier.headers import Headers
+from classifier.message import Message, Part, parse_message
 from classifier.noted import passage_about
 from classifier.quoted import cut_original
 from classifier.report import DeliveryStatus, Report

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from classifier.addresses import clean_address
-from classifier.message import Headers, Message
+from classifier.headers import Headers
+from classifier.message import Message
 from classifier.report import Report
 from model.reading import Returned
 

@@ -49,7 +49,7 @@ def read(message: Message) -> Report | None:
         report.recipients[0].address = clean_address(message.headers.raw("x-failed-recipients"))
     if report is None and message.report_type == "delivery-status":
         # A gateway wrapped the whole report into one of its own and left its fields out.
-        inner = next(message.find("message/rfc822"), None)
+        inner = message.first("message/rfc822")
         wrapped = parse_message(inner.body) if inner is not None else None
         if wrapped is not None and wrapped.report_type == "delivery-status":
             return _read_own(wrapped)

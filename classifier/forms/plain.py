@@ -62,7 +62,7 @@ def is_bounce(message: Message, notice: str) -> bool:
     if is_answer and PASSED_ON.are_in(headers.get("subject")):
         return False
     # From anybody else it must also name a recipient or carry the original: people write about bounces too.
-    names_one = "@" in notice or any(message.find("message/rfc822", "text/rfc822-headers"))
+    names_one = "@" in notice or message.first("message/rfc822", "text/rfc822-headers") is not None
     return has_subject and names_one and BOUNCE_SENTENCE.are_in(notice[:16_384])
 
 

@@ -18,7 +18,7 @@ _RECIPIENT = re.compile(r"^([245]\d\d) (?:[245]\.\d\.\d )?<?([^\s<>]{1,128}@[^\s
 
 def read(message: Message) -> Report | None:
     """Read a transcript that names recipients with three dots; None when the mail has none."""
-    part = next(message.find("text/plain"), None)
+    part = message.first("text/plain")
     match = _TRANSCRIPT.search(part.text[:65_536]) if part and "Transcript of session" in part.text else None
     if part is None or match is None:
         return None

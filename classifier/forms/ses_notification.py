@@ -23,7 +23,7 @@ _MAX_JSON = 256 * 1024
 
 def read(message: Message) -> Report | None:
     """Read a notification; None when the text is no JSON object of a known type."""
-    part = next(message.find("text/plain", "application/json"), None)
+    part = message.first("text/plain", "application/json")
     if part is None or not part.text[:64].lstrip().startswith("{"):
         return None
     data = _parse(part.text[:_MAX_JSON])
