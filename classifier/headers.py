@@ -19,10 +19,24 @@ FIELDS = frozenset({
     "subject", "to", "x-apple-unsubscribe", "x-auto-response-suppress", "x-autorespond", "x-autoreply",
     "x-failed-recipients", "x-yamabiko-token",
 })  # fmt: skip
+#: What is asked of a returned original.
+FIELDS_OF_ORIGINAL = frozenset({
+    "feedback-id", "list-unsubscribe", "message-id", "return-path", "to", "x-yamabiko-token",
+})  # fmt: skip
 _NAMES = {name.encode(): name for name in FIELDS}
-# RFC 5322 2.2: a field-name begins a line; 4.5 lets white space stand before the colon. It is searched in lower case:
-# ``re`` skips to line ends, and an alternative costs next to nothing where its first letter is another.
-_FIELD = re.compile(rb"\n(%s)[ \t]*:" % b"|".join(sorted(_NAMES, key=len, reverse=True)))
+
+
+def _compile_fields(names: frozenset[str]) -> re.Pattern[bytes]:
+    """Compile a search for ``names`` in lower case, or the empty line.
+
+    RFC 5322 2.2: a field-name begins a line; 4.5 lets white space stand before the colon. ``re`` skips to line ends,
+    and an alternative costs next to nothing where its first letter is another.
+    """
+    return re.compile(rb"\n(?:(%s)[ \t]*:|\n)" % "|".join(sorted(names, reverse=True)).encode())
+
+
+_FIELD = _compile_fields(FIELDS)
+_FIELD_OF_ORIGINAL = _compile_fields(FIELDS_OF_ORIGINAL)
 # Field-name: printable ASCII without colon.
 _ANY_FIELD = re.compile(rb"^[!-9;-~]+[ \t]*:", re.MULTILINE)
 _BLANKS = (b" ", b"\t")
@@ -32,11 +46,15 @@ _FOLD = re.compile(r"\n[ \t]+")
 class Headers:
     """The fields of one header block; names are given in lower case and must be among ``FIELDS``."""
 
-    __slots__ = ("_block", "_decoded", "_places")
+    __slots__ = ("_block", "_decoded", "_field", "_places")
 
-    def __init__(self, block: bytes) -> None:
-        """Take ``block``, the octets before the empty line, cut to the limits of S19."""
+    def __init__(self, block: bytes, *, is_original: bool = False) -> None:
+        """Take ``block``, the octets before the empty line; what follows one is left out. The limits of S19 hold.
+
+        Arguments: ``is_original`` when only ``FIELDS_OF_ORIGINAL`` will be asked for.
+        """
         self._block = b"\n" + _cut_block(block)
+        self._field = _FIELD_OF_ORIGINAL if is_original else _FIELD
         self._places: dict[str, list[int]] | None = None
         self._decoded: dict[str, str] = {}
 
@@ -66,11 +84,18 @@ class Headers:
         found = places.get(name)
         return [self._value(start) for start in found[:_MAX_VALUES]] if found else []
 
+    def may_hold(self, text: str) -> bool:
+        """Whether a value may hold ``text``, ASCII in lower case without white space, in any case."""
+        return text.encode() in self._block.lower()
+
     def _find_all(self) -> dict[str, list[int]]:
         """Find where the value of each field begins."""
         places: dict[str, list[int]] = {}
-        for match in _FIELD.finditer(self._block.lower()):
-            name = _NAMES[match[1]]
+        for match in self._field.finditer(self._block.lower()):
+            found = match[1]
+            if found is None:
+                break
+            name = _NAMES[found]
             if name in places:
                 places[name].append(match.end())
             else:

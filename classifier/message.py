@@ -18,6 +18,7 @@ from classifier.html import html_to_text
 # S19: each limit bounds the work before any form looks at the mail.
 MAX_RAW = 8 * 1024 * 1024
 MAX_DEPTH = 20
+_SHORT = 64 * 1024
 MAX_PARTS = 200
 MAX_TEXT = 1024 * 1024
 _BINARY_HEAD = 1_024
@@ -28,9 +29,8 @@ _MEDIA_TYPE = re.compile(r"\s*([\w.+-]+/[\w.+-]+)")
 _BOUNDARY = re.compile(r"boundary(?:\*0?\*?)?\s*=\s*(?:\"([^\"]*)\"|([^\s;]+))", re.IGNORECASE)
 _CHARSET = re.compile(r"charset\*?\s*=\s*\"?(?:us-ascii'\w*')?([\w.:+-]+)", re.IGNORECASE)
 _REPORT_TYPE = re.compile(r"report-type\s*=\s*\"?([\w.+-]+)", re.IGNORECASE)
-_BARE_DELIMITER = re.compile(
-    rb"^--(\S[^\n\"]{0,80})\nContent-(?:Type|Description|Disposition):", re.MULTILINE | re.IGNORECASE
-)
+# It begins with what ``re`` skips to.
+_BARE_DELIMITER = re.compile(rb"\n--(\S[^\n\"]{0,80})\n(?i:Content-(?:Type|Description|Disposition)):")
 _MBOX = re.compile(rb"(?:>?From [^\n]*(?:\n|\Z))+")
 # A field at the very start of a block: what nearly every block begins with.
 _FIRST_FIELD = re.compile(rb"[!-9;-~]+[ \t]*:")
@@ -108,7 +108,7 @@ def parse_message(raw: bytes) -> Message:
     """Split ``raw``, a whole message in any line-end convention. Never fails; what is over a limit is left out."""
     raw = raw[:MAX_RAW]
     if b"\r" in raw:
-        raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        raw = _with_bare_line_ends(raw)
     raw = raw.lstrip(b"\n")
     # An mbox separator is no header.
     separator = _MBOX.match(raw) if raw.startswith((b"From ", b">From ")) else None
@@ -122,6 +122,16 @@ def parse_message(raw: bytes) -> Message:
     _mend(root)
     _collect(root, parts)
     return Message(headers, root.type, _report_type_in(root.content_type), parts)
+
+
+def _with_bare_line_ends(raw: bytes) -> bytes:
+    if len(raw) > _SHORT:
+        return raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    # The same in two thirds of the time: of octets, splitlines knows no other line ends.
+    lines = raw.splitlines()
+    if raw.endswith((b"\n", b"\r")):
+        lines.append(b"")
+    return b"\n".join(lines)
 
 
 def _split_head(raw: bytes) -> tuple[bytes, bytes]:
@@ -171,8 +181,8 @@ def _mend(root: Part) -> None:
         return
     if root.type.startswith("multipart/") and _BOUNDARY.search(root.content_type):
         return
-    head = body[:_MENDED]
-    match = _BARE_DELIMITER.search(head) if b"\ncontent-" in head.lower() else None
+    match = _BARE_DELIMITER.search(b"\n" + body[:_MENDED])
+    # The line end put in front shifts all places by one, the delimiter's own makes up for it.
     if match and (match.start() == 0 or b"MIME" in body[: match.start()]) and match.start() < 600:
         root.type = "multipart/mixed"
         root.content_type = f'multipart/mixed; boundary="{match.group(1).decode("latin-1")}"'

@@ -5,13 +5,18 @@ Rules (``config/rules``) say why a mail failed; these only say what sort of mail
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import re2
+
+#: Subjects and senders repeat; so many of so many characters at most are remembered for each list of phrases.
+_MAX_REMEMBERED, _MAX_SHORT = 1_024, 200
 
 
 class Phrases:
     """Alternatives searched at once, in linear time, ignoring case."""
 
-    __slots__ = ("_pattern", "_set")
+    __slots__ = ("_pattern", "_remembered", "_set")
 
     def __init__(self, *alternatives: str, prefix: str = "") -> None:
         """Compile ``alternatives``; each must follow ``prefix``. ``^`` and ``$`` stand for the ends of a line."""
@@ -24,10 +29,15 @@ class Phrases:
         self._set = re2.Set.SearchSet(options)
         self._set.Add(pattern)
         self._set.Compile()
+        self._remembered = lru_cache(maxsize=_MAX_REMEMBERED)(self.are_in)
 
     def are_in(self, text: str) -> bool:
         """Whether one of the phrases occurs in ``text``."""
         return self._set.Match(text.encode("utf-8", "replace")) is not None
+
+    def are_in_short(self, text: str) -> bool:
+        """The same, remembered: for subjects and senders."""
+        return self._remembered(text) if len(text) <= _MAX_SHORT else self.are_in(text)
 
     def find(self, text: str, start: int = 0) -> tuple[int, int] | None:
         """Return where the first phrase at or after ``start`` begins and ends; None when there is none."""

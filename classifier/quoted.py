@@ -57,4 +57,4 @@ def head_of(original: str) -> bytes:
         if not line.strip():
             break
         block.append(line[indent:] if not line[:indent].strip(" \t>") else line)
-    return "\n".join(block).encode("utf-8", "replace")
+    return "\n".join(filter(None, block)).encode("utf-8", "replace")

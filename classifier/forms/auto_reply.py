@@ -57,7 +57,7 @@ def is_automatic(message: Message) -> bool:
     # Exchange marks every automatic answer; mailings carry X-Auto-Response-Suppress too, to prevent answers.
     if "x-auto-response-suppress" in headers and submitted.startswith("auto-generated") and "in-reply-to" in headers:
         return True
-    return AUTO_REPLY_SUBJECT.are_in(headers.get("subject"))
+    return AUTO_REPLY_SUBJECT.are_in_short(headers.get("subject"))
 
 
 def _kind_of(text: str) -> AutoReplyKind:
