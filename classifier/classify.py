@@ -12,8 +12,8 @@ from classifier.forms import FORMS
 from classifier.headers import Headers
 from classifier.judge import Judge
 from classifier.matcher import collapse
-from classifier.message import Message, Part, parse_message
-from classifier.noted import passage_about
+from classifier.message import Message, parse_message
+from classifier.noted import may_note, passage_about
 from classifier.quoted import cut_original
 from classifier.report import DeliveryStatus, Report
 from classifier.returned import read_returned
@@ -23,10 +23,7 @@ from model.cause import Cause
 from model.reading import Action, Kind, Reading, RecipientReading, Returned, Verdict
 
 _MAX_SHOWN = 1_000
-_MAX_NOTICE = 16_384
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")
-# A notification that names a command has one of these words.
-_COMMAND_WORDS = ("after", "reply", ">>>", "step:", "command", "like")
 _NOT_RETURNED = Returned()
 _NO_VERDICT = frozenset({Action.DELIVERED, Action.RELAYED, Action.EXPANDED})
 
@@ -86,20 +83,21 @@ class Classifier:
         if len(report.recipients) == 1 and not report.recipients[0].address and returned.to:
             # The notification names nobody: the original was for one.
             report.recipients[0].address = returned.to
-        recipients = tuple([self._judge_recipient(status, report, message, steps) for status in report.recipients])
+        notification = _Notification(message)
+        recipients = tuple([self._judge_recipient(status, report, notification, steps) for status in report.recipients])
         kind = report.kind or _kind_of(recipients)
         if steps is not None:
             steps.append(f"kind: {kind.value}")
         return _reading(kind, headers, self.version, report, recipients, returned)
 
     def _judge_recipient(
-        self, status: DeliveryStatus, report: Report, message: Message, steps: list[str] | None
+        self, status: DeliveryStatus, report: Report, notification: _Notification, steps: list[str] | None
     ) -> RecipientReading:
         verdict: Verdict | None = None
         if status.action in _NO_VERDICT:
             evidence = reported_evidence(status, report, status.diagnostic)
         else:
-            verdict, evidence = self._weigh(status, report, message)
+            verdict, evidence = self._weigh(status, report, notification)
             if steps is not None:
                 steps.append(f"{status.address or '(no address)'}: {verdict.cause.value} by {verdict.rule}")
         return RecipientReading(
@@ -114,15 +112,15 @@ class Classifier:
             remote_mta=status.remote_mta or None,
         )
 
-    def _weigh(self, status: DeliveryStatus, report: Report, message: Message) -> tuple[Verdict, Evidence]:
+    def _weigh(self, status: DeliveryStatus, report: Report, notification: _Notification) -> tuple[Verdict, Evidence]:
         """Judge by the remote server's words; only where they say nothing, by the notification's own."""
         judge = self.judge
-        status.command = status.command or _noted_command(status, report, message)
+        status.command = status.command or _noted_command(status, report, notification)
         best: Evidence | None = None
         decisive: Rule | None = None
         strength = -1
         before = None
-        for text in _texts_of(status, report, message):
+        for text in _texts_of(status, report, notification):
             if text == before:
                 continue
             before = text
@@ -142,10 +140,10 @@ class Classifier:
         return verdict, best
 
 
-def _texts_of(status: DeliveryStatus, report: Report, message: Message) -> Iterator[str]:
+def _texts_of(status: DeliveryStatus, report: Report, notification: _Notification) -> Iterator[str]:
     """Yield what may state the reason, the closest to the server's own words first."""
     yield _PARAGRAPH.split(status.diagnostic, 1)[0] if report.text else status.diagnostic
-    notice = report.text or message_notice(message)
+    notice = report.text or notification.words
     if report.text:
         yield status.diagnostic
     else:
@@ -160,14 +158,28 @@ def _texts_of(status: DeliveryStatus, report: Report, message: Message) -> Itera
         yield f"{status.diagnostic}\n{notice}"
 
 
-def message_notice(message: Message) -> str:
-    """Return the words of the notification's first text part, without the quoted original."""
-    part = _notice_part(message)
-    return cut_original(part.text[:_MAX_NOTICE])[0] if part else ""
+class _Notification:
+    """The words of the notification's first text part, read when a recipient's own fields say too little."""
 
+    def __init__(self, message: Message) -> None:
+        self._message = message
+        self._opening: str | None = None
+        self._words: str | None = None
 
-def _notice_part(message: Message) -> Part | None:
-    return next((part for part in message.find("text/plain", "text/html") if part.text.strip()), None)
+    @property
+    def opening(self) -> str:
+        """How it begins, the quoted original included."""
+        if self._opening is None:
+            parts = self._message.find("text/plain", "text/html")
+            self._opening = next((part.opening for part in parts if part.opening.strip() or part.text.strip()), "")
+        return self._opening
+
+    @property
+    def words(self) -> str:
+        """The same without the quoted original."""
+        if self._words is None:
+            self._words = cut_original(self.opening)[0] if self.opening else ""
+        return self._words
 
 
 def _ask_forms(message: Message, steps: list[str] | None) -> Report | None:
@@ -182,17 +194,15 @@ def _ask_forms(message: Message, steps: list[str] | None) -> Report | None:
     return None
 
 
-def _noted_command(status: DeliveryStatus, report: Report, message: Message) -> str:
+def _noted_command(status: DeliveryStatus, report: Report, notification: _Notification) -> str:
     """Return the command that only the notification names, beside the recipient: not the report."""
     if report.text:
         # dma names it above the answer, which is all that stands below an address.
         return command_in(collapse(report.text)) if "did not like our" in report.text else ""
-    part = _notice_part(message)
-    lowered = part.text[:_MAX_NOTICE].lower() if part else ""
-    if not any(hint in lowered for hint in _COMMAND_WORDS):
+    # Nothing is cut where nothing is noted.
+    if not may_note(notification.opening):
         return ""
-    notice = message_notice(message)
-    passage = passage_about(notice, status.final_address or status.address)
+    passage = passage_about(notification.words, status.final_address or status.address)
     return command_in(collapse(passage)) if passage else ""
 
 

@@ -21,6 +21,11 @@ MAX_DEPTH = 20
 _SHORT = 64 * 1024
 MAX_PARTS = 200
 MAX_TEXT = 1024 * 1024
+#: Characters of an HTML part that are kept.
+MAX_VISIBLE = 64 * 1024
+MAX_OPENING = 16 * 1024
+#: Encodings that hide what words a text has.
+_ENCODED = frozenset({"base64", "quoted-printable"})
 _BINARY_HEAD = 1_024
 #: How much of a body may show its boundary.
 _MENDED = 4_096
@@ -51,6 +56,7 @@ class Part:
     body: bytes
     depth: int = 0
     _text: str | None = field(default=None, repr=False)
+    _opening: str | None = field(default=None, repr=False)
 
     @property
     def charset(self) -> str | None:
@@ -73,13 +79,34 @@ class Part:
 
     @property
     def text(self) -> str:
-        """The body as text, HTML reduced to what a reader sees."""
+        """The body as text; of HTML the first 64 Ki characters that a reader sees."""
         if self._text is None:
-            text = decode(self.payload, self.charset)
-            if "\r" in text:
-                text = text.replace("\r\n", "\n").replace("\r", "\n")
-            self._text = html_to_text(text) if self.type == "text/html" else text
+            text = self._decode()
+            self._text = html_to_text(text, MAX_VISIBLE) if self.type == "text/html" else text
         return self._text
+
+    @property
+    def opening(self) -> str:
+        """The first 16 Ki characters of the text, without reducing more HTML than that."""
+        if self.type != "text/html" or self._text is not None:
+            return self.text[:MAX_OPENING]
+        if self._opening is None:
+            self._opening = html_to_text(self._decode(), MAX_OPENING)
+        return self._opening
+
+    def _decode(self) -> str:
+        text = decode(self.payload, self.charset)
+        return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+    def lacks(self, *needles: bytes, head: int = MAX_TEXT) -> bool:
+        """Whether the text surely holds none of ``needles`` (ASCII, lower case); False says nothing.
+
+        It looks at the first ``head`` octets and decodes nothing.
+        """
+        if self.headers.raw("content-transfer-encoding").lower() in _ENCODED or "utf-16" in self.content_type.lower():
+            return False
+        octets = self.body[:head].lower()
+        return not any(needle in octets for needle in needles)
 
 
 @dataclass(slots=True)

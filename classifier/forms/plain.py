@@ -26,6 +26,9 @@ _PLAIN_ADDRESS = re.compile(r"[\w.+=@-]{1,256}", re.ASCII)
 def read(message: Message) -> Report | None:
     """Read a bounce written in words; None when the mail is not surely one."""
     headers = message.headers
+    # It is asked first, since nothing needs to be decoded for it.
+    if not may_be_bounce(message):
+        return None
     if not any(part.text.strip() for part in message.find("text/plain", "text/html")):
         return None
     text = _notice_of(message)
@@ -53,6 +56,17 @@ def _notice_of(message: Message) -> str:
         if part.type == "text/plain" or (part.type == "text/html" and not any(text.strip() for text in texts)):
             texts.append(part.text[:_MAX_NOTICE])
     return "\n".join(texts)
+
+
+def may_be_bounce(message: Message) -> bool:
+    """Whether sender or subject are those of a mail that came back: without, no text makes it one."""
+    headers = message.headers
+    return (
+        message.report_type == "delivery-status"
+        or "x-failed-recipients" in headers
+        or BOUNCE_SUBJECT.are_in_short(headers.get("subject"))
+        or _is_daemon(message)
+    )
 
 
 def is_bounce(message: Message, notice: str) -> bool:
