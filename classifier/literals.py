@@ -22,6 +22,8 @@ class Arm(NamedTuple):
     clauses: list[Clause]
     #: it is nothing but its one literal, and so matches wherever that occurs
     is_literal: bool
+    #: the alternative as it stands in the pattern
+    source: str
 
 
 def arms_of(pattern: str) -> list[Arm]:
@@ -30,8 +32,8 @@ def arms_of(pattern: str) -> list[Arm]:
     try:
         arms = reader.read_alternatives()
     except (ValueError, IndexError, RecursionError):
-        return [Arm([], is_literal=False)]
-    return arms if reader.at == len(pattern) else [Arm([], is_literal=False)]
+        return [Arm([], False, pattern)]
+    return arms if reader.at == len(pattern) else [Arm([], False, pattern)]
 
 
 class _Reader:
@@ -56,6 +58,7 @@ class _Reader:
         clauses: list[Clause] = []
         run = ""
         is_literal = True
+        start = self.at
         while self.at < len(self.pattern) and self.pattern[self.at] not in "|)":
             if self.pattern.startswith(("\\b", "\\B"), self.at):
                 # They take no room: what stands before and behind is adjacent.
@@ -77,7 +80,7 @@ class _Reader:
         clauses.append((run,))
         useful = dict.fromkeys(clause for clause in clauses if _weight(clause)[0] >= _MIN_OCTETS)
         kept = sorted(useful, key=_weight, reverse=True)[:_MAX_CLAUSES]
-        return Arm(kept, is_literal and bool(kept))
+        return Arm(kept, is_literal and bool(kept), self.pattern[start : self.at])
 
     def _read_item(self) -> tuple[str, list[Clause]]:
         """Read one item; returns it if it is a character, and its clauses if it is a group."""

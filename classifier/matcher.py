@@ -4,19 +4,9 @@ from __future__ import annotations
 
 import re
 
-import re2
-
-from classifier.prefilter import Prefilter
+from classifier.prefilter import MAX_SUBJECT, Prefilter
 from classifier.rule import Evidence, Rule
 
-#: Longest text that is searched, in octets (S21).
-MAX_SUBJECT = 64 * 1024
-# Memory of a pattern's automaton. A Set of all patterns would remember, for every text, which of hundreds of
-# half-matched patterns are open at once, and build 1,000 us of new states for each unknown reply; so the patterns that
-# the prefilter leaves are asked one by one, strongest first.
-_PATTERNS_MEMORY = 256 * 1024 * 1024
-_MOST_MEMORY = 32 * 1024 * 1024
-_LEAST_MEMORY = 1024 * 1024
 #: Pairs of status and reply code whose rules are remembered; there are far fewer in real mail.
 _MOST_CODES = 4_096
 
@@ -44,9 +34,6 @@ class Matcher:
             for code in () if rule.pattern else rule.statuses or rule.reply_codes:
                 self._by_code.setdefault(code, []).append(rank)
         self._coded_before: dict[tuple[str, int], list[int]] = {}
-        count = sum(1 for rule in rules if rule.pattern) or 1
-        memory = min(_MOST_MEMORY, max(_LEAST_MEMORY, _PATTERNS_MEMORY // count))
-        self._patterns = [_compile(rule.pattern, memory) if rule.pattern else None for rule in rules]
         self._prefilter = Prefilter(
             [(rank, rule.pattern) for rank, rule in enumerate(rules) if rule.pattern],
             [example for rule in rules for example in rule.examples],
@@ -62,35 +49,18 @@ class Matcher:
             if rules[rank].applies(evidence):
                 limit = rank
                 break
-        text = evidence.text
-        if text:
-            subject = b""
-            failed = -1
-            for rank, is_sure in self._prefilter.candidates(text, self._scopes.of(evidence)):
-                if rank > limit:
-                    break
-                if rank == failed or (self._has_codes[rank] and not rules[rank].applies(evidence)):
-                    continue
-                if is_sure:
+        if evidence.text:
+            for rank in self._prefilter.matching(evidence.text, self._scopes.of(evidence), limit):
+                if not self._has_codes[rank] or rules[rank].applies(evidence):
                     return rules[rank]
-                subject = subject or text.encode("utf-8", "replace")[:MAX_SUBJECT]
-                if self._matches(rank, subject):
-                    return rules[rank]
-                failed = rank
         return rules[limit] if limit < len(rules) else None
 
     def matching(self, evidence: Evidence) -> list[Rule]:
         """Return every rule that holds, strongest first."""
         found = set(self._coded(evidence))
-        subject = evidence.text.encode("utf-8", "replace")[:MAX_SUBJECT]
-        for rank, is_sure in self._prefilter.candidates(evidence.text, self._scopes.of(evidence)) if subject else ():
-            if rank not in found and (is_sure or self._matches(rank, subject)):
-                found.add(rank)
+        if evidence.text:
+            found.update(self._prefilter.matching(evidence.text, self._scopes.of(evidence), len(self._rules)))
         return [self._rules[rank] for rank in sorted(found) if self._rules[rank].applies(evidence)]
-
-    def _matches(self, rank: int, subject: bytes) -> bool:
-        pattern = self._patterns[rank]
-        return pattern is not None and bool(pattern.Match(subject))
 
     def _coded(self, evidence: Evidence) -> list[int]:
         """Return the ranks of the rules without a pattern that a code of ``evidence`` names, strongest first."""
@@ -135,19 +105,6 @@ class _Scopes:
                 scope |= by_host.get(host[at:], 0)
                 at = host.find(".", at) + 1
         return scope & self._by_command.get(evidence.command, self._without_command)
-
-
-def _compile(pattern: str, memory: int) -> re2.Set:
-    """A Set of one answers only whether it matches, in a third of the time."""
-    options = re2.Options()
-    options.case_sensitive = False
-    options.log_errors = False
-    options.never_capture = True
-    options.max_mem = memory
-    compiled = re2.Set.SearchSet(options)
-    compiled.Add(pattern)
-    compiled.Compile()
-    return compiled
 
 
 def find_status(text: str) -> str:

@@ -19,7 +19,14 @@ _MAX_TEXT = 4_096
 _MAX_WORD = 64
 #: Words remembered at most; then all are forgotten.
 _MAX_WORDS = 16_384
-_MEMORY = 32 * 1024 * 1024
+# Memory of an automaton at most, and of all together. A Set of all patterns would remember, for every text, which of
+# hundreds of half-matched patterns are open at once, and build 1,000 us of new states for each unknown reply; so the
+# alternatives that are left are asked one by one, strongest first.
+_MOST_MEMORY = 32 * 1024 * 1024
+_LEAST_MEMORY = 1024 * 1024
+_ALL_MEMORY = 256 * 1024 * 1024
+#: Longest text that is searched, in octets (S21).
+MAX_SUBJECT = 64 * 1024
 _LANES = 4
 _LEAST_PIECE = 2
 _STEM = 3
@@ -37,22 +44,23 @@ class Prefilter:
         arms = [(rank, arm) for rank, pattern in patterns for arm in arms_of(pattern)]
         arms.reverse()
         self._ranks = [rank for rank, _ in arms]
-        self._is_literal = [arm.is_literal for _, arm in arms]
+        self._sure = [arm.is_literal for _, arm in arms]
+        memory = min(_MOST_MEMORY, max(_LEAST_MEMORY, _ALL_MEMORY // max(1, len(arms))))
+        self._patterns = [compile_set([arm.source], memory) for _, arm in arms]
         #: clauses of an arm that its needs tell too little of, so that they are looked for in the text
         self._rest: list[list[Clause]] = []
         self._width = len(arms)
         #: the needs that are not there, and so are fulfilled by every text
         self._free = 0
         self._pieces = self._file([arm for _, arm in arms], "\n".join(samples).lower())
-        #: the pieces by their first three characters, and the shorter ones
+        #: the pieces of ASCII by their first three characters; those of two by both
         self._starts: dict[str, list[tuple[str, int]]] = {}
-        self._short = [(piece, bits) for piece, bits in self._pieces.items() if len(piece) < _STEM and piece.isascii()]
         for piece, bits in self._pieces.items():
-            if len(piece) >= _STEM and piece.isascii():
+            if piece.isascii():
                 self._starts.setdefault(piece[:_STEM], []).append((piece, bits))
         self._words: dict[str, int] = {}
         self._shared: dict[int, int] = {}
-        self._set = _compile_literals(list(self._pieces))
+        self._set = compile_set(list(self._pieces), _MOST_MEMORY, literal=True)
         self._set_bits = list(self._pieces.values())
 
     def scope_of(self, ranks: Iterable[int]) -> int:
@@ -60,11 +68,12 @@ class Prefilter:
         wanted = set(ranks)
         return sum(1 << number for number, rank in enumerate(self._ranks) if rank in wanted)
 
-    def candidates(self, text: str, scope: int) -> Iterator[tuple[int, bool]]:
-        """Yield rank of each pattern that may match the collapsed ``text``, strongest first, and whether it does.
+    def matching(self, text: str, scope: int, limit: int) -> Iterator[int]:
+        """Yield the rank of each pattern that matches the collapsed ``text``, strongest first; some more than once.
 
-        A pattern that is named twice may match by either of its alternatives. Arguments: ``scope`` is what counts.
+        Arguments: ``scope`` is what counts, ``limit`` the rank to stop before.
         """
+        subject = b""
         is_ascii = text.isascii()
         lowered = text.lower()
         held = self._free
@@ -85,11 +94,18 @@ class Prefilter:
         while left:
             number = left.bit_length() - 1
             left ^= 1 << number
-            if not is_ascii:
-                # How letters beyond ASCII fold is RE2's business.
-                yield ranks[number], False
-            elif not rest[number] or _are_in(rest[number], lowered):
-                yield ranks[number], self._is_literal[number]
+            if ranks[number] >= limit:
+                return
+            # How letters beyond ASCII fold is RE2's business.
+            if is_ascii:
+                if rest[number] and not _are_in(rest[number], lowered):
+                    continue
+                if self._sure[number]:
+                    yield ranks[number]
+                    continue
+            subject = subject or text.encode("utf-8", "replace")[:MAX_SUBJECT]
+            if self._patterns[number].Match(subject):
+                yield ranks[number]
 
     def _file(self, arms: list[Arm], sampled: str) -> dict[str, int]:
         """Return the bits that each piece of a word fulfils."""
@@ -113,13 +129,12 @@ class Prefilter:
             return self._search(word)
         held = 0
         starts = self._starts
-        for at in range(len(word) - _STEM + 1):
-            for piece, bits in starts.get(word[at : at + _STEM], ()):
-                if word.startswith(piece, at):
+        for stem in starts.keys() & {word[at : at + _STEM] for at in range(len(word) - 1)}:
+            for piece, bits in starts[stem]:
+                if piece in word:
                     held |= bits
-        for piece, bits in self._short:
-            if piece in word:
-                held |= bits
+        for stem in starts.keys() & {word[at : at + _LEAST_PIECE] for at in range(len(word) - 1)}:
+            held |= starts[stem][0][1]
         if len(self._words) >= _MAX_WORDS:
             self._words.clear()
             self._shared.clear()
@@ -174,15 +189,16 @@ def _pieces_of(literal: str, sampled: str, rarity: dict[str, int]) -> list[str]:
     return sorted(pieces, key=lambda piece: (rarity[piece], -len(piece), piece))
 
 
-def _compile_literals(literals: list[str]) -> re2.Set:
+def compile_set(patterns: list[str], memory: int, *, literal: bool = False) -> re2.Set:
+    """Compile ``patterns`` to a Set that ignores case; even of one it answers in a third of the time of a search."""
     options = re2.Options()
     options.case_sensitive = False
     options.log_errors = False
     options.never_capture = True
-    options.literal = True
-    options.max_mem = _MEMORY
+    options.literal = literal
+    options.max_mem = memory
     compiled = re2.Set.SearchSet(options)
-    for literal in literals:
-        compiled.Add(literal)
+    for pattern in patterns:
+        compiled.Add(pattern)
     compiled.Compile()
     return compiled

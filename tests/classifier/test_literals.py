@@ -39,7 +39,7 @@ ALWAYS_ASKED = [
 
 @pytest.mark.parametrize("pattern", READ)
 def test_literals(pattern: str) -> None:
-    found = [[set(clause) for clause in clauses] for clauses, _ in arms_of(pattern)]
+    found = [[set(clause) for clause in clauses] for clauses, *_ in arms_of(pattern)]
     assert found == [[set(clause) for clause in clauses] for clauses in READ[pattern]]
 
 
