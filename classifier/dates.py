@@ -55,8 +55,8 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
 _DAY = re.compile("|".join(f"(?P<{name}>{pattern}){_JA_WEEKDAY}" for name, pattern in _PATTERNS), re.IGNORECASE)
 # Where a match of the patterns can begin: trying each of them at every character takes ten times as long.
 _START = re.compile(
-    r"[\d令来次翌再の明月火水木金土日]|r(?= ?\d)|\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mon|tue|wed|thu|fri"
-    r"|sat|sun|next|the(?= \d)|tomorrow)",
+    r"[\d令来次翌再の明月火水木金土日]|r(?= ?\d)|\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mon|tue|wed|thu"
+    r"|fri|sat|sun|next|the(?= \d)|tomorrow)",
     re.IGNORECASE,
 )
 _GAP = re.compile(r"[\s,.(、・]*(?:the )?\Z", re.IGNORECASE)
