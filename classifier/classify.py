@@ -147,7 +147,7 @@ def _texts_of(status: DeliveryStatus, report: Report, notification: _Notificatio
     if report.text:
         yield status.diagnostic
     else:
-        named = {name.address.lower(): name.text for name in find_named(notice)}
+        named = notification.named
         own = named.get(status.address.lower()) or named.get(status.final_address.lower(), "")
         if own:
             yield f"{status.diagnostic}\n{_PARAGRAPH.split(own, 1)[0]}"
@@ -165,6 +165,7 @@ class _Notification:
         self._message = message
         self._opening: str | None = None
         self._words: str | None = None
+        self._named: dict[str, str] | None = None
 
     @property
     def opening(self) -> str:
@@ -180,6 +181,13 @@ class _Notification:
         if self._words is None:
             self._words = cut_original(self.opening)[0] if self.opening else ""
         return self._words
+
+    @property
+    def named(self) -> dict[str, str]:
+        """The recipients that the words name, in lower case, and what they say of each."""
+        if self._named is None:
+            self._named = {name.address.lower(): name.text for name in find_named(self.words)}
+        return self._named
 
 
 def _ask_forms(message: Message, steps: list[str] | None) -> Report | None:

@@ -17,6 +17,8 @@ from classifier.literals import Arm, Clause, arms_of
 # which is linear whatever the text (S21).
 _MAX_TEXT = 4_096
 _MAX_WORD = 64
+#: Words of one text that are looked up anew at most; then the automaton reads the whole.
+_MAX_UNSEEN = 64
 #: Words remembered at most; then all are forgotten.
 _MAX_WORDS = 16_384
 # Memory of an automaton at most, and of all together. A Set of all patterns would remember, for every text, which of
@@ -79,9 +81,15 @@ class Prefilter:
         held = self._free
         if is_ascii and len(text) <= _MAX_TEXT:
             words = self._words
+            unseen = 0
             for word in lowered.split():
                 bits = words.get(word)
                 if bits is None:
+                    unseen += 1
+                    if unseen > _MAX_UNSEEN:
+                        # Made of nothing but new words: no reply is.
+                        held |= self._search(text)
+                        break
                     bits = self._look_up(word)
                 if bits:
                     held |= bits
