@@ -46,7 +46,7 @@ _FOLD = re.compile(r"\n[ \t]+")
 class Headers:
     """The fields of one header block; names are given in lower case and must be among ``FIELDS``."""
 
-    __slots__ = ("_block", "_decoded", "_field", "_places")
+    __slots__ = ("_block", "_decoded", "_field", "_more", "_places")
 
     def __init__(self, block: bytes, *, is_original: bool = False) -> None:
         """Take ``block``, the octets before the empty line; what follows one is left out. The limits of S19 hold.
@@ -55,7 +55,9 @@ class Headers:
         """
         self._block = b"\n" + _cut_block(block)
         self._field = _FIELD_OF_ORIGINAL if is_original else _FIELD
-        self._places: dict[str, list[int]] | None = None
+        #: where the first value of a field begins, and where its others do
+        self._places: dict[str, int] | None = None
+        self._more: dict[str, list[int]] = {}
         self._decoded: dict[str, str] = {}
 
     def __contains__(self, name: str) -> bool:
@@ -70,8 +72,8 @@ class Headers:
         value = self._decoded.get(name)
         if value is None:
             places = self._places if self._places is not None else self._find_all()
-            found = places.get(name)
-            value = self._decoded[name] = self._value(found[0]) if found else ""
+            start = places.get(name, 0)
+            value = self._decoded[name] = self._value(start) if start else ""
         return value
 
     def get(self, name: str) -> str:
@@ -81,25 +83,30 @@ class Headers:
     def all(self, name: str) -> list[str]:
         """Return all values of ``name``, at most 50, unfolded."""
         places = self._places if self._places is not None else self._find_all()
-        found = places.get(name)
-        return [self._value(start) for start in found[:_MAX_VALUES]] if found else []
+        if name not in places:
+            return []
+        if name not in self._more:
+            return [self.raw(name)]
+        return [self._value(start) for start in (places[name], *self._more[name][: _MAX_VALUES - 1])]
 
     def may_hold(self, text: str) -> bool:
         """Whether a value may hold ``text``, ASCII in lower case without white space, in any case."""
         return text.encode() in self._block.lower()
 
-    def _find_all(self) -> dict[str, list[int]]:
+    def _find_all(self) -> dict[str, int]:
         """Find where the value of each field begins."""
-        places: dict[str, list[int]] = {}
+        places: dict[str, int] = {}
+        more: dict[str, list[int]] = {}
         for match in self._field.finditer(self._block.lower()):
             found = match[1]
             if found is None:
                 break
             name = _NAMES[found]
-            if name in places:
-                places[name].append(match.end())
+            if name not in places:
+                places[name] = match.end()
             else:
-                places[name] = [match.end()]
+                more.setdefault(name, []).append(match.end())
+        self._more = more
         self._places = places
         return places
 

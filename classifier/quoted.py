@@ -29,48 +29,51 @@ _HEADER_LINE = re.compile(r"^(?:[\w-]{2,40}:|[ \t]+\S)")
 
 def cut_original(text: str) -> tuple[str, str]:
     """Return what the notification itself says, and the quoted original ("" when there is none)."""
-    lowered = text.lower()
-    phrase = _find_at_lines(ORIGINAL_FOLLOWS, _MAY_FOLLOW, text, lowered)
+    lowered = _in_lower_case(text)
+    phrase = _find_line(ORIGINAL_FOLLOWS, _MAY_FOLLOW, text, lowered)
     # A phrase in the very first line is a title above the notification, not its end.
     while phrase and not text[: phrase[0]].strip():
-        phrase = _find_at_lines(ORIGINAL_FOLLOWS, _MAY_FOLLOW, text, lowered, phrase[1])
+        phrase = _find_line(ORIGINAL_FOLLOWS, _MAY_FOLLOW, text, lowered, phrase[1])
     end = phrase[0] if phrase else len(text)
-    header = _find_at_lines(_HEADER_START, _MAY_BE_HEADER, text[:end], lowered[:end])
+    header = _find_line(_HEADER_START, _MAY_BE_HEADER, text[:end], lowered[:end])
     if header:
         end = _top_of_header(text, header[0])
         return text[:end], text[end:]
-    if phrase is None:
-        return text, ""
-    line_end = text.find("\n", phrase[1])
-    return text[:end], text[line_end + 1 :] if line_end >= 0 else ""
+    return (text[:end], text[phrase[1] + 1 :]) if phrase else (text, "")
 
 
-def _find_at_lines(
+def _in_lower_case(text: str) -> str:
+    lowered = text.lower()
+    if len(lowered) == len(text):
+        return lowered
+    # A few letters become two, and places would differ.
+    return "".join([small if len(small := letter.lower()) == 1 else letter for letter in text])
+
+
+def _find_line(
     phrases: Phrases, start_of: re.Pattern[str], text: str, lowered: str, at: int = 0
 ) -> tuple[int, int] | None:
-    """Return what ``phrases.find`` would, looking only into the lines that begin as ``start_of`` says.
+    """Return begin and end of the first line, of those that begin at or after ``at``, with one of ``phrases``.
 
-    Arguments: ``lowered`` is ``text`` in lower case; a phrase stands within one line.
+    Arguments: ``start_of`` says how such a line begins; ``lowered`` is ``text`` in lower case.
     """
-    if len(lowered) != len(text):
-        # A few letters become two in lower case: places would differ.
-        return phrases.find(text, at)
-    # A match begins with the line end before the line; in front of the first line there is none.
-    match = start_of.match("\n" + lowered[: text.find("\n") + 1 or len(text)]) if at == 0 else None
-    begin = 0 if match else -1
-    while True:
-        if begin < 0:
-            match = start_of.search(lowered, max(0, at - 1))
-            if match is None:
-                return None
-            begin = match.start() + 1
+    # The pattern begins with the line end before the line; in front of the first line there is none.
+    if at == 0 and start_of.match("\n" + lowered[: lowered.find("\n") + 1 or len(lowered)]):
+        begin = 0
+    else:
+        begin = _next_line(start_of, lowered, at)
+    while begin >= 0:
         end = text.find("\n", begin)
-        found = phrases.find(text[begin : end if end >= 0 else len(text)])
-        if found:
-            return begin + found[0], begin + found[1]
-        if end < 0:
-            return None
-        at, begin = end + 1, -1
+        end = end if end >= 0 else len(text)
+        if phrases.are_in(text[begin:end]):
+            return begin, end
+        begin = _next_line(start_of, lowered, end)
+    return None
+
+
+def _next_line(start_of: re.Pattern[str], lowered: str, at: int) -> int:
+    match = start_of.search(lowered, at)
+    return match.start() + 1 if match else -1
 
 
 def _top_of_header(text: str, at: int) -> int:
