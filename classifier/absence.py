@@ -91,6 +91,9 @@ _LEFT = re.compile(
     r"|退社(?:いた|致|しま|して|した)",
     re.IGNORECASE,
 )
+# One of these stands in every match.
+_LEFT_WORDS = ("longer", "left ", "accepted a ", "changed jobs", "last ", "retired", "moved on ",
+               "退職", "異動", "転籍", "転職", "転勤", "離職", "在籍", "退社")  # fmt: skip
 # Gone home for the day.
 _GONE_HOME = re.compile(r"(?:本日|今日|既に|定時|すでに)[^。]{0,12}退社")
 _NEW_ADDRESS = re.compile(
@@ -146,7 +149,7 @@ def read_absence(text: str, sent: date | None, *, subject: str = "", author: str
     if sent is not None:
         back_on, sentence = _find_return(pairs, sent)
         kept += [sentence] if back_on else []
-    left = next((sentence for plain, sentence in pairs if _LEFT.search(plain) and not _GONE_HOME.search(plain)), None)
+    left = _find_left(pairs)
     kept += [left] if left else []
     new, contacts = _find_addresses(pairs, author.lower(), kept, has_left=left is not None)
     if not kept:
@@ -163,6 +166,15 @@ def _own_subject(subject: str) -> list[str]:
     return [own] if own and _AWAY.search(own) else []
 
 
+def _find_left(pairs: list[tuple[str, str]]) -> str | None:
+    """Return the sentence that says its author is gone for good."""
+    for plain, sentence in pairs:
+        lowered = plain.lower()
+        if any(word in lowered for word in _LEFT_WORDS) and _LEFT.search(plain) and not _GONE_HOME.search(plain):
+            return sentence
+    return None
+
+
 # -- return
 
 
@@ -171,8 +183,13 @@ def _find_return(pairs: list[tuple[str, str]], sent: date) -> tuple[date | None,
     ends: list[tuple[date, str]] = []
     before = ""
     for plain, sentence in pairs:
-        days = [] if _OTHER_JA.search(plain) else find_days(plain, sent)
-        is_away = bool(_AWAY.search(plain)) or (len(plain) <= 80 and bool(_AWAY.search(before)))
+        days = find_days(plain, sent)
+        if days and _OTHER_JA.search(plain):
+            days = []
+        above, before = before, plain
+        if not days:
+            continue
+        is_away = bool(_AWAY.search(plain)) or (len(plain) <= 80 and bool(_AWAY.search(above)))
         spans = _ranges(plain, days)
         for at in range(len(days)):
             if at in spans:
@@ -184,7 +201,6 @@ def _find_return(pairs: list[tuple[str, str]], sent: date) -> tuple[date | None,
             end = _end_of_absence(plain, days, at, spans)
             if end is not None and sent < end <= sent + _FARTHEST:
                 ends.append((end, sentence))
-        before = plain
     return ends[0] if ends else (None, "")
 
 
@@ -250,7 +266,6 @@ def _find_addresses(
     new: list[str] = []
     contacts: list[str] = []
     announced = ""
-    is_closing = any(_CLOSING.search(plain) for plain, _ in pairs)
     for plain, sentence in pairs:
         addresses = _addresses_of(plain, author)
         # "My new address:" and the address on a line of its own.
@@ -258,7 +273,8 @@ def _find_addresses(
         if addresses:
             is_new = _is_new(context, has_left=has_left)
             # Where an address ends, "write to … instead" names the one that takes its place.
-            is_new = is_new or (is_closing and not has_left and bool(_INSTEAD.search(plain)))
+            if not is_new and not has_left and _INSTEAD.search(plain):
+                is_new = any(_CLOSING.search(said) for said, _ in pairs)
             if is_new or _CONTACT.search(context):
                 (new if is_new else contacts).extend(addresses)
                 kept.append(f"{announced} {sentence}".strip())
@@ -268,7 +284,9 @@ def _find_addresses(
 
 
 def _addresses_of(plain: str, author: str) -> list[str]:
-    found = []
+    found: list[str] = []
+    if "@" not in plain:
+        return found
     for match in ADDRESS.finditer(plain):
         address = match.group(1).rstrip(".-_")
         own = _NOT_CONTACT.search(plain[: match.start()])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass
+from functools import lru_cache
 
 # RFC 5322 3.2.3 and RFC 6531 3.3, but without what running text puts around an address.
 _LOCAL = (
@@ -47,6 +49,8 @@ _CONTEXT_NOT = re.compile(
     re.IGNORECASE,
 )
 MAX_RECIPIENTS = 50
+_MAX_SHORT = 320
+_NOBODY: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -59,6 +63,10 @@ class Named:
 
 def clean_address(text: str) -> str:
     """Take the address out of ``text``: brackets, quotes, a type tag and punctuation go; "" when there is none."""
+    return _clean_short(text) if len(text) <= _MAX_SHORT else _clean(text)
+
+
+def _clean(text: str) -> str:
     at = text.find("@")
     if at < 0:
         return ""
@@ -69,16 +77,20 @@ def clean_address(text: str) -> str:
     return match.group(1).rstrip(".-_")
 
 
-def find_named(text: str, exclude: frozenset[str] = frozenset()) -> list[Named]:
+# A mail names its recipient in several places.
+_clean_short = lru_cache(maxsize=1_024)(_clean)
+
+
+def find_named(text: str, exclude: Container[str] = _NOBODY) -> list[Named]:
     """Return the recipients that ``text`` names, in order, at most 50.
 
     Lines that start with an address own the text up to the next such line. Without any, addresses after words
-    such as "deliver to" count, then any address. Arguments: ``exclude`` holds lower-case addresses that are
-    no failed recipient (the mail's own sender and receiver) unless nothing else is named.
+    such as "deliver to" count, then any address. Arguments: ``exclude`` holds addresses that are no failed
+    recipient (the mail's own sender and receiver) unless nothing else is named.
     """
     if "@" not in text:
         return []
-    for skipped in (exclude, frozenset[str]()):
+    for skipped in (exclude, _NOBODY):
         named = (
             _by_anchor(text, skipped) or _by_pattern(text, _INTRODUCED, skipped) or _by_pattern(text, ADDRESS, skipped)
         )
@@ -87,20 +99,21 @@ def find_named(text: str, exclude: frozenset[str] = frozenset()) -> list[Named]:
     return []
 
 
-def _by_anchor(text: str, exclude: frozenset[str]) -> list[Named]:
+def _by_anchor(text: str, exclude: Container[str]) -> list[Named]:
     """Read lines that start with an address; an indentation of their own makes later ones a reply's second line."""
     lines = text.split("\n")
     anchors = [
         (at, match) for at, line in enumerate(lines) if "@" in line and (match := _ANCHOR.match(line)) is not None
     ]
     # "To: x" above "Subject: y" sums up the message that failed: no recipient if others stand below.
-    summed_up = {at for at, match in anchors if _SUMMARY.match("\n".join(lines[at : at + 4]))}
+    summed_up = [at for at, _ in anchors if _is_to(lines[at]) and _SUMMARY.match("\n".join(lines[at : at + 4]))]
     usable = [
         (at, match)
         for at, match in anchors
         if match.group(1).lower().rstrip(".-_") not in exclude and not _DAEMON.match(match.group(1))
     ]
-    usable = [item for item in usable if item[0] not in summed_up] or usable
+    if summed_up:
+        usable = [item for item in usable if item[0] not in summed_up] or usable
     if not usable:
         return []
     indent = _indent_of(lines[usable[0][0]])
@@ -118,11 +131,15 @@ def _by_anchor(text: str, exclude: frozenset[str]) -> list[Named]:
     return list(order.values())
 
 
+def _is_to(line: str) -> bool:
+    return line.lstrip(" \t*")[:3].lower() == "to:"
+
+
 def _indent_of(line: str) -> int:
     return len(line) - len(line.lstrip(" \t"))
 
 
-def _by_pattern(text: str, pattern: re.Pattern[str], exclude: frozenset[str]) -> list[Named]:
+def _by_pattern(text: str, pattern: re.Pattern[str], exclude: Container[str]) -> list[Named]:
     order: dict[str, Named] = {}
     for match in pattern.finditer(text):
         address = match.group(1).rstrip(".-_")

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from classifier.addresses import find_named
+from classifier.evidence import bare_evidence, command_in, reported_evidence
 from classifier.forms import FORMS
+from classifier.headers import Headers
 from classifier.judge import Judge
-from classifier.matcher import codes_of, collapse, is_vague, subject_of
-from classifier.message import Headers, Message, Part, parse_message
-from classifier.noted import passage_about
+from classifier.matcher import collapse
+from classifier.message import Message, parse_message
+from classifier.noted import may_note, passage_about
 from classifier.quoted import cut_original
 from classifier.report import DeliveryStatus, Report
 from classifier.returned import read_returned
@@ -21,24 +23,7 @@ from model.cause import Cause
 from model.reading import Action, Kind, Reading, RecipientReading, Returned, Verdict
 
 _MAX_SHOWN = 1_000
-_MAX_NOTICE = 16_384
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")
-# It begins with a class of letters, so that ``re`` skips what begins with none of them.
-_HOST = re.compile(r"[HhSsTt](?<!\w[HhSsTt])(?i:(?<=h)ost|(?<=s)erver|(?<=t)o)[: ] ?\[?([\w-]+(?:\.[\w-]+)+)")
-# What the systems write about the dialogue: Postfix, Exim, qmail, Exchange, Google and others.
-_COMMAND = re.compile(
-    r"in reply to (end of )?(MAIL FROM|RCPT TO|DATA|EHLO|HELO)"
-    r"|after (?:pipelined )?(?:sending )?(?:the )?(end of data|MAIL FROM|RCPT TO|DATA|initial)"
-    r"|(?:>>> |STEP: |command:?\s+)(MAIL From|RCPT To|DATA)"
-    r"|did not like our (?:final )?(MAIL FROM|RCPT TO|DATA)|(does not like recipient)"
-    r"|(failed after I sent the message)",
-    re.IGNORECASE,
-)
-# One of these stands in every match, at most so many characters after its start.
-_COMMAND_HINTS = ("after", "in reply to", ">>> ", "step: ", "command", "not like ")
-_HINT_OFFSET = 8
-# The same before white space is collapsed.
-_COMMAND_WORDS = ("after", "reply", ">>>", "step:", "command", "like")
 _NOT_RETURNED = Returned()
 _NO_VERDICT = frozenset({Action.DELIVERED, Action.RELAYED, Action.EXPANDED})
 
@@ -61,13 +46,14 @@ class Classifier:
 
         Arguments: ``explain`` fills ``Reading.steps``.
         """
-        steps: list[str] = []
+        steps: list[str] | None = [] if explain else None
         try:
             reading = self._read(raw, steps)
         except Exception as error:  # noqa: BLE001 - the boundary of S19: a mail must never stop its reader
-            steps.append(f"failed: {type(error).__name__}")
+            if steps is not None:
+                steps.append(f"failed: {type(error).__name__}")
             reading = Reading(kind=Kind.NOT_BOUNCE, form="unreadable", rules_version=self.version)
-        return replace(reading, steps=tuple(steps)) if explain else reading
+        return replace(reading, steps=tuple(steps)) if steps is not None else reading
 
     def diagnose(
         self,
@@ -85,9 +71,10 @@ class Classifier:
         """
         return self.judge.decide(bare_evidence(text, status=status, reply_code=reply_code, host=host, command=command))
 
-    def _read(self, raw: bytes, steps: list[str]) -> Reading:
+    def _read(self, raw: bytes, steps: list[str] | None) -> Reading:
         message = parse_message(raw)
-        steps.append(f"parsed: {len(message.parts)} part(s), {message.type}")
+        if steps is not None:
+            steps.append(f"parsed: {len(message.parts)} part(s), {message.type}")
         report = _ask_forms(message, steps)
         headers = message.headers
         if report is None:
@@ -96,20 +83,23 @@ class Classifier:
         if len(report.recipients) == 1 and not report.recipients[0].address and returned.to:
             # The notification names nobody: the original was for one.
             report.recipients[0].address = returned.to
-        recipients = tuple(self._judge_recipient(status, report, message, steps) for status in report.recipients)
+        notification = _Notification(message)
+        recipients = tuple([self._judge_recipient(status, report, notification, steps) for status in report.recipients])
         kind = report.kind or _kind_of(recipients)
-        steps.append(f"kind: {kind.value}")
+        if steps is not None:
+            steps.append(f"kind: {kind.value}")
         return _reading(kind, headers, self.version, report, recipients, returned)
 
     def _judge_recipient(
-        self, status: DeliveryStatus, report: Report, message: Message, steps: list[str]
+        self, status: DeliveryStatus, report: Report, notification: _Notification, steps: list[str] | None
     ) -> RecipientReading:
         verdict: Verdict | None = None
         if status.action in _NO_VERDICT:
-            evidence = _evidence_of(status, report, status.diagnostic)
+            evidence = reported_evidence(status, report, status.diagnostic)
         else:
-            verdict, evidence = self._weigh(status, report, message)
-            steps.append(f"{status.address or '(no address)'}: {verdict.cause.value} by {verdict.rule}")
+            verdict, evidence = self._weigh(status, report, notification)
+            if steps is not None:
+                steps.append(f"{status.address or '(no address)'}: {verdict.cause.value} by {verdict.rule}")
         return RecipientReading(
             address=status.address or None,
             final_address=status.final_address or None,
@@ -122,15 +112,19 @@ class Classifier:
             remote_mta=status.remote_mta or None,
         )
 
-    def _weigh(self, status: DeliveryStatus, report: Report, message: Message) -> tuple[Verdict, Evidence]:
+    def _weigh(self, status: DeliveryStatus, report: Report, notification: _Notification) -> tuple[Verdict, Evidence]:
         """Judge by the remote server's words; only where they say nothing, by the notification's own."""
         judge = self.judge
-        status.command = status.command or _noted_command(status, report, message)
+        status.command = status.command or _noted_command(status, report, notification)
         best: Evidence | None = None
         decisive: Rule | None = None
         strength = -1
-        for text in _texts_of(status, report, message):
-            evidence = _evidence_of(status, report, text)
+        before = None
+        for text in _texts_of(status, report, notification):
+            if text == before:
+                continue
+            before = text
+            evidence = reported_evidence(status, report, text)
             rule = judge.strongest(evidence)
             found = rule.priority if rule is not None else 0
             if found > strength or best is None:
@@ -146,34 +140,14 @@ class Classifier:
         return verdict, best
 
 
-def bare_evidence(
-    text: str,
-    *,
-    status: str | None = None,
-    reply_code: int | None = None,
-    host: str | None = None,
-    command: str | None = None,
-) -> Evidence:
-    """Return what a bare reply proves. Arguments: as those of ``Classifier.diagnose``."""
-    shown = subject_of(text)
-    found_status, found_reply = codes_of(shown)
-    return Evidence(
-        shown,
-        _best_status(status or "", found_status),
-        reply_code or found_reply,
-        (host.lower().rstrip("."),) if host else (),
-        (command or "").upper().partition(" ")[0] or _command_of(shown),
-    )
-
-
-def _texts_of(status: DeliveryStatus, report: Report, message: Message) -> Iterator[str]:
+def _texts_of(status: DeliveryStatus, report: Report, notification: _Notification) -> Iterator[str]:
     """Yield what may state the reason, the closest to the server's own words first."""
     yield _PARAGRAPH.split(status.diagnostic, 1)[0] if report.text else status.diagnostic
-    notice = report.text or message_notice(message)
+    notice = report.text or notification.words
     if report.text:
         yield status.diagnostic
     else:
-        named = {name.address.lower(): name.text for name in find_named(notice)}
+        named = notification.named
         own = named.get(status.address.lower()) or named.get(status.final_address.lower(), "")
         if own:
             yield f"{status.diagnostic}\n{_PARAGRAPH.split(own, 1)[0]}"
@@ -184,88 +158,65 @@ def _texts_of(status: DeliveryStatus, report: Report, message: Message) -> Itera
         yield f"{status.diagnostic}\n{notice}"
 
 
-def message_notice(message: Message) -> str:
-    """Return the words of the notification's first text part, without the quoted original."""
-    part = _notice_part(message)
-    return cut_original(part.text[:_MAX_NOTICE])[0] if part else ""
+class _Notification:
+    """The words of the notification's first text part, read when a recipient's own fields say too little."""
+
+    def __init__(self, message: Message) -> None:
+        self._message = message
+        self._opening: str | None = None
+        self._words: str | None = None
+        self._named: dict[str, str] | None = None
+
+    @property
+    def opening(self) -> str:
+        """How it begins, the quoted original included."""
+        if self._opening is None:
+            parts = self._message.find("text/plain", "text/html")
+            self._opening = next((part.opening for part in parts if part.opening.strip() or part.text.strip()), "")
+        return self._opening
+
+    @property
+    def words(self) -> str:
+        """The same without the quoted original."""
+        if self._words is None:
+            self._words = cut_original(self.opening)[0] if self.opening else ""
+        return self._words
+
+    @property
+    def named(self) -> dict[str, str]:
+        """The recipients that the words name, in lower case, and what they say of each."""
+        if self._named is None:
+            self._named = {name.address.lower(): name.text for name in find_named(self.words)}
+        return self._named
 
 
-def _notice_part(message: Message) -> Part | None:
-    return next((part for part in message.find("text/plain", "text/html") if part.text.strip()), None)
-
-
-def _ask_forms(message: Message, steps: list[str]) -> Report | None:
+def _ask_forms(message: Message, steps: list[str] | None) -> Report | None:
     for name, read in FORMS:
         report = read(message)
         if report is not None:
-            steps.append(f"form: {name} ({report.form}), {len(report.recipients)} recipient(s)")
+            if steps is not None:
+                steps.append(f"form: {name} ({report.form}), {len(report.recipients)} recipient(s)")
             return report
-    steps.append("form: none")
+    if steps is not None:
+        steps.append("form: none")
     return None
 
 
-def _best_status(stated: str, found: str) -> str:
-    """Choose between the Status field and the code in the reply: the one that says more (mission A18)."""
-    if found and not is_vague(found):
-        return found
-    if stated and not is_vague(stated):
-        return stated
-    return stated or found
-
-
-def _evidence_of(status: DeliveryStatus, report: Report, text: str) -> Evidence:
-    collapsed = subject_of(text)
-    found_status, found_reply = codes_of(collapsed)
-    hosts = [status.remote_mta, report.reporting_mta, status.address.rpartition("@")[2]]
-    match = _HOST.search(collapsed)
-    if match:
-        hosts.append(match.group(1))
-    names = tuple(dict.fromkeys(_bare_host(host) for host in hosts if host))
-    return Evidence(
-        collapsed,
-        _best_status(status.status, found_status),
-        found_reply,
-        names,
-        status.command or _command_of(collapsed),
-    )
-
-
-def _bare_host(host: str) -> str:
-    words = host.split(None, 1)
-    return words[0].strip("()[];,<>").rstrip(".").lower() if words else ""
-
-
-def _noted_command(status: DeliveryStatus, report: Report, message: Message) -> str:
+def _noted_command(status: DeliveryStatus, report: Report, notification: _Notification) -> str:
     """Return the command that only the notification names, beside the recipient: not the report."""
     if report.text:
         # dma names it above the answer, which is all that stands below an address.
-        return _command_of(collapse(report.text)) if "did not like our" in report.text else ""
-    part = _notice_part(message)
-    lowered = part.text[:_MAX_NOTICE].lower() if part else ""
-    if not any(hint in lowered for hint in _COMMAND_WORDS):
+        return command_in(collapse(report.text)) if "did not like our" in report.text else ""
+    # Nothing is cut where nothing is noted.
+    if not may_note(notification.opening):
         return ""
-    notice = message_notice(message)
-    passage = passage_about(notice, status.final_address or status.address)
-    return _command_of(collapse(passage)) if passage else ""
-
-
-def _command_of(text: str) -> str:
-    lowered = text.lower()
-    hints = [at for hint in _COMMAND_HINTS if (at := lowered.find(hint)) >= 0]
-    match = _COMMAND.search(text, max(0, min(hints) - _HINT_OFFSET)) if hints else None
-    if not match:
-        return ""
-    words = next((group for group in match.groups()[1:] if group), "").upper()
-    if "RECIPIENT" in words or words.startswith("RCPT"):
-        return "RCPT"
-    if words == "INITIAL":
-        return "CONN"
-    return "MAIL" if words.startswith("MAIL") else "DATA" if "DATA" in words or "SENT" in words else "EHLO"
+    passage = passage_about(notification.words, status.final_address or status.address)
+    return command_in(collapse(passage)) if passage else ""
 
 
 def _kind_of(recipients: tuple[RecipientReading, ...]) -> Kind:
     """Name the mail by its worst recipient (RFC 3464 2.3.3): one failure makes it a bounce."""
-    actions = {recipient.action for recipient in recipients}
+    actions = [recipient.action for recipient in recipients]
     if Action.FAILED in actions:
         return Kind.BOUNCE
     return Kind.DELAY_WARNING if Action.DELAYED in actions else Kind.DELIVERED_NOTICE

@@ -34,6 +34,8 @@ class Judge:
         """Build a judge of ``rules``."""
         self.rules = rules
         self._remembered = lru_cache(maxsize=_CACHE_SIZE)(rules.matcher.best)
+        #: by rule, class and conflict: all there is to a verdict
+        self._stated_before: dict[tuple[str, int, bool], Verdict] = {}
 
     def strongest(self, evidence: Evidence) -> Rule | None:
         """Return the rule that decides about ``evidence``, None when none does."""
@@ -49,7 +51,13 @@ class Judge:
     def state(self, rule: Rule | None, evidence: Evidence) -> Verdict:
         """Return the verdict when ``rule`` decides about ``evidence``, None when no rule does."""
         if rule is not None:
-            return self._stated(rule, evidence)
+            key = (rule.id, _class_of(evidence), _is_conflict(evidence))
+            verdict = self._stated_before.get(key)
+            if verdict is None:
+                verdict = self._stated(rule, evidence)
+                if len(self._stated_before) < _CACHE_SIZE:
+                    self._stated_before[key] = verdict
+            return verdict
         # Mission A10: words that nobody understands are unparsable, no words at all give no reason.
         # A notification that only says it failed states no reason either; a server's reply states one.
         is_reply = evidence.reply_code and has_words(evidence.text)

@@ -1,25 +1,12 @@
-"""Asks all rules at once, in time linear in the text (S21): one RE2 Set of literals, then the few rules it names."""
+"""Asks all rules at once, in time linear in the text (S21): a prefilter by words, then the few rules it names."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from functools import reduce
-from operator import or_
 
-import re2
-
-from classifier.literals import MAX_CLAUSES, required_literals
+from classifier.prefilter import MAX_SUBJECT, Prefilter
 from classifier.rule import Evidence, Rule
 
-#: Longest text that is searched, in octets (S21).
-MAX_SUBJECT = 64 * 1024
-# Memory of an automaton, at most. A Set of all patterns would remember, for every text, which of hundreds of
-# half-matched patterns are open at once, and build 1,000 us of new states for each unknown reply; a Set of the
-# literals they need has few states, and the patterns it leaves are asked one by one, strongest first.
-_LITERALS_MEMORY = 32 * 1024 * 1024
-_PATTERNS_MEMORY = 256 * 1024 * 1024
-_LEAST_MEMORY = 1024 * 1024
 #: Pairs of status and reply code whose rules are remembered; there are far fewer in real mail.
 _MOST_CODES = 4_096
 
@@ -47,33 +34,32 @@ class Matcher:
             for code in () if rule.pattern else rule.statuses or rule.reply_codes:
                 self._by_code.setdefault(code, []).append(rank)
         self._coded_before: dict[tuple[str, int], list[int]] = {}
-        count = sum(1 for rule in rules if rule.pattern) or 1
-        memory = min(_LITERALS_MEMORY, max(_LEAST_MEMORY, _PATTERNS_MEMORY // count))
-        self._patterns = [_compile([rule.pattern], memory) if rule.pattern else None for rule in rules]
-        self._prefilter = _Prefilter([(rank, rule.pattern) for rank, rule in enumerate(rules) if rule.pattern])
+        self._prefilter = Prefilter(
+            [(rank, rule.pattern) for rank, rule in enumerate(rules) if rule.pattern],
+            [example for rule in rules for example in rule.examples],
+        )
+        self._has_codes = [bool(rule.statuses or rule.reply_codes) for rule in rules]
+        self._scopes = _Scopes(rules, self._prefilter)
 
     def best(self, evidence: Evidence) -> Rule | None:
         """Return the strongest rule that holds, None when none does."""
         rules = self._rules
-        limit = next((rank for rank in self._coded(evidence) if rules[rank].applies(evidence)), len(rules))
+        limit = len(rules)
+        for rank in self._coded(evidence):
+            if rules[rank].applies(evidence):
+                limit = rank
+                break
         if evidence.text:
-            subject = evidence.text.encode("utf-8", "replace")[:MAX_SUBJECT]
-            for rank in self._prefilter.candidates(subject):
-                if rank > limit:
-                    break
-                pattern = self._patterns[rank]
-                if rules[rank].applies(evidence) and pattern is not None and pattern.Match(subject):
+            for rank in self._prefilter.matching(evidence.text, self._scopes.of(evidence), limit):
+                if not self._has_codes[rank] or rules[rank].applies(evidence):
                     return rules[rank]
         return rules[limit] if limit < len(rules) else None
 
     def matching(self, evidence: Evidence) -> list[Rule]:
         """Return every rule that holds, strongest first."""
-        found = list(self._coded(evidence))
-        subject = evidence.text.encode("utf-8", "replace")[:MAX_SUBJECT]
-        for rank in self._prefilter.candidates(subject) if subject else ():
-            pattern = self._patterns[rank]
-            if pattern is not None and pattern.Match(subject):
-                found.append(rank)
+        found = set(self._coded(evidence))
+        if evidence.text:
+            found.update(self._prefilter.matching(evidence.text, self._scopes.of(evidence), len(self._rules)))
         return [self._rules[rank] for rank in sorted(found) if self._rules[rank].applies(evidence)]
 
     def _coded(self, evidence: Evidence) -> list[int]:
@@ -88,84 +74,37 @@ class Matcher:
         return ranks
 
 
-class _Prefilter:
-    """Names the few patterns that may match a text, by the literals that occur in it.
+class _Scopes:
+    """Which patterns may decide, by the conditions of their rules on hosts and commands."""
 
-    A bit stands for one clause of one alternative of a pattern, lower bits for stronger rules: first clauses below,
-    second clauses ``_shift`` higher. Every literal sets the bits of the clauses it fulfils; an alternative with both
-    bits set may match.
-    """
+    def __init__(self, rules: tuple[Rule, ...], prefilter: Prefilter) -> None:
+        self._anywhere = prefilter.scope_of(rank for rank, rule in enumerate(rules) if not rule.hosts)
+        suffixes = {suffix for rule in rules for suffix in rule.hosts}
+        self._longest = max(map(len, suffixes), default=0)
+        self._by_host = {
+            suffix: prefilter.scope_of(rank for rank, rule in enumerate(rules) if suffix in rule.hosts)
+            for suffix in suffixes
+        }
+        commands = {command for rule in rules for command in rule.commands}
+        self._without_command = prefilter.scope_of(rank for rank, rule in enumerate(rules) if not rule.commands)
+        self._by_command = {
+            command: self._without_command
+            | prefilter.scope_of(rank for rank, rule in enumerate(rules) if command in rule.commands)
+            for command in commands
+        }
 
-    def __init__(self, patterns: list[tuple[int, str]]) -> None:
-        """``patterns`` are rank and pattern, the strongest first."""
-        arms = [(rank, clauses) for rank, pattern in patterns for clauses in required_literals(pattern)]
-        self._ranks = [rank for rank, _ in arms]
-        self._shift = len(arms)
-        #: the clauses that are not there, and so hold for every text
-        self._free = 0
-        bits: dict[str, int] = {}
-        for place, (_, clauses) in enumerate(arms):
-            for number in range(MAX_CLAUSES):
-                bit = 1 << (place + number * self._shift)
-                if number >= len(clauses):
-                    self._free |= bit
-                    continue
-                for literal in clauses[number]:
-                    bits[literal] = bits.get(literal, 0) | bit
-        self._all = (1 << self._shift) - 1
-        # Nearly all texts are ASCII. In lower case, and with the literals that can occur there alone, they need a
-        # third of the states: 15 instead of 60 us for a text of unknown words.
-        self._ascii = _Literals({literal: held for literal, held in bits.items() if literal.isascii()}, is_ascii=True)
-        self._other = _Literals(bits, is_ascii=False)
-
-    def candidates(self, subject: bytes) -> Iterator[int]:
-        """Yield the ranks of all rules whose pattern may match, strongest first."""
-        held = self._ascii.find(subject.lower()) if subject.isascii() else self._other.find(subject)
-        held |= self._free
-        left = held & (held >> self._shift) & self._all
-        last = -1
-        while left:
-            lowest = left & -left
-            left ^= lowest
-            rank = self._ranks[lowest.bit_length() - 1]
-            if rank != last:
-                last = rank
-                yield rank
-
-
-class _Literals:
-    """An RE2 Set of literals, and the bits each of them sets."""
-
-    def __init__(self, bits: dict[str, int], *, is_ascii: bool) -> None:
-        """Arguments: ``is_ascii`` when only ASCII in lower case will be searched."""
-        if is_ascii:
-            lowered: dict[str, int] = {}
-            for literal, held in bits.items():
-                lowered[literal.lower()] = lowered.get(literal.lower(), 0) | held
-            bits = lowered
-        literals = sorted(bits)
-        self._bits = [bits[literal] for literal in literals]
-        self._set = _compile(literals, _LITERALS_MEMORY, literal=True, case_sensitive=is_ascii)
-
-    def find(self, subject: bytes) -> int:
-        """Return the bits that the literals in ``subject`` set."""
-        # Without a match the Set answers None; the order of its answers says nothing. Empty, it cannot be asked.
-        hits = self._set.Match(subject) or () if self._bits else ()
-        return reduce(or_, map(self._bits.__getitem__, hits), 0)
-
-
-def _compile(patterns: list[str], memory: int, *, literal: bool = False, case_sensitive: bool = False) -> re2.Set:
-    options = re2.Options()
-    options.case_sensitive = case_sensitive
-    options.log_errors = False
-    options.never_capture = True
-    options.literal = literal
-    options.max_mem = memory
-    compiled = re2.Set.SearchSet(options)
-    for pattern in patterns:
-        compiled.Add(pattern)
-    compiled.Compile()
-    return compiled
+    def of(self, evidence: Evidence) -> int:
+        """Return the scope of ``evidence``."""
+        scope = self._anywhere
+        by_host = self._by_host
+        for host in evidence.hosts:
+            # Rule.applies: a host is one of the suffixes, or lies below one.
+            scope |= by_host.get(host, 0)
+            at = host.find(".", max(0, len(host) - self._longest - 1)) + 1
+            while at:
+                scope |= by_host.get(host[at:], 0)
+                at = host.find(".", at) + 1
+        return scope & self._by_command.get(evidence.command, self._without_command)
 
 
 def find_status(text: str) -> str:

@@ -10,9 +10,14 @@ _MARKS = ("command)", ">>> ", "error from remote", "not like our")
 _TRANSCRIPT = "Transcript of session follows"
 
 
+def may_note(notice: str) -> bool:
+    """Whether ``passage_about`` could find anything in ``notice``, or in a piece of it."""
+    return any(mark in notice for mark in _MARKS)
+
+
 def passage_about(notice: str, address: str) -> str:
     """Return the lines of ``notice`` about ``address`` that may name a command; "" when none do."""
-    if not address or not any(mark in notice for mark in _MARKS):
+    if not address or not may_note(notice):
         return ""
     start = notice.find(_TRANSCRIPT)
     if start >= 0:

@@ -62,8 +62,10 @@ def _own_words(text: str) -> str:
     text = cut_original(text)[0]
     for rule in _RULE.finditer(text):
         # Rules adorn headings too: one is a signature's only if words stand above and a visiting card below.
-        if text[: rule.start()].strip() and _CARD.search(text, rule.end()):
-            return text[: rule.start()]
+        if not text[: rule.start()].strip():
+            continue
+        # What does not stand below one rule does not stand below the next.
+        return text[: rule.start()] if _CARD.search(text, rule.end()) else text
     return text
 
 

@@ -12,25 +12,68 @@ _HEADER_START = Phrases(
     r"Message-ID: ?<|MIME-Version: ?1|X-Received:|Authentication-Results:|X-Google-DKIM",
     prefix="^",
 )
+_DECORATION = r"[ \t>*=_|#.~-]*+"
+# How a line begins, in lower case, in which one of ORIGINAL_FOLLOWS may stand: an automaton would build states for
+# every text it has not seen, of which most lines begin otherwise.
+_MAY_FOLLOW = re.compile(
+    rf"\n{_DECORATION}(?:the |original|full |message|below |here |following |this |included |attached |unsent|returned"
+    r"|undelivered|your |header |mail |text |forwarded |start |begin|urspr|mensaje|messaggio|исходное|元|オリジナル"
+    r"|以下|下記|原)"
+)
+# The same of _HEADER_START.
+_MAY_BE_HEADER = re.compile(
+    r"\n(?:received:|return-path:|dkim-signature:|x-|arc-seal:|message-id:|mime-version:|authentication-results:)"
+)
 _HEADER_LINE = re.compile(r"^(?:[\w-]{2,40}:|[ \t]+\S)")
 
 
 def cut_original(text: str) -> tuple[str, str]:
     """Return what the notification itself says, and the quoted original ("" when there is none)."""
-    phrase = ORIGINAL_FOLLOWS.find(text)
+    lowered = _in_lower_case(text)
+    phrase = _find_line(ORIGINAL_FOLLOWS, _MAY_FOLLOW, text, lowered)
     # A phrase in the very first line is a title above the notification, not its end.
     while phrase and not text[: phrase[0]].strip():
-        phrase = ORIGINAL_FOLLOWS.find(text, phrase[1])
+        phrase = _find_line(ORIGINAL_FOLLOWS, _MAY_FOLLOW, text, lowered, phrase[1])
     end = phrase[0] if phrase else len(text)
-    above = text[:end]
-    header = _HEADER_START.find(above) if _HEADER_START.are_in(above) else None
+    header = _find_line(_HEADER_START, _MAY_BE_HEADER, text[:end], lowered[:end])
     if header:
         end = _top_of_header(text, header[0])
         return text[:end], text[end:]
-    if phrase is None:
-        return text, ""
-    line_end = text.find("\n", phrase[1])
-    return text[:end], text[line_end + 1 :] if line_end >= 0 else ""
+    return (text[:end], text[phrase[1] + 1 :]) if phrase else (text, "")
+
+
+def _in_lower_case(text: str) -> str:
+    lowered = text.lower()
+    if len(lowered) == len(text):
+        return lowered
+    # A few letters become two, and places would differ.
+    return "".join([small if len(small := letter.lower()) == 1 else letter for letter in text])
+
+
+def _find_line(
+    phrases: Phrases, start_of: re.Pattern[str], text: str, lowered: str, at: int = 0
+) -> tuple[int, int] | None:
+    """Return begin and end of the first line, of those that begin at or after ``at``, with one of ``phrases``.
+
+    Arguments: ``start_of`` says how such a line begins; ``lowered`` is ``text`` in lower case.
+    """
+    # The pattern begins with the line end before the line; in front of the first line there is none.
+    if at == 0 and start_of.match("\n" + lowered[: lowered.find("\n") + 1 or len(lowered)]):
+        begin = 0
+    else:
+        begin = _next_line(start_of, lowered, at)
+    while begin >= 0:
+        end = text.find("\n", begin)
+        end = end if end >= 0 else len(text)
+        if phrases.are_in(text[begin:end]):
+            return begin, end
+        begin = _next_line(start_of, lowered, end)
+    return None
+
+
+def _next_line(start_of: re.Pattern[str], lowered: str, at: int) -> int:
+    match = start_of.search(lowered, at)
+    return match.start() + 1 if match else -1
 
 
 def _top_of_header(text: str, at: int) -> int:
@@ -57,4 +100,4 @@ def head_of(original: str) -> bytes:
         if not line.strip():
             break
         block.append(line[indent:] if not line[:indent].strip(" \t>") else line)
-    return "\n".join(block).encode("utf-8", "replace")
+    return "\n".join(filter(None, block)).encode("utf-8", "replace")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from classifier.addresses import clean_address
-from classifier.message import Headers, Message
+from classifier.headers import Headers
+from classifier.message import Message
 from classifier.report import Report
 from model.reading import Returned
 
@@ -42,7 +43,5 @@ def _headers_of(message: Message, report: Report) -> Headers | None:
             "message/global-headers",
             "message/partial",
         ):
-            body = part.payload[:_MAX_HEAD].lstrip(b"\n")
-            end = body.find(b"\n\n")
-            return Headers(body if end < 0 else body[: end + 1])
-    return Headers(report.returned_head) if report.returned_head else None
+            return Headers(part.payload[:_MAX_HEAD].lstrip(b"\n"), is_original=True)
+    return Headers(report.returned_head, is_original=True) if report.returned_head else None

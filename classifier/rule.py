@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from model.cause import Cause, Permanence, Reason
 
@@ -65,8 +66,7 @@ class Rule:
         return not self.reply_codes or any(code in self.reply_codes for code in evidence.reply_forms)
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """Everything known of one failure when rules are asked; equal evidence gets an equal verdict."""
 
     #: the reply or notification, white space collapsed

@@ -24,8 +24,8 @@ def read(message: Message) -> Report | None:
     if not is_automatic(message):
         return None
     headers = message.headers
-    text = next((part.text for part in message.find("text/plain", "text/html")), "")
-    notice = cut_original(text[:16_384])[0]
+    part = message.first("text/plain", "text/html")
+    notice = cut_original(part.opening)[0] if part is not None else ""
     subject = headers.get("subject")
     address = clean_address(headers.raw("from")) or clean_address(headers.raw("reply-to"))
     return Report(
@@ -57,7 +57,7 @@ def is_automatic(message: Message) -> bool:
     # Exchange marks every automatic answer; mailings carry X-Auto-Response-Suppress too, to prevent answers.
     if "x-auto-response-suppress" in headers and submitted.startswith("auto-generated") and "in-reply-to" in headers:
         return True
-    return AUTO_REPLY_SUBJECT.are_in(headers.get("subject"))
+    return AUTO_REPLY_SUBJECT.are_in_short(headers.get("subject"))
 
 
 def _kind_of(text: str) -> AutoReplyKind:

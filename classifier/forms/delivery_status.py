@@ -22,7 +22,8 @@ _RECIPIENT_FIELDS = frozenset({
 _XTEXT = re.compile(r"\+([0-9A-F]{2})")
 # RFC 6533 3: utf-8-addr-unitext writes other characters as \x{HEX}.
 _UNITEXT = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
-_TAG = re.compile(r"^[ \t]*(?:rfc822|utf-8|smtp|x400|x-unix|unknown|dns|local|x-[\w-]+)[ \t]*;[ \t]*", re.IGNORECASE)
+_TAGS = frozenset({"rfc822", "utf-8", "smtp", "x400", "unknown", "dns", "local"})
+_OWN_TAG = re.compile(r"x-[\w-]+")
 # One word with an @ inside; RFC 5321 4.5.3.1 allows 64 octets before it and 255 behind.
 _MALFORMED = re.compile(r"<?[^\s<>@][^\s<>]{0,254}@[^\s<>]{1,255}>?")
 _QUOTE = re.compile(r"^> ?", re.MULTILINE)
@@ -49,7 +50,7 @@ def read(message: Message) -> Report | None:
         report.recipients[0].address = clean_address(message.headers.raw("x-failed-recipients"))
     if report is None and message.report_type == "delivery-status":
         # A gateway wrapped the whole report into one of its own and left its fields out.
-        inner = next(message.find("message/rfc822"), None)
+        inner = message.first("message/rfc822")
         wrapped = parse_message(inner.body) if inner is not None else None
         if wrapped is not None and wrapped.report_type == "delivery-status":
             return _read_own(wrapped)
@@ -63,7 +64,7 @@ def _read_own(message: Message) -> Report | None:
         # RFC 2046 5.2.1 forbids it, yet some encode the part and say so only inside it.
     if not report.recipients:
         for part in message.find("text/plain", "text/rfc822-headers", "application/octet-stream"):
-            if part.type == "application/octet-stream" and part.is_binary:
+            if part.lacks(b"final-recipient:") or (part.type == "application/octet-stream" and part.is_binary):
                 continue
             if _looks_like_report(part.text):
                 # A person who forwards a report quotes it.
@@ -113,9 +114,12 @@ def _read_fields(text: str, report: Report) -> None:
 
 
 def _read_message_fields(values: dict[str, str], report: Report) -> None:
-    report.reporting_mta = report.reporting_mta or _untag(values.get("reporting-mta", ""))
-    report.envelope_id = report.envelope_id or _unxtext(values.get("original-envelope-id", ""))
-    report.arrival_date = report.arrival_date or values.get("arrival-date", "")
+    if "reporting-mta" in values:
+        report.reporting_mta = report.reporting_mta or _untag(values["reporting-mta"])
+    if "original-envelope-id" in values:
+        report.envelope_id = report.envelope_id or _unxtext(values["original-envelope-id"])
+    if "arrival-date" in values:
+        report.arrival_date = report.arrival_date or values["arrival-date"]
 
 
 def _add(values: dict[str, str], report: Report) -> None:
@@ -146,10 +150,14 @@ def _add(values: dict[str, str], report: Report) -> None:
             final_address=final if final and final.lower() != address.lower() else "",
             action=_action(values.get("action", ""), match.group() if match else ""),
             status=match.group() if match else "",
-            diagnostic=_CATEGORY.sub("", _words_of(diagnostic)),
+            diagnostic=_without_category(_words_of(diagnostic)),
             remote_mta=_untag(values.get("remote-mta", "")),
         )
     )
+
+
+def _without_category(words: str) -> str:
+    return _CATEGORY.sub("", words) if words[1:2] == "." else words
 
 
 def _action(value: str, status: str) -> Action:
@@ -162,7 +170,9 @@ def _action(value: str, status: str) -> Action:
 
 def _untag(value: str) -> str:
     """Drop the type tag of ``value`` (RFC 3464 2.1.2)."""
-    return _TAG.sub("", value, count=1).strip() if ";" in value else value.strip()
+    tag, semicolon, rest = value.partition(";")
+    word = tag.strip(" \t").lower() if semicolon else ""
+    return rest.strip() if word in _TAGS or _OWN_TAG.fullmatch(word) else value.strip()
 
 
 def _unxtext(value: str) -> str:

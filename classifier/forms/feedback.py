@@ -26,11 +26,11 @@ def read(message: Message) -> Report | None:
                 return _read_report(part.text)
         return Report(form="arf", kind=Kind.FEEDBACK_REPORT, feedback_type="abuse")
     # The Hotmail junk-mail programme wrapped the bare original and said so in the subject.
-    if _HOTMAIL.search(subject) and any(message.find("message/rfc822")):
+    if _HOTMAIL.search(subject) and message.first("message/rfc822") is not None:
         return Report(form="hotmail-jmrp", kind=Kind.FEEDBACK_REPORT, feedback_type="abuse")
     # Some name the policy in words and put the original's header below them.
     if _DMARC.search(subject) and (
-        any(message.find("message/rfc822", "text/rfc822-headers"))
+        message.first("message/rfc822", "text/rfc822-headers") is not None
         or any(_DMARC_WORDS.search(part.text[:8_192]) for part in message.find("text/plain"))
     ):
         return Report(form="dmarc-failure", kind=Kind.FEEDBACK_REPORT, feedback_type="auth-failure")

@@ -14,7 +14,7 @@ _FIELD = re.compile(r"^([A-Za-z][\w-]{2,40})[ \t]*:[ \t]*(.*)", re.MULTILINE)
 
 def read(message: Message) -> Report | None:
     """Read a disposition notification; None when the mail is none."""
-    part = next(message.find("message/disposition-notification", "message/global-disposition-notification"), None)
+    part = message.first("message/disposition-notification", "message/global-disposition-notification")
     if part is None:
         if message.report_type != "disposition-notification":
             return None

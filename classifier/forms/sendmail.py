@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from classifier.addresses import MAX_RECIPIENTS
-from classifier.forms.plain import action_of, is_bounce
+from classifier.forms.plain import action_of, is_bounce, may_be_bounce
 from classifier.message import Message
 from classifier.quoted import cut_original, head_of
 from classifier.report import DeliveryStatus, Report
@@ -18,9 +18,11 @@ _RECIPIENT = re.compile(r"^([245]\d\d) (?:[245]\.\d\.\d )?<?([^\s<>]{1,128}@[^\s
 
 def read(message: Message) -> Report | None:
     """Read a transcript that names recipients with three dots; None when the mail has none."""
-    part = next(message.find("text/plain"), None)
-    match = _TRANSCRIPT.search(part.text[:65_536]) if part and "Transcript of session" in part.text else None
-    if part is None or match is None:
+    part = message.first("text/plain")
+    if part is None or part.lacks(b"transcript of session") or not may_be_bounce(message):
+        return None
+    match = _TRANSCRIPT.search(part.text[:65_536]) if "Transcript of session" in part.text else None
+    if match is None:
         return None
     notice, original = cut_original(part.text[:65_536])
     if not is_bounce(message, notice):

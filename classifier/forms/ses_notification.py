@@ -19,12 +19,14 @@ _TYPES = {
     "complaint": ("complaint", "complainedRecipients", Action.DELIVERED),
 }
 _MAX_JSON = 256 * 1024
+#: Octets that hold the first 64 characters, however they are coded.
+_HEAD = 1_024
 
 
 def read(message: Message) -> Report | None:
     """Read a notification; None when the text is no JSON object of a known type."""
-    part = next(message.find("text/plain", "application/json"), None)
-    if part is None or not part.text[:64].lstrip().startswith("{"):
+    part = message.first("text/plain", "application/json")
+    if part is None or part.lacks(b"{", head=_HEAD) or not part.text[:64].lstrip().startswith("{"):
         return None
     data = _parse(part.text[:_MAX_JSON])
     known = _TYPES.get(str(data.get("notificationType", data.get("eventType", ""))).lower())

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import mta.intake
-from classifier.classify import Classifier, bare_evidence
+from classifier.classify import Classifier
+from classifier.evidence import bare_evidence
 from classifier.explain import (
     SURE,
     Explanation,

@@ -16,6 +16,7 @@ from model.reading import Kind
 BUDGET_S = 0.200
 HEAD = b"From: MAILER-DAEMON@x.example\nTo: y@x.example\nSubject: Undelivered Mail\n"
 PLAIN = HEAD + b"Content-Type: text/plain; charset=%s\n\n"
+REPLY = b"From: a@b.example\nAuto-Submitted: auto-replied\nDate: 1 Apr 2026 09:00:00 +0900\nSubject: out\n\n"
 REPORT = (
     HEAD
     + b'Content-Type: multipart/report; report-type=delivery-status; boundary="B"\n\n'
@@ -100,6 +101,101 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "feedback-fields": lambda: (
         HEAD + b"Content-Type: message/feedback-report\n\n" + b"Original-Rcpt-To: <a@b.example>\n" * 50_000
     ),
+    # What the quick ways of reading could stumble over.
+    "boundary-near-misses": lambda: (
+        HEAD + b'Content-Type: multipart/mixed; boundary="%s"\n\n' % (b"b" * 70) + (b"--" + b"b" * 69 + b"\n") * 40_000
+    ),
+    "short-heads-all-different": lambda: (
+        HEAD
+        + b'Content-Type: multipart/mixed; boundary="b"\n\n'
+        + b"".join(b"--b\nContent-Type: text/x%d\nX: %s\n\ny\n" % (i, b"z" * 450) for i in range(5_000))
+    ),
+    "words-all-different": lambda: (
+        REPORT
+        + b"".join(
+            b"Final-Recipient: rfc822; u%d@b.example\nAction: failed\nDiagnostic-Code: smtp; 550 %s\n\n"
+            % (i, b" ".join(b"unkno%dwn" % (i * 1_000 + j) for j in range(300)))
+            for i in range(60)
+        )
+    ),
+    "words-of-pieces": lambda: (
+        REPORT
+        + b"Final-Recipient: rfc822; a@b.example\nDiagnostic-Code: smtp; 550 "
+        + b"userunknownmailboxfullrejectedblockedspamquotarelaydeniedhost " * 60
+        + b"unknownmailbox" * 4_000
+    ),
+    "rule-arms-half-held": lambda: (
+        REPORT
+        + b"".join(
+            b"Final-Recipient: rfc822; u%d@b.example\nAction: failed\nDiagnostic-Code: smtp; 550 %s\n\n"
+            % (i, b"recipient mailbox user account host domain sender message over too no not in to of for is " * 40)
+            for i in range(50)
+        )
+    ),
+    "hosts-of-50k-labels": lambda: (
+        REPORT
+        + b"Final-Recipient: rfc822; a@%s\nRemote-MTA: dns; %s\nAction: failed\n"
+        % (b"a." * 50_000 + b"b", b"c." * 50_000)
+    ),
+    "lines-that-may-introduce-a-copy": lambda: (
+        PLAIN % b"utf-8" + b"undeliverable\n" + b"> > the message the\n" * 60_000
+    ),
+    "decorated-line-1mb": lambda: PLAIN % b"utf-8" + b"undeliverable\n" + b"-=" * 500_000,
+    "header-starts-in-text": lambda: PLAIN % b"utf-8" + b"undeliverable\n" + b"X-Maile\nReceived: far\n" * 40_000,
+    "blanks-before-no-colon": lambda: (
+        b"From: MAILER-DAEMON@x.example\n" + (b"to" + b" \t" * 30_000 + b"\n") * 40 + b"\nh"
+    ),
+    "one-field-100k-times": lambda: (
+        b"To: a@b.example\n" * 900 + b"Message-ID: " + b"<" * 200_000 + b"\n\nundeliverable"
+    ),
+    "original-of-message-ids": lambda: (
+        HEAD + b'Content-Type: multipart/mixed; boundary="b"\n\n--b\n\nundeliverable a@b.example\n--b\n'
+        b"Content-Type: message/rfc822\n\n" + b"Message-ID: <a@b>\nList-Unsubscribe: <x>\n" * 60_000
+    ),
+    "own-addresses": lambda: (
+        b"From: MAILER-DAEMON <a@b.example>\nTo: %s\nSubject: Undelivered Mail\n\n" % (b"x@y.example," * 10_000)
+        + b"".join(b"<u%d@y.example>:\n 550 no\n" % i for i in range(20_000))
+    ),
+    "failed-recipients-header": lambda: (
+        HEAD + b"X-Failed-Recipients: " + b"".join(b"u%d@b.example, " % i for i in range(4_000)) + b"\n\nundeliverable"
+    ),
+    "reports-in-plain-text": lambda: (
+        PLAIN % b"utf-8" + b"> Final-Recipient: rfc822; a@b.example\n> Action: failed\n> Status: 5.0.0\n> \n" * 15_000
+    ),
+    "charset-names": lambda: (
+        b"Subject: " + b" ".join(b"=?x-%d?Q?=%02X?=" % (i, i % 256) for i in range(15_000)) + b"\n\nhello"
+    ),
+    "charset-continuations": lambda: (
+        HEAD
+        + b"Content-Type: text/plain"
+        + b"".join(b"; charset*%d*=us-ascii'%d'x" % (i, i) for i in range(8_000))
+        + b"\n\n\xe9"
+    ),
+    "octal-octets": lambda: PLAIN % b"utf-8" + b"undeliverable a@b.example " + b"\\303\\244" * 100_000,
+    "html-deep": lambda: HEAD + b"Content-Type: text/html\n\n" + b"<div>" * 100_000 + b"undeliverable a@b.example",
+    "html-unclosed": lambda: HEAD + b"Content-Type: text/html\n\n" + b"<a href='" * 100_000,
+    "html-references": lambda: HEAD + b"Content-Type: text/html\n\n" + b"&#x110000;&#0;&notit;" * 20_000,
+    "html-invisible": lambda: HEAD + b"Content-Type: text/html\n\n" + b"<title>x</title><script></script>" * 30_000,
+    "json-recipients": lambda: (
+        b'From: x@y.example\n\n{"notificationType":"Bounce","bounce":{"bouncedRecipients":['
+        + b",".join([b'{"emailAddress":"a@b.example","diagnosticCode":"smtp; 550 no"}'] * 20_000)
+        + b"]}}"
+    ),
+    "report-in-base64": lambda: (
+        HEAD
+        + b'Content-Type: multipart/report; report-type=delivery-status; boundary="B"\n\n--B\n'
+        + b"Content-Type: message/delivery-status\nContent-Transfer-Encoding: base64\n\n"
+        + base64.encodebytes(b"Final-Recipient: rfc822; a@b.example\nStatus: 5.1.1\n\n" * 20_000)
+    ),
+    "absence-days": lambda: REPLY + b"I am away 1/2 3/4 5/6 until 7-8 May 9.10. from the 11th to Friday, " * 2_000,
+    "absence-numbers": lambda: REPLY + b"back on " + b"20 " * 100_000,
+    "absence-contacts": lambda: REPLY + b"please contact sent to from the mail to u@b.example instead " * 2_000,
+    "absence-farewells": lambda: (
+        REPLY + b"Who left I has left the last day at my last day of no longer i retired " * 2_000
+    ),
+    "absence-quotes": lambda: REPLY + b"on 2024 at 1 \nFrom: x\nfrom: y\n" * 20_000,
+    "absence-japanese": lambda: REPLY + "4月10日から不在、退職は終日アドレス今後は12日まで".encode() * 3_000,
+    "absence-signatures": lambda: REPLY + b"words tel: 1\n" + b"- - - - - - - - - - - - - -\n" * 20_000,
 }
 
 
@@ -117,7 +213,7 @@ def test_bomb(name: str, pack: RuleSet) -> None:
 
 
 def test_there_are_enough_bombs() -> None:
-    assert len(BOMBS) >= 30
+    assert len(BOMBS) >= 60
 
 
 def test_negative_control_a_failing_form_is_answered_and_seen(

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from classifier.classify import bare_evidence
 from classifier.clusters import template_of
+from classifier.evidence import bare_evidence
 from classifier.explain import (
     Explanation,
     Loser,

@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from classifier.case import Case, CaseError, Outcome, parse_cases, run_case
-from classifier.classify import Classifier, bare_evidence
+from classifier.classify import Classifier
+from classifier.evidence import bare_evidence
 from classifier.explain import explain
 from yamabiko import exits
 from yamabiko.operator_error import OperatorError, load_settings

@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from classifier.classify import Classifier, bare_evidence
+from classifier.classify import Classifier
 from classifier.clusters import Cluster, Reply, cluster_replies
+from classifier.evidence import bare_evidence
 from classifier.proposal import Proposal, propose_rule
 from classifier.rule import PRIORITY_STATUS
 from classifier.rulefile import RuleSet

@@ -1,0 +1,212 @@
+"""Passes over most patterns unasked: by the words of a text, it names those alternatives that may match. Pure.
+
+Every alternative of a pattern needs up to four words, or pieces of words. What a word of a text fulfils is remembered,
+since most words come again; so a text that nobody has seen costs little more than a look-up for each of its words,
+where an automaton would have to build states for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import re2
+
+from classifier.literals import Arm, Clause, arms_of
+
+# Texts are looked up word by word up to this many characters, words up to that many; the rest goes to an automaton,
+# which is linear whatever the text (S21).
+_MAX_TEXT = 4_096
+_MAX_WORD = 64
+#: Words of one text that are looked up anew at most; then the automaton reads the whole.
+_MAX_UNSEEN = 64
+#: Words remembered at most; then all are forgotten.
+_MAX_WORDS = 16_384
+# Memory of an automaton at most, and of all together. A Set of all patterns would remember, for every text, which of
+# hundreds of half-matched patterns are open at once, and build 1,000 us of new states for each unknown reply; so the
+# alternatives that are left are asked one by one, strongest first.
+_MOST_MEMORY = 32 * 1024 * 1024
+_LEAST_MEMORY = 1024 * 1024
+_ALL_MEMORY = 256 * 1024 * 1024
+#: Longest text that is searched, in octets (S21).
+MAX_SUBJECT = 64 * 1024
+_LANES = 4
+_LEAST_PIECE = 2
+_STEM = 3
+
+
+class Prefilter:
+    """Names the patterns that may match a text; it may name too many, never too few.
+
+    A bit stands for one need of one alternative, higher bits for stronger patterns; a lane holds one need of each.
+    Every word sets the bits of the needs it fulfils; an alternative whose bits are set in all lanes may match.
+    """
+
+    def __init__(self, patterns: list[tuple[int, str]], samples: Iterable[str]) -> None:
+        """Arguments: ``patterns`` are rank and pattern, strongest first; ``samples`` show which words are rare."""
+        arms = [(rank, arm) for rank, pattern in patterns for arm in arms_of(pattern)]
+        arms.reverse()
+        self._ranks = [rank for rank, _ in arms]
+        self._sure = [arm.is_literal for _, arm in arms]
+        memory = min(_MOST_MEMORY, max(_LEAST_MEMORY, _ALL_MEMORY // max(1, len(arms))))
+        self._patterns = [compile_set([arm.source], memory) for _, arm in arms]
+        #: clauses of an arm that its needs tell too little of, so that they are looked for in the text
+        self._rest: list[list[Clause]] = []
+        self._width = len(arms)
+        #: the needs that are not there, and so are fulfilled by every text
+        self._free = 0
+        self._pieces = self._file([arm for _, arm in arms], "\n".join(samples).lower())
+        #: the pieces of ASCII by their first three characters; those of two by both
+        self._starts: dict[str, list[tuple[str, int]]] = {}
+        for piece, bits in self._pieces.items():
+            if piece.isascii():
+                self._starts.setdefault(piece[:_STEM], []).append((piece, bits))
+        self._words: dict[str, int] = {}
+        self._shared: dict[int, int] = {}
+        self._set = compile_set(list(self._pieces), _MOST_MEMORY, literal=True)
+        self._set_bits = list(self._pieces.values())
+
+    def scope_of(self, ranks: Iterable[int]) -> int:
+        """Return the bits of all patterns of ``ranks``: a scope for ``candidates``."""
+        wanted = set(ranks)
+        return sum(1 << number for number, rank in enumerate(self._ranks) if rank in wanted)
+
+    def matching(self, text: str, scope: int, limit: int) -> Iterator[int]:
+        """Yield the rank of each pattern that matches the collapsed ``text``, strongest first; some more than once.
+
+        Arguments: ``scope`` is what counts, ``limit`` the rank to stop before.
+        """
+        subject = b""
+        is_ascii = text.isascii()
+        lowered = text.lower()
+        held = self._free
+        if is_ascii and len(text) <= _MAX_TEXT:
+            words = self._words
+            unseen = 0
+            for word in lowered.split():
+                bits = words.get(word)
+                if bits is None:
+                    unseen += 1
+                    if unseen > _MAX_UNSEEN:
+                        # Made of nothing but new words: no reply is.
+                        held |= self._search(text)
+                        break
+                    bits = self._look_up(word)
+                if bits:
+                    held |= bits
+        else:
+            held |= self._search(text)
+        width = self._width
+        left = held & (held >> width)
+        left &= (left >> (2 * width)) & scope
+        rest, ranks = self._rest, self._ranks
+        while left:
+            number = left.bit_length() - 1
+            left ^= 1 << number
+            if ranks[number] >= limit:
+                return
+            # How letters beyond ASCII fold is RE2's business.
+            if is_ascii:
+                if rest[number] and not _are_in(rest[number], lowered):
+                    continue
+                if self._sure[number]:
+                    yield ranks[number]
+                    continue
+            subject = subject or text.encode("utf-8", "replace")[:MAX_SUBJECT]
+            if self._patterns[number].Match(subject):
+                yield ranks[number]
+
+    def _file(self, arms: list[Arm], sampled: str) -> dict[str, int]:
+        """Return the bits that each piece of a word fulfils."""
+        rarity: dict[str, int] = {}
+        bits: dict[str, int] = {}
+        for number, arm in enumerate(arms):
+            needs, rest = _needs_of(arm, sampled, rarity)
+            self._rest.append(rest)
+            for lane in range(_LANES):
+                bit = 1 << (number + lane * self._width)
+                if lane >= len(needs):
+                    self._free |= bit
+                    continue
+                for piece in needs[lane]:
+                    bits[piece] = bits.get(piece, 0) | bit
+        return bits
+
+    def _look_up(self, word: str) -> int:
+        """Return the bits that ``word`` sets, and remember them."""
+        if len(word) > _MAX_WORD:
+            return self._search(word)
+        held = 0
+        starts = self._starts
+        for stem in starts.keys() & {word[at : at + _STEM] for at in range(len(word) - 1)}:
+            for piece, bits in starts[stem]:
+                if piece in word:
+                    held |= bits
+        for stem in starts.keys() & {word[at : at + _LEAST_PIECE] for at in range(len(word) - 1)}:
+            held |= starts[stem][0][1]
+        if len(self._words) >= _MAX_WORDS:
+            self._words.clear()
+            self._shared.clear()
+        # Words that fulfil the same share one number: a few hundred of them are all there is.
+        held = self._words[word] = self._shared.setdefault(held, held)
+        return held
+
+    def _search(self, text: str) -> int:
+        """Return the bits that the pieces in ``text`` set."""
+        held = 0
+        # Without a match the Set answers None. Empty, it cannot be asked.
+        for hit in (self._set.Match(text.encode("utf-8", "replace")) or ()) if self._set_bits else ():
+            held |= self._set_bits[hit]
+        return held
+
+
+def _are_in(clauses: list[Clause], lowered: str) -> bool:
+    for clause in clauses:
+        for literal in clause:
+            if literal in lowered:
+                break
+        else:
+            return False
+    return True
+
+
+def _needs_of(arm: Arm, sampled: str, rarity: dict[str, int]) -> tuple[list[frozenset[str]], list[Clause]]:
+    """Return up to four needs of ``arm``, the least likely first: pieces of words, of which one must occur.
+
+    And the clauses, in lower case, that hold by no means wherever the needs do.
+    """
+    costs: dict[frozenset[str], int] = {}
+    clauses = [tuple(literal.lower() for literal in clause) for clause in arm.clauses]
+    for clause in clauses:
+        pieces = [_pieces_of(literal, sampled, rarity) for literal in clause]
+        if not all(pieces):
+            continue
+        for place in range(max(map(len, pieces))):
+            # A literal of fewer words is asked for by its rarest once more.
+            need = frozenset(found[place] if place < len(found) else found[0] for found in pieces)
+            costs[need] = sum(rarity[piece] for piece in need)
+    needs = sorted(costs, key=lambda need: costs[need])[:_LANES]
+    return needs, [clause for clause in clauses if frozenset(clause) not in needs]
+
+
+def _pieces_of(literal: str, sampled: str, rarity: dict[str, int]) -> list[str]:
+    """Return the words of ``literal``, in lower case, the one that occurs least in the samples first."""
+    pieces = [piece for piece in literal.lower().split(" ") if len(piece) >= _LEAST_PIECE]
+    for piece in pieces:
+        if piece not in rarity:
+            rarity[piece] = sampled.count(piece)
+    return sorted(pieces, key=lambda piece: (rarity[piece], -len(piece), piece))
+
+
+def compile_set(patterns: list[str], memory: int, *, literal: bool = False) -> re2.Set:
+    """Compile ``patterns`` to a Set that ignores case; even of one it answers in a third of the time of a search."""
+    options = re2.Options()
+    options.case_sensitive = False
+    options.log_errors = False
+    options.never_capture = True
+    options.literal = literal
+    options.max_mem = memory
+    compiled = re2.Set.SearchSet(options)
+    for pattern in patterns:
+        compiled.Add(pattern)
+    compiled.Compile()
+    return compiled
