@@ -171,6 +171,8 @@ class ExportTasks:
                 ended = msgspec.structs.replace(task, ended_us=self._now_us())
                 await self._save(int(tenant, 16), ended, None, ended.actor)
             mark.unlink(missing_ok=True)
+        for begun in self._directory.glob(".*.new"):
+            begun.unlink(missing_ok=True)  # of a process that was killed
 
     def sweep(self) -> int:
         """Remove the files whose time is over; returns how many."""
