@@ -221,7 +221,11 @@ async def test_events_are_all_facts_without_secrets(api: Api) -> None:
     ]  # fmt: skip
     assert [event["seq"] for event in events] == sorted({event["seq"] for event in events})
     click = events[11]
-    assert (click["url"], click["link"], click["at"]) == ("https://example.jp/2", 2, "2026-04-01T04:00:00.000000Z")
+    assert (click["url"], click["link"], click["happened_at"]) == (
+        "https://example.jp/2",
+        2,
+        "2026-04-01T04:00:00.000000Z",
+    )
     assert click["broadcast_id"] == SPRING and click["broadcast"] == f"{number:012x}"
     assert json.loads(events[7]["detail"])["rule"] == "user-unknown"
     window = {"from": "2026-04-01T03:00:00Z", "to": "2026-04-01T04:00:00Z"}

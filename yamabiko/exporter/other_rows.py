@@ -30,8 +30,6 @@ _NOT_EXPORTED = frozenset({FactType.DOCUMENT_SET, FactType.AUDITED})
 def events(source: Source) -> Rows:
     """Yield all facts of the window in the order they were stored, of one broadcast or of all (K21, K37)."""
     job, last = source.job, next_seq(source.env)
-    if job.number is not None:
-        list(broadcasts_of(source))
     names = _Names(source)
     rows: list[tuple[Any, ...]] = []
     seq = 0

@@ -95,20 +95,16 @@ def _error(person: Person, acks: Sequence[Ack]) -> list[Any]:
 
 
 def needed_broadcast(source: Source) -> int:
-    """Return the number of the broadcast asked for. Raises ExportError when none was, or there is none."""
-    number = source.job.number
-    if number is None:
+    """Return the number of the broadcast asked for. Raises ExportError when none was."""
+    if source.job.number is None:
         raise ExportError(f"An export of {source.request.type.value} needs a broadcast.")
-    if Reader(source.env).broadcast(source.job.tenant, number) is None:
-        raise ExportError("There is no such broadcast.")
-    return number
+    return source.job.number
 
 
 def broadcasts_of(source: Source) -> Iterator[tuple[int, str | None, float]]:
     """Yield (number, id, share) of the broadcast asked for, else of all, the newest first."""
     reader, tenant = Reader(source.env), source.job.tenant
     if source.job.number is not None:
-        needed_broadcast(source)
         found = reader.broadcast(tenant, source.job.number)
         yield source.job.number, found.broadcast_id if found else None, 0.0
         return

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from console.schema_exports import ExportDone, ExportFormat, ExportIn, ExportJob, ExportType
 from store.environment import Environment
+from store.reader import Reader
 from yamabiko.exporter import delivery_rows, other_rows, people_rows
 from yamabiko.exporter.column import Table
 from yamabiko.exporter.csv_file import CsvFile
@@ -46,6 +47,8 @@ def run_export(
     ``progress`` is called several times a second. Raises ExportError when it cannot be made, StoreError when the store
     cannot be read, OSError when ``out`` cannot be written.
     """
+    if job.number is not None and Reader(env).broadcast(job.tenant, job.number) is None:
+        raise ExportError("There is no such broadcast.")
     table = TABLES[job.request.type]
     try:
         file = _open_file(job.request, table, out)

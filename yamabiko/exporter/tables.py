@@ -110,7 +110,7 @@ _MAIL_STATUS = Table((
 _EVENTS = Table((
     count("seq", "番号", "Number"),
     word("id", "ID", "Id"),
-    time("at", "日時", "At"),
+    time("happened_at", "日時", "Happened at"),
     word("type", "種類", "Type"),
     *_BROADCAST,
     flag("test", "テスト", "Test"),
@@ -132,7 +132,7 @@ _EVENTS = Table((
 ))  # fmt: skip
 
 _CLICKS = Table((
-    time("at", "クリック日時", "Clicked at"),
+    time("clicked_at", "クリック日時", "Clicked at"),
     *_BROADCAST,
     *_PERSON,
     text("contact_ref", "連絡先番号", "Contact reference"),
