@@ -257,6 +257,11 @@ class Settings:
         return self.home / "secrets"
 
     @property
+    def exports(self) -> Path:
+        """Where files of exports wait to be downloaded."""
+        return self.home / "exports"
+
+    @property
     def run(self) -> Path:
         """Where running processes leave lock, ports, status and metrics."""
         return self.home / "run"

@@ -27,6 +27,14 @@ class Scope(StrEnum):
     AUDIT_READ = "audit:read"
     #: see, make and revoke tokens, and so give rights to others (S36)
     TOKENS_WRITE = "tokens:write"
+    #: see which exports there are
+    EXPORTS_READ = "exports:read"
+    #: have exports made
+    EXPORTS_WRITE = "exports:write"
+    #: export recipients that come from an address book (R05)
+    EXPORTS_ADDRESSBOOK = "exports:addressbook"
+    #: take files with contacts away (S35)
+    CONTACTS_DOWNLOAD = "contacts:download"
     #: see who is not mailed, ask before sending
     SUPPRESSIONS_READ = "suppressions:read"
     #: lift suppressions
@@ -67,9 +75,10 @@ _SENDER = (
     *_VIEWER, Scope.BROADCASTS_WRITE, Scope.SENDS_WRITE, Scope.SUPPRESSIONS_READ, Scope.ATTEMPTS_WRITE,
     Scope.COMMANDS_READ, Scope.COMMANDS_ACK,
 )  # fmt: skip
+_EXPORTS = (Scope.EXPORTS_READ, Scope.EXPORTS_WRITE, Scope.CONTACTS_DOWNLOAD)
 _OPERATOR = (
     *_SENDER, Scope.RECIPIENTS_READ, Scope.ERRORS_ACK, Scope.EVENTS_READ, Scope.COMMANDS_WRITE, Scope.NOTICES_READ,
-    Scope.NOTICES_WRITE,
+    Scope.NOTICES_WRITE, *_EXPORTS,
 )  # fmt: skip
 _SYSTEM = (Scope.TOKENS_WRITE,)
 

@@ -9,6 +9,7 @@ from datetime import tzinfo
 from zoneinfo import ZoneInfo
 
 from classifier.classify import Classifier
+from console.export_tasks import ExportTasks
 from console.identity import Identity
 from console.outgoing.outgoing import Outgoing
 from console.queue_board import QueueBoard
@@ -77,6 +78,10 @@ class Services:
     classifier: Callable[[], Classifier]
     #: where days and months begin (mission 4.4)
     zone: tzinfo = ZoneInfo("Asia/Tokyo")
+    #: None where no exports are made
+    exports: ExportTasks | None = None
+    #: whether the first or last recipients of (tenant, broadcast) are of a source only administrators export (R05)
+    restricted_at_ends: Callable[[int, int], bool] = lambda _tenant, _number: False
     limits: ConsoleLimits = ConsoleLimits()
     node: int = 0
     version: str = ""

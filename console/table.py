@@ -10,6 +10,7 @@ from console import (
     broadcasts,
     commands,
     events,
+    exports,
     mail_status,
     notices,
     numbers,
@@ -134,4 +135,5 @@ ROUTES: tuple[Route, ...] = (
     *commands.ROUTES,
     *watches.ROUTES,
     *notices.ROUTES,
+    *exports.ROUTES,
 )

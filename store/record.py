@@ -44,9 +44,9 @@ _EXTRA: dict[int, Struct] = {
     FactType.RELEASED: Struct(">B"),
 }
 #: flags, length of the domain, state, entries, octets of shapes, opens, by machines, clicks, by machines, done
-_HEAD = Struct(">BBBHHHHHHI")
+HEAD = Struct(">BBBHHHHHHI")
 _OVERFLOW = Struct(">IIII")
-_IS_HTML, _HAS_OVERFLOW, _HAS_TRAP = 1, 2, 4
+_IS_HTML, HAS_OVERFLOW, _HAS_TRAP = 1, 2, 4
 _TIME, _SEQ, _MARK = 8, 6, 8
 _FAILED, _OPENED, _CLICKED = int(FactType.FAILED), int(FactType.OPENED), int(FactType.CLICKED)
 
@@ -247,10 +247,10 @@ class Record:
         flags = (_IS_HTML if self.is_html else 0) | (_HAS_TRAP if self.has_trap else 0)
         tail = b""
         if self.overflow is not _NO_OVERFLOW:
-            flags |= _HAS_OVERFLOW
+            flags |= HAS_OVERFLOW
             tail = _OVERFLOW.pack(*self.overflow)
         try:
-            head = _HEAD.pack(
+            head = HEAD.pack(
                 flags, len(self.domain), self.state, self.size, len(self.shapes), self.opens, self.opens_machine,
                 self.clicks, self.clicks_machine, self.done,
             )  # fmt: skip
@@ -265,21 +265,21 @@ class Record:
         if raw is None:
             return cls()
         body = raw[4:]
-        if len(body) < _HEAD.size or zlib.crc32(body, zlib.crc32(key)) != int.from_bytes(raw[:4], "big"):
+        if len(body) < HEAD.size or zlib.crc32(body, zlib.crc32(key)) != int.from_bytes(raw[:4], "big"):
             raise StoreCorruptError("a delivery's record does not pass its checksum")
         self = cls.__new__(cls)
         (
             flags, domain, self.state, size, shapes, self.opens, self.opens_machine, self.clicks, self.clicks_machine,
             self.done,
-        ) = _HEAD.unpack_from(body)  # fmt: skip
-        at = _HEAD.size
+        ) = HEAD.unpack_from(body)  # fmt: skip
+        at = HEAD.size
         self.domain = body[at : (at := at + domain)]
         self.shapes = body[at : (at := at + shapes)]
         self.times = body[at : (at := at + size * 8)]
         self.seqs = body[at : (at := at + size * 6)]
         self.overflow = _NO_OVERFLOW
         end = len(body)
-        if flags & _HAS_OVERFLOW:
+        if flags & HAS_OVERFLOW:
             end -= _OVERFLOW.size
             self.overflow = Overflow(*_OVERFLOW.unpack_from(body, end))
         self.marks = body[at:end]

@@ -19,6 +19,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "rules": ("yamabiko.commands.rules", "rules_group", "Check and explain the rules of classification."),
     "ingest": ("yamabiko.commands.ingest", "ingest_command", "Take in returned mails from files."),
     "report": ("yamabiko.commands.report", "report_command", "Show the numbers of a broadcast."),
+    "export": ("yamabiko.commands.export", "export_command", "Write tables as CSV, NDJSON or Parquet."),
+    "sql": ("yamabiko.commands.sql", "sql_command", "Ask the data anything, in SQL."),
     "timeline": ("yamabiko.commands.timeline", "timeline_command", "Show what happened to one recipient."),
     "suppressions": ("yamabiko.commands.suppressions", "suppressions_group", "Who is not mailed, and why."),
     "webhooks": ("yamabiko.commands.webhooks", "webhooks_group", "How webhooks stand, without the server too."),

@@ -20,6 +20,8 @@ from aiohttp.test_utils import TestServer
 from classifier.classify import Classifier
 from classifier.rulefile import load_rules
 from console.app import build_app
+from console.export_rules import is_restricted
+from console.export_tasks import ExportTasks
 from console.identity import ROLES, Identity, Role, Scope
 from console.openapi import answers_of
 from console.outgoing.documents import StoreDocuments
@@ -33,6 +35,7 @@ from model.fact import UniqueClock
 from model.keyring import KeyRing
 from model.mint import Hosts
 from store.breakdown import Breakdown
+from store.bulk import sources_at_ends
 from store.environment import Environment
 from store.feed import Feed
 from store.people import People
@@ -40,6 +43,7 @@ from store.reader import Reader
 from store.status_log import StatusLog
 from store.windows import Windows
 from store.writer import Writer
+from yamabiko.exporter.launcher import ChildLauncher
 
 ADMIN = "ymb_admin"
 ROLES_FOR_INFO = frozenset({"info", "admin", "postmaster"})
@@ -154,6 +158,16 @@ def _classifier() -> Classifier:
     return Classifier(load_rules(Path(__file__).parents[2] / "config/rules"))
 
 
+def _exports(env: Environment, values: dict[str, Any]) -> ExportTasks:
+    """Exports made by real processes, beside the store."""
+    now_us = values.get("now_us", lambda: time.time_ns() // 1_000)
+    clock: UniqueClock = values["clock"]
+    return ExportTasks(
+        values["reader"], values["writer"], ChildLauncher(env.path, 256 * 2**20), env.path.parent / "exports",
+        stamp=lambda: clock.stamp(now_us()), now_us=now_us,
+    )  # fmt: skip
+
+
 @asynccontextmanager
 async def running_api(
     env: Environment, keys: KeyRing, *, opted_in: tuple[str, ...] = (), **changes: Any
@@ -196,9 +210,11 @@ async def running_api(
         "allowed_hosts": frozenset({"127.0.0.1"}),
         "role_addresses": ROLES_FOR_INFO,
         "outgoing": outgoing,
+        "restricted_at_ends": lambda tenant, number: any(map(is_restricted, sources_at_ends(env, tenant, number))),
         "limits": ConsoleLimits(body_s=1.0, stream_idle_s=1.0, batch_rows=10, row_bytes=2_000, body_bytes=20_000),
         **changes,
     }
+    values.setdefault("exports", _exports(env, values))
     services = Services(**values)
     server = TestServer(build_app(services))
     await server.start_server()
@@ -209,6 +225,7 @@ async def running_api(
             yield Api(session, str(server.make_url("")).rstrip("/"), services, tokens, health, observed)
     finally:
         await services.outgoing.stop()
+        await services.exports.stop()
         await server.close()
         writer.stop()
 

@@ -18,6 +18,8 @@ from classifier.reload import LiveRules
 from classifier.rulefile import RuleError
 from config.settings import Settings
 from console.app import build_app
+from console.export_rules import is_restricted
+from console.export_tasks import ExportTasks
 from console.lookup.ask import ask_suppressions
 from console.lookup.server import LookupServer
 from console.outgoing.documents import StoreDocuments
@@ -27,6 +29,7 @@ from console.services import ConsoleLimits, HealthCheck, Services
 from model.fact import UniqueClock
 from model.mint import Hosts
 from store.breakdown import Breakdown
+from store.bulk import sources_at_ends
 from store.feed import Feed
 from store.guard import is_disk_low
 from store.people import People
@@ -35,6 +38,7 @@ from store.status_log import StatusLog
 from store.windows import Windows
 from yamabiko import __version__, run_files
 from yamabiko.counters import StoreCounters
+from yamabiko.exporter.launcher import ChildLauncher
 from yamabiko.service import StartError, WorkerContext
 from yamabiko.token_desk import FileTokenDesk
 
@@ -43,6 +47,9 @@ _STATUS_OLD_S = 5.0
 #: Share of the map in use from which on an operator should know (D6).
 _MAP_ALARM = 0.7
 _KEEPALIVE_S = 15.0
+#: Files of exports are looked at so often (E48).
+_SWEEP_S = 600.0
+_GIB = 1024**3
 _BACKLOG = 1_024
 _MAX_LINE = 8_190
 
@@ -67,6 +74,8 @@ class ConsoleService:
         limits = settings.limits
         reader, clock = Reader(context.env), UniqueClock(context.slot)
         self._outgoing = _outgoing(context, reader, clock, lambda result: self._webhooks.labels(result).inc())
+        self._exports = _export_tasks(context, reader, clock)
+        self._swept_s = 0.0
         self._services = Services(
             people=People(context.env),
             status_log=StatusLog(context.env),
@@ -88,6 +97,10 @@ class ConsoleService:
             classifier=lambda: self._rules.classifier,
             zone=ZoneInfo(settings.console.zone),
             outgoing=self._outgoing,
+            exports=self._exports,
+            restricted_at_ends=lambda tenant, number: any(
+                map(is_restricted, sources_at_ends(context.env, tenant, number))
+            ),
             limits=ConsoleLimits(
                 body_bytes=limits.api_body_bytes,
                 sends_bytes=limits.sends_body_bytes,
@@ -109,6 +122,7 @@ class ConsoleService:
 
     async def start(self) -> None:
         """Listen."""
+        await self._exports.recover()
         await self._runner.setup()
         family = socket.AF_INET6 if ":" in self._context.host else socket.AF_INET
         listener = socket.socket(family, socket.SOCK_STREAM)
@@ -137,6 +151,7 @@ class ConsoleService:
         if self._lookup is not None:
             await self._lookup.stop()
         await self._outgoing.stop()
+        await self._exports.stop()
         await asyncio.wait_for(self._runner.cleanup(), grace_s)
         self._store.flush()
 
@@ -144,9 +159,12 @@ class ConsoleService:
         """Nothing of the console's can change while it runs."""
 
     def tick(self) -> None:
-        """Hand over the counts, follow the rule files."""
+        """Hand over the counts, follow the rule files; now and then remove exported files whose time is over."""
         self._store.flush()
         self._rules.refresh()
+        if time.monotonic() - self._swept_s > _SWEEP_S:
+            self._swept_s = time.monotonic()
+            self._exports.sweep()
 
     def problems(self) -> dict[str, str]:
         """Return nothing: what every worker has is checked by the worker."""
@@ -244,6 +262,21 @@ def prepare(settings: Settings) -> None:
 def make(context: WorkerContext) -> ConsoleService:
     """Return the service."""
     return ConsoleService(context)
+
+
+def _export_tasks(context: WorkerContext, reader: Reader, clock: UniqueClock) -> ExportTasks:
+    settings = context.settings
+
+    def now_us() -> int:
+        return time.time_ns() // 1_000
+
+    launcher = ChildLauncher(
+        settings.data, settings.store.map_size_gib * _GIB, settings.logging.level, settings.logging.file
+    )
+    return ExportTasks(
+        reader, context.writer, launcher, settings.exports,
+        stamp=lambda: clock.stamp(now_us()), now_us=now_us, node=settings.node,
+    )  # fmt: skip
 
 
 def tracking_origin(settings: Settings) -> str:
