@@ -68,6 +68,8 @@ class MtaSettings:
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     shares_port: bool = True
+    #: whether a tenant shares with others which addresses do not exist (E39)
+    shares_bounces: Callable[[int], bool] = lambda _tenant: False
     node: int = 0
     slot: int = 0
 
@@ -107,7 +109,9 @@ class MtaServer:
         self._clock, self._monotonic, self._is_disk_low = clock, monotonic, is_disk_low
         self._unique = UniqueClock(settings.slot)
         self._return_paths = ReturnPaths(settings.return_path_domains, settings.plain_addresses)
-        self._rules = IntakeRules(node=settings.node, plain_tenant=settings.plain_tenant)
+        self._rules = IntakeRules(
+            node=settings.node, plain_tenant=settings.plain_tenant, shares_bounces=settings.shares_bounces
+        )
         self._counter = ConnectionCounter(
             connection_cap(limits), limits.connections_per_peer, limits.exempt_networks, limits.stress_share
         )

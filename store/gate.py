@@ -6,7 +6,7 @@ Asked of many recipients in one transaction: what is the same for all of them is
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -41,8 +41,8 @@ class Candidate:
     recipient: int
     domain: str = ""
     company: str | None = None
-    #: KeyRing.global_mark of the address: asks what other tenants heard (E39)
-    mark: bytes | None = None
+    #: gives KeyRing.global_mark of the address, to ask what other tenants heard (E39); called only where that counts
+    mark: Callable[[], bytes | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,11 +195,14 @@ class Gate:
         """Whether tenants that share bounces heard of no such address, N of E42 being counted over all of them."""
         if candidate.mark is None or not self.policy.shares_bounces or self.is_exempt(candidate.recipient):
             return False
+        mark = candidate.mark()
+        if mark is None:
+            return False
         latest = total = 0
         domain = candidate.domain
         with self._txn.cursor(db=self._env.db(keys.GLOBAL_BOUNCES)) as cursor:
-            is_there = cursor.set_range(candidate.mark)
-            while is_there and cursor.key().startswith(candidate.mark):
+            is_there = cursor.set_range(mark)
+            while is_there and cursor.key().startswith(mark):
                 key = cursor.key()
                 at_us, count, said_domain = unpack_value(key, cursor.value())
                 tenant = int.from_bytes(key[16:18], "big")

@@ -81,6 +81,7 @@ class SuppressionRow:
     entry: Suppression
     address: str | None
     fact: Fact
+    api_user: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,15 +361,11 @@ class Reader:
 
     def _suppression_row(self, txn: Transaction, recipient: int, entry: Suppression) -> SuppressionRow:
         fact = read_fact(self._env, txn, entry.seq)
-        return SuppressionRow(recipient, entry, self._address(txn, fact), fact)
-
-    def _address(self, txn: Transaction, fact: Fact) -> str | None:
-        """Return the address of a fact's recipient: as the sender listed it, else as a report names it."""
         raw = txn.get(fact.key.pack(), db=self._env.db(keys.DELIVERIES))
-        delivery = self._delivery(txn, fact.key, raw) if raw else None
-        if delivery is not None and delivery.planned is not None:
-            return delivery.planned.address
-        return fact.detail.address if isinstance(fact.detail, Report) else None
+        planned = self._delivery(txn, fact.key, raw).planned if raw else None
+        if planned is not None:
+            return SuppressionRow(recipient, entry, planned.address, fact, planned.api_user)
+        return SuppressionRow(recipient, entry, fact.detail.address if isinstance(fact.detail, Report) else None, fact)
 
     def _scan(self, name: bytes, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         with self._env.read() as txn, txn.cursor(db=self._env.db(name)) as cursor:

@@ -390,9 +390,7 @@ def test_two_conflicts_release(env: Environment) -> None:
 @pytest.mark.row("A11", "S30")
 def test_what_nobody_understands_suppresses_the_second_time(env: Environment) -> None:
     def strange(broadcast: int, at: int, trust: Trust = Trust.SUPPRESS) -> Fact:
-        return failed(
-            broadcast=broadcast, at=at, cause=Cause.UNPARSABLE, permanence=Permanence.UNKNOWN, trust=trust
-        )
+        return failed(broadcast=broadcast, at=at, cause=Cause.UNPARSABLE, permanence=Permanence.UNKNOWN, trust=trust)
 
     write_now(env, [strange(1, T0_US), strange(2, T0_US + HOUR, Trust.COUNT), replace(strange(1, T0_US + HOUR))])
     assert ask(env, T0_US + HOUR) is None

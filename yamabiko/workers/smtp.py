@@ -14,6 +14,7 @@ from config.settings import Settings
 from mta.limits import Limits
 from mta.server import MtaServer, MtaSettings
 from store.guard import is_disk_low
+from store.suppression_desk import SuppressionDesk
 from yamabiko.counters import CountedEvents, StoreCounters
 from yamabiko.listening import cap_connections
 from yamabiko.service import StartError, WorkerContext
@@ -124,7 +125,7 @@ def make(context: WorkerContext) -> SmtpService:
 
 
 def _settings(context: WorkerContext) -> MtaSettings:
-    smtp = context.settings.smtp
+    smtp, desk = context.settings.smtp, SuppressionDesk(context.env)
     return MtaSettings(
         hostname=smtp.hostname or smtp.return_path_domain,
         return_path_domains=(smtp.return_path_domain,),
@@ -141,6 +142,7 @@ def _settings(context: WorkerContext) -> MtaSettings:
         ),
         tls_certificate=Path(smtp.tls_certificate) if smtp.tls_certificate else None,
         tls_key=Path(smtp.tls_key) if smtp.tls_key else None,
+        shares_bounces=lambda tenant: desk.policy(tenant).shares_bounces,
         node=context.settings.node,
         slot=context.slot,
     )
