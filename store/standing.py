@@ -6,7 +6,7 @@ What is our own fault never makes an entry that holds (N03); what only a test se
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from model.cause import BY_NUMBER, Cause, CauseSpec, Fault, Permanence, SansanClass, SuppressPolicy
 from model.detail import Trust
@@ -40,6 +40,7 @@ HARD_POLICIES = frozenset(
     {SuppressPolicy.LADDER, SuppressPolicy.DAYS_30, SuppressPolicy.DAYS_180, SuppressPolicy.FOREVER}
 )
 _PERMANENT = tuple(Permanence).index(Permanence.PERMANENT)
+_NEVER = 2**63
 _ENGAGED = (FactType.OPENED, FactType.CLICKED)
 #: Whether a failure is left out as false (store.gate: a flood nobody looked at).
 Ignored = Callable[[Entry], bool]
@@ -89,11 +90,11 @@ def fold_recipient(deliveries: Iterable[tuple[DeliveryKey, Record]], *, is_ignor
         evidence.take(key, record)
         if record.domain:
             domains.append(record.domain)
-    domain = min(domains)[1:].decode("ascii", "replace") if domains else ""
-    found = [*evidence.unsubscribes(), *evidence.complaints(), *evidence.bounces(domain), *evidence.softs()]
+    evidence.domain = min(domains)[1:].decode("ascii", "replace") if domains else ""
+    found = [*evidence.unsubscribes(), *evidence.complaints(), *evidence.bounces(), *evidence.softs()]
     found += evidence.classes()
     first = min(evidence.failed, default=None)
-    return Standing([replace(entry, domain=domain) for entry in found], first[2] if first else None)
+    return Standing(found, first[2] if first else None)
 
 
 class _Evidence:
@@ -101,6 +102,8 @@ class _Evidence:
 
     def __init__(self, is_ignored: Ignored | None) -> None:
         self._is_ignored = is_ignored
+        #: of the address, empty if unknown
+        self.domain = ""
         self.failures: list[_Failure] = []
         #: (when, mark, broadcast) of every delivery that failed
         self.failed: list[tuple[int, bytes, int]] = []
@@ -117,8 +120,10 @@ class _Evidence:
     def take(self, key: DeliveryKey, record: Record) -> None:
         """Gather what one record says."""
         outcome, entries = settle(record), record.entries
-        machines = judge_machines(entries)
-        people = [e.at_us for i, e in enumerate(entries) if e.type in _ENGAGED and i not in machines]
+        people: list[int] = []
+        if outcome.is_engaged:
+            machines = judge_machines(entries)
+            people = [e.at_us for i, e in enumerate(entries) if e.type in _ENGAGED and i not in machines]
         if outcome.state is State.UNDELIVERED and outcome.failure is not None:
             self._take_failure(outcome.failure, entries)
             self.failed.append((outcome.failure.at_us, outcome.failure.mark, key.broadcast))
@@ -165,28 +170,36 @@ class _Evidence:
         """Return when what bounced was last read by a person all the same, once that was so twice (A30)."""
         return max(self.contradicted_at) if len(self.contradicted_at) > 1 else -1
 
-    def bounces(self, domain: str) -> list[Suppression]:
+    def bounces(self) -> list[Suppression]:
         """Return the entry of the bounce list that holds longest (E41, E42)."""
         since = max([*self.alive_at, self._disproved_at])
         counted = [f for f in self.failures if f.at_us > since and not self._is_lifted(SuppressionKind.BOUNCE, f.at_us)]
         counted.sort(key=lambda f: f.order)
         # Permanent only: a temporary DNS failure of a known host is no dead address.
         found = [f for f in counted if f.spec.suppress in HARD_POLICIES and f.entry.extra[2] == _PERMANENT]
-        best: Suppression | None = None
         ladder = 0
+        #: (when it ends, whose failure), in the order of time
+        ends: list[tuple[int, _Failure]] = []
         for failure in found:
             ladder += failure.spec.suppress is SuppressPolicy.LADDER
-            best = _longer(best, _bounce(failure, _days(failure, ladder, domain)))
+            ends.append((_end(failure, _days(failure, ladder, self.domain)), failure))
         unparsable = [f for f in counted if f.spec.cause is Cause.UNPARSABLE]
         if len(unparsable) >= _UNPARSABLE_MESSAGES:
             # Nobody understands what comes back, twice, and our token proves whose it is (A11).
-            best = _longer(best, _bounce(unparsable[-1], bounce_days(1, domain)))
-        if best is None:
+            ends.append((_end(unparsable[-1], bounce_days(1, self.domain)), unparsable[-1]))
+        if not ends:
             return []
+        # What holds longest; of two that end together the later.
+        end, best = max(ends, key=lambda one: (one[0], one[1].order))
         shared = [f for f in found if f.entry.extra[3] & SHARED]
         return [
-            replace(
-                best,
+            Suppression(
+                SuppressionKind.BOUNCE,
+                best.at_us,
+                None if end == _NEVER else end,
+                best.entry.seq,
+                cause=best.spec.number,
+                domain=self.domain,
                 failures=ladder,
                 returns_at_us=self._returns_at(found),
                 host_at_us=max((f.at_us for f in found if f.spec.cause in _HOST_CAUSES), default=0),
@@ -219,7 +232,12 @@ class _Evidence:
             if is_struck or _scores(days[: place + 1], last.at_us):
                 expires = last.at_us + _SOFT_DAYS * DAY_US
                 entry = last.entry
-                result = [Suppression(SuppressionKind.SOFT, last.at_us, expires, entry.seq, cause=last.spec.number)]
+                number = last.spec.number
+                result = [
+                    Suppression(
+                        SuppressionKind.SOFT, last.at_us, expires, entry.seq, cause=number, domain=self.domain
+                    )
+                ]  # fmt: skip
         return result
 
     def classes(self) -> list[Suppression]:
@@ -239,7 +257,8 @@ class _Evidence:
         entry = chosen.entry
         return [
             Suppression(
-                SuppressionKind.CLASS, entry.at_us, None, entry.seq, cause=entry.extra[1], failures=len(found)
+                SuppressionKind.CLASS, entry.at_us, None, entry.seq, cause=entry.extra[1], failures=len(found),
+                domain=self.domain,
             )
         ]  # fmt: skip
 
@@ -257,7 +276,8 @@ class _Evidence:
         if not found:
             return []
         at_us, _, entry = found[-1]
-        return [Suppression(SuppressionKind.COMPLAINT, at_us, at_us + COMPLAINT_DAYS * DAY_US, entry.seq)]
+        expires = at_us + COMPLAINT_DAYS * DAY_US
+        return [Suppression(SuppressionKind.COMPLAINT, at_us, expires, entry.seq, domain=self.domain)]
 
     def unsubscribes(self) -> list[Suppression]:
         """Return one entry a broadcast, its newest event, and one (broadcast 0) for all streams together.
@@ -282,6 +302,7 @@ class _Evidence:
                 broadcast,
                 is_on=entry.type == FactType.UNSUBSCRIBED,
                 everything=not broadcast,
+                domain=self.domain,
             )
             for broadcast, entry in sorted(newest.items())
         ]
@@ -306,16 +327,8 @@ def _days(failure: _Failure, ladder: int, domain: str) -> int | None:
             return None
 
 
-def _bounce(failure: _Failure, days: int | None) -> Suppression:
-    expires = None if days is None else failure.at_us + days * DAY_US
-    return Suppression(SuppressionKind.BOUNCE, failure.at_us, expires, failure.entry.seq, cause=failure.spec.number)
-
-
-def _longer(one: Suppression | None, other: Suppression) -> Suppression:
-    """Return the entry that holds longer; of two that end together the second."""
-    if one is None or other.expires_at_us is None:
-        return other
-    return other if one.expires_at_us is not None and other.expires_at_us >= one.expires_at_us else one
+def _end(failure: _Failure, days: int | None) -> int:
+    return _NEVER if days is None else failure.at_us + days * DAY_US
 
 
 def _scores(days: list[list[_Failure]], now_us: int) -> bool:
