@@ -276,26 +276,6 @@ class DeliveryOut(Struct, frozen=True):
     events: list[TimelineEvent]
 
 
-class SuppressionOut(Struct, frozen=True):
-    """One entry of the suppression list (E31, E38); ``expires_at`` null: until it is lifted."""
-
-    recipient: str
-    address: str | None
-    kind: str
-    detail: str
-    since: datetime
-    expires_at: datetime | None
-    cause: str | None
-    failures: int
-
-
-class SuppressionPage(Struct, frozen=True):
-    """Fifty entries that hold now."""
-
-    suppressions: list[SuppressionOut]
-    next: str | None
-
-
 class UnmatchedOut(Struct, frozen=True):
     """A mail that came back without proof of ours; ``why`` says what was missing."""
 

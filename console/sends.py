@@ -11,6 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b
 
 import msgspec
@@ -21,7 +22,7 @@ from console.broadcasts import described
 from console.problem import ProblemError, bad_request, store_busy, too_large
 from console.route import NDJSON, Call
 from console.schema import BroadcastIn, MailFormat, SendRefused, SendRow, encode
-from console.suppressions import ROLE_DETAIL
+from console.suppressions import ROLE_DETAIL, mark_of
 from model.address import Address
 from model.bulk import BulkMint, MintedTexts
 from model.detail import (
@@ -35,6 +36,7 @@ from model.fact import (
     Fact,
     FactType,
 )
+from model.keyring import KeyRing
 from model.token import TokenFlag, day_of
 from store.errors import StoreError
 from store.fold import Receipt
@@ -49,6 +51,7 @@ _KINDS = {
     SuppressionKind.BLOCK: ExcludedKind.BLOCK,
     SuppressionKind.BOUNCE: ExcludedKind.BOUNCE,
     SuppressionKind.SOFT: ExcludedKind.BOUNCE,
+    SuppressionKind.CLASS: ExcludedKind.BOUNCE,
 }
 #: (is HTML, is a test): flags of the tokens. Worked out once, since combining flags is slow.
 _FLAGS = {
@@ -57,6 +60,7 @@ _FLAGS = {
     for is_html in (False, True)
     for is_test in (False, True)
 }
+_ROLE = (ExcludedKind.ROLE, ROLE_DETAIL)
 _IN_REQUEST = (ExcludedKind.DUPLICATE, "Listed before in this request")
 _LISTED_DETAIL = "Listed in this broadcast already"
 #: Batches whose commit is under way while the next one is read.
@@ -74,8 +78,8 @@ class _Row:
     key: DeliveryKey
     #: why it is not mailed whatever the suppression list says
     excluded: tuple[ExcludedKind, str] | None
-    #: of its address, empty where that is none
-    domain: str = ""
+    #: None where it is none
+    address: Address | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +202,8 @@ def _take_batch(listing: _Listing, lines: list[bytes]) -> _UnderWay:
     known = _known(listing, [row for _, row, _ in places])
     accepted: list[tuple[int, _Row]] = []
     for (place, row, row_id), denial, before in zip(places, denials, known, strict=True):
-        why = row.excluded or denial
+        # What a person or the list says goes before what kind of address it is (mission 4.5).
+        why = denial if denial is not None and row.excluded == _ROLE else row.excluded or denial
         planned = _planned(call, row, row_id)
         if before is not None and why != _IN_REQUEST:
             if planned.id[:8] == before.mark:
@@ -247,8 +252,8 @@ def _read_row(listing: _Listing, index: int, line: bytes, facts: list[Fact]) -> 
         return _Row(index, row, key, _IN_REQUEST)
     listing.seen.add(seen)
     if address.local_part.lower() in call.services.role_addresses:
-        return _Row(index, row, key, (ExcludedKind.ROLE, ROLE_DETAIL))
-    return _Row(index, row, key, None, address.domain)
+        return _Row(index, row, key, _ROLE, address)
+    return _Row(index, row, key, None, address)
 
 
 def _meet_broadcast(listing: _Listing, broadcast_id: str, facts: list[Fact]) -> tuple[int, str]:
@@ -270,12 +275,18 @@ def _denials(listing: _Listing, rows: list[_Row]) -> list[tuple[ExcludedKind, st
     for place, row in enumerate(rows):
         by_stream.setdefault(listing.broadcasts[row.row.broadcast][1], []).append(place)
     for stream, places in by_stream.items():
-        asked = [Candidate(rows[place].key.recipient, rows[place].domain, rows[place].row.company) for place in places]
+        asked = [_candidate(services.keys(), rows[place]) for place in places]
         denials = services.reader.preflight(tenant, asked, stream, services.now_us())
         for place, denial in zip(places, denials, strict=True):
             if denial is not None:
                 result[place] = (_KINDS[denial.kind], denial.detail)
     return result
+
+
+def _candidate(keys: KeyRing, row: _Row) -> Candidate:
+    if row.address is None:
+        return Candidate(row.key.recipient, company=row.row.company)
+    return Candidate(row.key.recipient, row.address.domain, row.row.company, partial(mark_of, keys, row.address))
 
 
 def _known(listing: _Listing, rows: list[_Row]) -> list[Listing | None]:

@@ -21,6 +21,7 @@ from store.breakdown import Breakdown
 from store.people import People
 from store.reader import Reader
 from store.status_log import StatusLog
+from store.suppression_desk import SuppressionDesk
 from store.windows import Windows
 from store.writer import Writer
 
@@ -30,6 +31,8 @@ class ConsoleLimits:
     """What one request may take; sizes in octets, times in seconds (T9)."""
 
     body_bytes: int = 1024 * 1024
+    #: an uploaded CSV file (P28)
+    csv_bytes: int = 25 * 1024 * 1024
     sends_bytes: int = 1024**3
     row_bytes: int = 65_536
     batch_rows: int = 2_000
@@ -57,6 +60,7 @@ class Services:
     status_log: StatusLog
     windows: Windows
     breakdown: Breakdown
+    suppression: SuppressionDesk
     writer: Writer
     hosts: Hosts
     clock: UniqueClock

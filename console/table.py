@@ -7,14 +7,18 @@ from typing import Any
 from console import (
     attempts,
     audit,
+    blocks,
     broadcasts,
     commands,
     events,
+    exemptions,
     exports,
+    incidents,
     mail_status,
     notices,
     numbers,
     people,
+    policy,
     queues,
     reports,
     rewrite,
@@ -74,11 +78,6 @@ _BASE: tuple[Route, ...] = (
         body_type=rewrite.RewriteIn, uses_store=False,
     ),
     Route(
-        "POST", "/v1/preflight", Scope.SUPPRESSIONS_READ, "preflight",
-        "Ask which addresses may be mailed now; changes nothing.", suppressions.preflight,
-        (Answer(200, "Answers in the order asked.", schema.PreflightOut),), body_type=schema.PreflightIn,
-    ),
-    Route(
         "GET", "/v1/broadcasts/{id}/report", Scope.REPORTS_READ, "getReport",
         "The numbers of a broadcast as they are now.", reports.get_report,
         (Answer(200, "The numbers; null is drawn as a hyphen.", reports.ReportOut), _NOT_FOUND),
@@ -89,17 +88,6 @@ _BASE: tuple[Route, ...] = (
         "What happened to one recipient of a broadcast, oldest first.", reports.get_delivery,
         (Answer(200, "The delivery.", schema.DeliveryOut), _NOT_FOUND),
         path_type=schema.RecipientPath, query_type=schema.TimelineQuery,
-    ),
-    Route(
-        "GET", "/v1/suppressions", Scope.SUPPRESSIONS_READ, "listSuppressions",
-        "Who is not mailed now, fifty a page.", suppressions.list_suppressions,
-        (Answer(200, "A page.", schema.SuppressionPage),), query_type=schema.PageQuery,
-    ),
-    Route(
-        "DELETE", "/v1/suppressions/{recipient}/{kind}", Scope.SUPPRESSIONS_WRITE, "releaseSuppression",
-        "Lift one recipient's suppression of a kind; kept with reason and name.", suppressions.release,
-        (Answer(204, "Lifted; durable."), _NOT_FOUND),
-        path_type=schema.SuppressionPath, query_type=schema.ReleaseQuery,
     ),
     Route(
         "GET", "/v1/unmatched", Scope.RECIPIENTS_READ, "listUnmatched",
@@ -136,4 +124,9 @@ ROUTES: tuple[Route, ...] = (
     *watches.ROUTES,
     *notices.ROUTES,
     *exports.ROUTES,
+    *suppressions.ROUTES,
+    *blocks.ROUTES,
+    *exemptions.ROUTES,
+    *policy.ROUTES,
+    *incidents.ROUTES,
 )

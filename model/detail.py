@@ -151,6 +151,8 @@ class Report:
     reporting_mta: str | None = None
     #: the address the sending side sent from, where it says so (E01)
     send_ip: str | None = None
+    #: stands for the address among all tenants that share bounces (KeyRing.global_mark); None if this one does not
+    global_mark: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,11 +229,17 @@ class Unmatched:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """A suppression lifted by hand, with the reason given (E35)."""
+    """A suppression lifted by hand, with the reason given (E35).
+
+    It lifts what rests on evidence up to the fact's time, or with ``until_us`` what rests on evidence of that span
+    (microseconds since 1970-01-01 UTC, half open), whenever it comes: an incident undone (S26, N04).
+    """
 
     suppression: str
     reason: str
     actor: str
+    from_us: int = 0
+    until_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)

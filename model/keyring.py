@@ -50,6 +50,7 @@ class KeyRing:
         self._pepper = pepper
         self._derived: dict[int, bytes] = {}
         self._peppers: dict[int, bytes] = {}
+        self._global_key: bytes | None = None
 
     def tenant_key(self, kid: int, tenant: int) -> bytes:
         """Return the key with which ``kid`` signs for ``tenant``. Raises KeyError for an unknown kid."""
@@ -82,6 +83,18 @@ class KeyRing:
     def recipient_number(self, tenant: int, folded_address: str) -> int:
         """Return the 64-bit number of a recipient; without the pepper it leads back to no address. Never 0."""
         return int.from_bytes(self._number(tenant, b"recipient", folded_address, 8), "big") or 1
+
+    def global_mark(self, folded_address: str) -> bytes | None:
+        """Return the 16 octets that stand for an address among all tenants (E39); None on a tenant's own ring.
+
+        Who holds one tenant's keys can so work out no mark, and cannot ask about other tenants' addresses.
+        """
+        if self.tenant is not None:
+            return None
+        if self._global_key is None:
+            self._global_key = _derive(self._pepper, b"global-mark", 0)
+        text = folded_address.encode("utf-8", "surrogatepass")
+        return blake2b(text, digest_size=16, key=self._global_key, person=b"address").digest()
 
     def for_tenant(self, tenant: int) -> KeyRing:
         """Return the ring to hand to the sender of one tenant: only the current key, derived."""

@@ -7,7 +7,7 @@ Whatever proves nothing becomes an UNMATCHED fact with the raw mail, so that not
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -35,6 +35,7 @@ from mta.envelope import Envelope
 from mta.headers import Headers, origin_of, parse_headers, split
 from mta.recipients import Match, choose_blocks
 from mta.return_path import Destination, DestinationKind, ReturnPaths
+from mta.sharing import shared_mark
 
 #: a bounce of an older mail suppresses nobody (S23)
 BOUNCE_DAYS = 30
@@ -75,6 +76,8 @@ class IntakeRules:
     trusted_steps: frozenset[Step] = frozenset({Step.RCPT})
     #: octets of a raw mail kept with an UNMATCHED fact
     raw_bytes: int = 1024 * 1024
+    #: whether a tenant shares with others which addresses do not exist (E39)
+    shares_bounces: Callable[[int], bool] = lambda _tenant: False
 
 
 class Mail(NamedTuple):
@@ -178,13 +181,14 @@ def _reports(mail: Mail, reading: Reading, found: Correlation, keys: KeyRing, ru
     default = _REPORTS[reading.kind]
     blocks = choose_blocks(reading.recipients, token, keys) or [(RecipientReading(None, action=default), Match.UNNAMED)]
     for block, match in blocks:
-        report = _report(mail, reading, block, match, found, rules)
+        report = _report(mail, reading, block, match, found, keys, rules)
         yield _fact(_TYPES[block.action], mail, token, report, rules)
 
 
 def _report(
-    mail: Mail, reading: Reading, block: RecipientReading, match: Match, found: Correlation, rules: IntakeRules
-) -> Report:
+    mail: Mail, reading: Reading, block: RecipientReading, match: Match, found: Correlation, keys: KeyRing,
+    rules: IntakeRules,
+) -> Report:  # fmt: skip
     verdict = block.verdict
     cause, permanence, confidence, rule = None, Permanence.UNKNOWN, 1.0, ""
     if verdict is not None:
@@ -194,12 +198,13 @@ def _report(
         cause, confidence, rule = Cause.UNPARSABLE, SURE, "none"
     if match is Match.OTHER:
         confidence = min(confidence, FORWARDED)
+    trust = _trust(mail, match, confidence, found, rules)
     return Report(
         channel=Channel.OUT_OF_BAND,
         origin=mail.origin,
         cause=cause,
         permanence=permanence,
-        trust=_trust(mail, match, confidence, found, rules),
+        trust=trust,
         confidence=confidence,
         status=block.status,
         reply_code=block.reply_code,
@@ -211,6 +216,7 @@ def _report(
         final_address=block.final_address,
         remote_mta=block.remote_mta,
         reporting_mta=reading.reporting_mta,
+        global_mark=shared_mark(block, trust, found.token, keys, rules.shares_bounces),
     )
 
 

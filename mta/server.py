@@ -54,6 +54,8 @@ class MtaSettings:
     #: (host, port) pairs where a PROXY header comes first, and the networks it may come from (S29)
     proxied_addresses: tuple[tuple[str, int], ...] = ()
     proxy_networks: tuple[str, ...] = ()
+    #: whether a tenant shares with others which addresses do not exist (E39)
+    shares_bounces: Callable[[int], bool] = lambda _tenant: False
     node: int = 0
     slot: int = 0
 
@@ -102,7 +104,9 @@ class MtaServer:
             classifier=lambda: self._classifier(),
             submit=lambda facts: self._submit(facts),
             clock=lambda: self._clock(),
-            rules=IntakeRules(node=settings.node, plain_tenant=settings.plain_tenant),
+            rules=IntakeRules(
+                node=settings.node, plain_tenant=settings.plain_tenant, shares_bounces=settings.shares_bounces
+            ),
             return_paths=self._return_paths,
             limits=limits,
             metrics=self.metrics,

@@ -86,7 +86,13 @@ class Changes:
         cause, message = failure.extra[1], failure.extra[5]
         add_difference(self._row(broadcast + keys.message_scope(cause, message)), {}, {"count": 1}, sign)
         is_ours = bool(cause) and _FAULTS[cause] is Fault.SENDER
-        counts = {"failed": 1, "hard": side.counts.get("hard", 0), "sender": int(is_ours)}
+        # With the broadcast, so that a flood can be measured by those it hit, and leads to them (store.incidents).
+        counts = {
+            "failed": 1,
+            "hard": side.counts.get("hard", 0),
+            "sender": int(is_ours),
+            f"by.{broadcast[2:].hex()}": 1,
+        }
         place = broadcast[:2] + bytes(6) + keys.failures_scope(domain, failure.at_us // _WINDOW_US)
         add_difference(self._row(place), {}, counts, sign)
 

@@ -33,8 +33,11 @@ from store.transaction import Transaction, put_over
 _SUPPRESSING = frozenset(
     {FactType.FAILED, FactType.COMPLAINED, FactType.UNSUBSCRIBED, FactType.RESUBSCRIBED, FactType.RELEASED}
 )
-#: PLANNED is among them for the address it gives: the ladder of a bounce depends on the domain.
-_RELEASING = frozenset({FactType.PLANNED, FactType.ACCEPTED, FactType.OPENED, FactType.CLICKED, FactType.AUTO_REPLIED})
+#: PLANNED is among them for the address it gives, on whose domain the ladder of a bounce depends, and because who
+#: is mailed again is no trap (T22); EXCLUDED takes that back.
+_RELEASING = frozenset({
+    FactType.PLANNED, FactType.EXCLUDED, FactType.ACCEPTED, FactType.OPENED, FactType.CLICKED, FactType.AUTO_REPLIED,
+})  # fmt: skip
 _LISTING = frozenset({FactType.PLANNED, FactType.EXCLUDED})
 _EMPTY = Footprint()
 #: in the key of what is said of a recipient wherever mailed
@@ -254,7 +257,9 @@ class Fold:
         is_withdrawing = is_resighted or (
             fact.type is FactType.EXCLUDED and any(e.type not in _LISTING for e in record.entries)
         )
-        if fact.type in _SUPPRESSING or is_withdrawing:
+        # What a mail waited for last says why its time ran out (A5).
+        is_explaining = fact.type is FactType.DEFERRED and any(e.type == FactType.FAILED for e in record.entries)
+        if fact.type in _SUPPRESSING or is_withdrawing or is_explaining:
             self._recipients.touch(tenant, recipient, can_suppress=True)
         elif fact.type in _RELEASING:
             self._recipients.touch_alive(fact.key.pack())

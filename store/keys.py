@@ -31,6 +31,8 @@ MAILED = b"mailed"
 SUPPRESSED = b"suppressed"
 #: tenant (2), domain, zero, recipient (8) -> when the host was not found; what SUPPRESSED says, by domain
 DEAD_HOSTS = b"dead_hosts"
+#: mark of an address (16), tenant (2), recipient (8) -> when and how often no such address was heard (E39)
+GLOBAL_BOUNCES = b"global_bounces"
 #: tenant (2), recipient (8) -> broadcast (6) in which it failed first (K29)
 FIRST_FAILED = b"first_failed"
 #: tenant (2), broadcast (6), list (1), recipient (8) -> empty: see store.lists
@@ -58,6 +60,7 @@ DERIVED = (
     MAILED,
     SUPPRESSED,
     DEAD_HOSTS,
+    GLOBAL_BOUNCES,
     FIRST_FAILED,
     LISTS,
     ERRORS,
@@ -122,6 +125,11 @@ def suppressed_key(tenant: int, recipient: int, kind: int, broadcast: int) -> by
 def dead_host_prefix(tenant: int, domain: str) -> bytes:
     """Return what begins the DEAD_HOSTS keys of a domain."""
     return tenant_key(tenant) + domain.encode("ascii", "replace") + b"\0"
+
+
+def global_bounce_key(mark: bytes, tenant: int, recipient: int) -> bytes:
+    """Return the GLOBAL_BOUNCES key of one tenant's word on the address with this mark."""
+    return mark + recipient_prefix(tenant, recipient)
 
 
 def link_scope(link: int) -> bytes:

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from model.cause import BY_NUMBER, Fault
 from store.errors import StoreCorruptError
+from store.standing import is_own_fault
 from store.suppression import Suppression, SuppressionKind
 
 #: Kind and name of the document.
@@ -27,6 +27,8 @@ class Policy:
     has_sender_guard: bool = True
     #: whether a flood of hard failures at one domain is held back until somebody looked (S26)
     has_breaker: bool = True
+    #: whether "no such address" is shared, under a keyed mark, with the other tenants that chose so (E39, X10)
+    shares_bounces: bool = False
 
     @classmethod
     def parse(cls, body: bytes | None) -> Policy:
@@ -52,6 +54,4 @@ class Policy:
         return [e for e in entries if e.kind is not SuppressionKind.CLASS]
 
     def _is_guarded(self, entry: Suppression) -> bool:
-        spec = BY_NUMBER.get(entry.cause)
-        is_ours = spec is not None and spec.fault in (Fault.SENDER, Fault.LOCAL)
-        return self.has_sender_guard and entry.kind is SuppressionKind.CLASS and is_ours
+        return self.has_sender_guard and entry.kind is SuppressionKind.CLASS and is_own_fault(entry.cause)

@@ -27,7 +27,7 @@ from store.log import read_fact, scan_log
 from store.outcome import Outcome, settle
 from store.record import Record
 from store.sealed import unpack_value
-from store.suppression import Suppression, SuppressionKind
+from store.suppression import Suppression, SuppressionKind, current
 from store.transaction import Transaction
 
 PAGE_SIZE = 50
@@ -81,6 +81,7 @@ class SuppressionRow:
     entry: Suppression
     address: str | None
     fact: Fact
+    api_user: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,23 +209,28 @@ class Reader:
             gate = Gate(self._env, txn, tenant, "", now_us or 0)
             is_there = cursor.set_range(after or prefix)
             while is_there and cursor.key().startswith(prefix):
-                if len(rows) == limit or looked >= MAX_LOOKED:
-                    return Page(rows, cursor.key())
-                looked += 1
-                entry = Suppression.unpack(cursor.key(), cursor.value())
-                recipient = int.from_bytes(cursor.key()[2:10], "big")
-                fits = (
-                    (kind is None or entry.kind is kind)
+                place = cursor.key()[:10]
+                if len(rows) >= limit or looked >= MAX_LOOKED:
+                    return Page(rows, place)
+                recipient = int.from_bytes(place[2:], "big")
+                entries = gate.entries(cursor, recipient)
+                looked += len(entries)
+                if now_us is None:
+                    entries = gate.policy.effective(entries)
+                else:
+                    entries = gate.holding(entries, Candidate(recipient))
+                    entries = current(entries, gate.streams_of(entries), now_us)
+                found = [
+                    entry
+                    for entry in entries
+                    if (kind is None or entry.kind.public_name == kind.public_name)
                     and (domain is None or entry.domain == domain)
                     and since_us <= entry.at_us < (until_us or 2**63)
-                )
-                if fits and now_us is not None:
-                    fits = entry.is_active(now_us) and entry in gate.holding([entry], Candidate(recipient))
-                elif fits:
-                    fits = entry in gate.policy.effective([entry])
-                if fits:
-                    rows.append(self._suppression_row(txn, cursor.key(), entry))
-                is_there = cursor.next()
+                ]
+                if rows and len(rows) + len(found) > limit:
+                    return Page(rows, place)
+                rows += [self._suppression_row(txn, recipient, entry) for entry in found]
+                is_there = cursor.set_range(place + b"\xff" * 8)
         return Page(rows, None)
 
     def suppressed(self, tenant: int, recipient: int) -> list[Suppression]:
@@ -353,18 +359,13 @@ class Reader:
                 is_there = cursor.prev()
         return Page(rows, None)
 
-    def _suppression_row(self, txn: Transaction, key: bytes, entry: Suppression) -> SuppressionRow:
-        recipient = int.from_bytes(key[2:10], "big")
+    def _suppression_row(self, txn: Transaction, recipient: int, entry: Suppression) -> SuppressionRow:
         fact = read_fact(self._env, txn, entry.seq)
-        return SuppressionRow(recipient, entry, self._address(txn, fact), fact)
-
-    def _address(self, txn: Transaction, fact: Fact) -> str | None:
-        """Return the address of a fact's recipient: as the sender listed it, else as a report names it."""
         raw = txn.get(fact.key.pack(), db=self._env.db(keys.DELIVERIES))
-        delivery = self._delivery(txn, fact.key, raw) if raw else None
-        if delivery is not None and delivery.planned is not None:
-            return delivery.planned.address
-        return fact.detail.address if isinstance(fact.detail, Report) else None
+        planned = self._delivery(txn, fact.key, raw).planned if raw else None
+        if planned is not None:
+            return SuppressionRow(recipient, entry, planned.address, fact, planned.api_user)
+        return SuppressionRow(recipient, entry, fact.detail.address if isinstance(fact.detail, Report) else None, fact)
 
     def _scan(self, name: bytes, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         with self._env.read() as txn, txn.cursor(db=self._env.db(name)) as cursor:

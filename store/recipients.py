@@ -5,16 +5,18 @@ Folded anew, from all its records, whenever something came that can change it.
 
 from __future__ import annotations
 
-from model.cause import BY_NUMBER, Cause
+from model.detail import Report
 from model.fact import DeliveryKey
 from store import keys
 from store.counters import Counts
 from store.environment import Environment
+from store.errors import StoreCorruptError
+from store.log import read_fact
 from store.record import Record
-from store.suppression import Suppression, SuppressionKind, fold_recipient
+from store.sealed import pack_value
+from store.standing import fold_recipient
+from store.suppression import Suppression
 from store.transaction import Transaction, put_over, scan_keys
-
-_HOST_CAUSES = frozenset({Cause.HOST_UNKNOWN, Cause.DOMAIN_NO_MAIL})
 
 
 class RecipientFold:
@@ -44,7 +46,7 @@ class RecipientFold:
             known = scan_keys(self._txn, self._env.db(keys.SUPPRESSED), keys.recipient_prefix(tenant, recipient))
             if not can_suppress and not known:
                 continue
-            standing = fold_recipient(self._evidence(tenant, recipient))
+            standing = fold_recipient(evidence_of(self._env, self._txn, tenant, recipient))
             self._write_entries(tenant, recipient, known, standing.entries)
             self._write_first_failed(tenant, recipient, standing.first_failed, counts)
 
@@ -59,34 +61,42 @@ class RecipientFold:
                     tenant, recipient = int.from_bytes(prefix[:2], "big"), int.from_bytes(prefix[2:], "big")
                     self._touched.setdefault((tenant, recipient), False)
 
-    def _evidence(self, tenant: int, recipient: int) -> list[tuple[DeliveryKey, Record]]:
-        """Return all of a recipient's records."""
-        prefix = keys.recipient_prefix(tenant, recipient)
-        numbers = [0]
-        numbers += [int.from_bytes(k[10:], "big") for k in scan_keys(self._txn, self._env.db(keys.MAILED), prefix)]
-        records: list[tuple[DeliveryKey, Record]] = []
-        for number in numbers:
-            key = DeliveryKey(tenant, number, recipient)
-            raw = self._txn.get(key.pack(), db=self._env.db(keys.DELIVERIES))
-            if raw is not None:
-                records.append((key, Record.unpack(key.pack(), raw)))
-        return records
-
     def _write_entries(self, tenant: int, recipient: int, known: list[bytes], entries: list[Suppression]) -> None:
-        db, hosts = self._env.db(keys.SUPPRESSED), self._env.db(keys.DEAD_HOSTS)
-        number = recipient.to_bytes(8, "big")
+        db = self._env.db(keys.SUPPRESSED)
         for key in known:
             raw = self._txn.get(key, db=db)
-            old = Suppression.unpack(key, raw) if raw else None
-            if old is not None and _is_of_host(old):
-                self._txn.delete(keys.dead_host_prefix(tenant, old.domain) + number, db=hosts)
+            if raw is not None:
+                self._forget_beside(tenant, recipient, Suppression.unpack(key, raw))
             self._txn.delete(key, db=db)
         for entry in entries:
             key = keys.suppressed_key(tenant, recipient, entry.kind, entry.broadcast)
             put_over(self._txn, db, key, entry.pack(key))
-            if _is_of_host(entry):
-                at = entry.at_us.to_bytes(8, "big")
-                put_over(self._txn, hosts, keys.dead_host_prefix(tenant, entry.domain) + number, at)
+            self._write_beside(tenant, recipient, entry)
+
+    def _write_beside(self, tenant: int, recipient: int, entry: Suppression) -> None:
+        """Write what an entry says by domain, and by the mark of its address."""
+        if entry.host_at_us and entry.domain:
+            key = keys.dead_host_prefix(tenant, entry.domain) + recipient.to_bytes(8, "big")
+            put_over(self._txn, self._env.db(keys.DEAD_HOSTS), key, entry.host_at_us.to_bytes(8, "big"))
+        if entry.shared:
+            key = keys.global_bounce_key(self._mark_of(entry), tenant, recipient)
+            value = pack_value(key, (entry.at_us, entry.shared, entry.domain))
+            put_over(self._txn, self._env.db(keys.GLOBAL_BOUNCES), key, value)
+
+    def _forget_beside(self, tenant: int, recipient: int, entry: Suppression) -> None:
+        if entry.host_at_us and entry.domain:
+            key = keys.dead_host_prefix(tenant, entry.domain) + recipient.to_bytes(8, "big")
+            self._txn.delete(key, db=self._env.db(keys.DEAD_HOSTS))
+        if entry.shared:
+            key = keys.global_bounce_key(self._mark_of(entry), tenant, recipient)
+            self._txn.delete(key, db=self._env.db(keys.GLOBAL_BOUNCES))
+
+    def _mark_of(self, entry: Suppression) -> bytes:
+        detail = read_fact(self._env, self._txn, entry.shared_seq).detail
+        mark = detail.global_mark if isinstance(detail, Report) else None
+        if mark is None:
+            raise StoreCorruptError("a failure that is shared has no mark")
+        return mark
 
     def _write_first_failed(
         self, tenant: int, recipient: int, broadcast: int | None, counts: dict[bytes, Counts]
@@ -106,8 +116,15 @@ class RecipientFold:
             put_over(self._txn, db, key, now)
 
 
-def _is_of_host(entry: Suppression) -> bool:
-    """Whether an entry says that the host, not the mailbox, is not there."""
-    cause = BY_NUMBER.get(entry.cause)
-    is_bounce = entry.kind is SuppressionKind.BOUNCE and bool(entry.domain)
-    return is_bounce and cause is not None and cause.cause in _HOST_CAUSES
+def evidence_of(env: Environment, txn: Transaction, tenant: int, recipient: int) -> list[tuple[DeliveryKey, Record]]:
+    """Return all of a recipient's records, with that of what is said of it wherever mailed."""
+    numbers = [0]
+    prefix = keys.recipient_prefix(tenant, recipient)
+    numbers += [int.from_bytes(key[10:], "big") for key in scan_keys(txn, env.db(keys.MAILED), prefix)]
+    records: list[tuple[DeliveryKey, Record]] = []
+    for number in numbers:
+        key = DeliveryKey(tenant, number, recipient)
+        raw = txn.get(key.pack(), db=env.db(keys.DELIVERIES))
+        if raw is not None:
+            records.append((key, Record.unpack(key.pack(), raw)))
+    return records

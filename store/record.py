@@ -26,6 +26,9 @@ DAILY_LIMIT = 100
 #: Suppression kinds in RELEASED facts and in keys.
 SUPPRESSION_KINDS = {"bounce": 1, "complaint": 2, "block": 3, "unsubscribe": 4, "soft": 5, "class": 6}
 
+#: In the trust of a report's entry: all tenants that share bounces may know of it (E39).
+SHARED = 0x80
+
 _ENGAGED = (FactType.OPENED, FactType.CLICKED)
 _REPORT, _NOTHING = Struct(">BBBBB"), Struct("")
 #: How ``Entry.extra`` of each type is written behind the type.
@@ -41,7 +44,7 @@ _EXTRA: dict[int, Struct] = {
     FactType.CLICKED: Struct(">BHH"),
     FactType.UNSUBSCRIBED: Struct(">BBB"),
     FactType.RESUBSCRIBED: Struct(">BBB"),
-    FactType.RELEASED: Struct(">B"),
+    FactType.RELEASED: Struct(">BQQ"),
 }
 #: flags, length of the domain, state, entries, octets of shapes, opens, by machines, clicks, by machines, done
 HEAD = Struct(">BBBHHHHHHI")
@@ -312,8 +315,9 @@ def entry_of(fact: Fact, seq: int) -> Entry:
     """Return the entry of a fact stored as number ``seq``.
 
     ``extra`` by type: engaged (agent, link, links); report (channel, cause number, permanence 0 permanent
-    1 transient 2 unknown, trust, confidence in percent) and of a failure the number of its message; excluded
-    (kind,); complained (form,); unsubscribed (via, reason, everything); released (suppression kind,); others ().
+    1 transient 2 unknown, trust with SHARED, confidence in percent) and of a failure the number of its message;
+    excluded (kind,); complained (form,); unsubscribed (via, reason, everything); released (suppression kind, from,
+    until; 0 for all up to the time of the fact); others ().
     """
     detail = fact.detail
     if isinstance(detail, Engaged):
@@ -322,7 +326,8 @@ def entry_of(fact: Fact, seq: int) -> Entry:
     if isinstance(detail, Report):
         cause = SPECS[detail.cause].number if detail.cause else 0
         permanence = ("permanent", "transient", "unknown").index(detail.permanence.value)
-        extra = (int(detail.channel), cause, permanence, int(detail.trust), round(detail.confidence * 100))
+        trust = int(detail.trust) | (SHARED if detail.global_mark else 0)
+        extra = (int(detail.channel), cause, permanence, trust, round(detail.confidence * 100))
         if fact.type is FactType.FAILED:
             extra = (*extra, message_number(detail.diagnostic))
     elif isinstance(detail, Excluded):
@@ -332,7 +337,7 @@ def entry_of(fact: Fact, seq: int) -> Entry:
     elif isinstance(detail, Unsubscribed):
         extra = (int(detail.via), int(detail.reason), int(detail.everything))
     elif isinstance(detail, Released):
-        extra = (SUPPRESSION_KINDS[detail.suppression],)
+        extra = (SUPPRESSION_KINDS[detail.suppression], detail.from_us, detail.until_us)
     return Entry(int(fact.type), fact.at_us, fact.id[:8], extra, seq)
 
 

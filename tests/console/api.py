@@ -41,6 +41,7 @@ from store.feed import Feed
 from store.people import People
 from store.reader import Reader
 from store.status_log import StatusLog
+from store.suppression_desk import SuppressionDesk
 from store.windows import Windows
 from store.writer import Writer
 from yamabiko.exporter.launcher import ChildLauncher
@@ -195,6 +196,7 @@ async def running_api(
         "status_log": StatusLog(env),
         "windows": Windows(env),
         "breakdown": Breakdown(env),
+        "suppression": SuppressionDesk(env),
         "classifier": _classifier,
         "reader": reader,
         "writer": writer,

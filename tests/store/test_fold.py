@@ -26,7 +26,8 @@ from store.log import scan_log
 from store.outcome import State
 from store.reader import Reader
 from store.report import Report, build_report
-from store.suppression import SuppressionKind, bounce_days
+from store.standing import bounce_days
+from store.suppression import SuppressionKind
 from store.writer import write_now
 from tests.store.world import (
     DAY,

@@ -40,6 +40,7 @@ def ingest_command(context: click.Context, paths: tuple[str, ...], tenant: int) 
     from mta.intake import IntakeRules
     from mta.mailbox import iterate_mails
     from mta.return_path import ReturnPaths
+    from store.suppression_desk import SuppressionDesk
     from store.writer import write_now
 
     settings = load_settings(context)
@@ -51,10 +52,13 @@ def ingest_command(context: click.Context, paths: tuple[str, ...], tenant: int) 
     except RuleError as error:
         raise OperatorError(str(error), exits.CONFIG) from error
     return_paths = ReturnPaths((settings.smtp.return_path_domain,), settings.smtp.accepted_addresses)
-    rules = IntakeRules(node=settings.node, plain_tenant=tenant)
     stamp = UniqueClock(_SLOT).stamp
     mails, known, kinds = 0, 0, Counter[str]()
     with friendly(), open_store(settings) as env:
+        desk = SuppressionDesk(env)
+        rules = IntakeRules(
+            node=settings.node, plain_tenant=tenant, shares_bounces=lambda owner: desk.policy(owner).shares_bounces
+        )
         for path in paths:
             source = iterate_mails(path)
             while batch := list(islice(source, _BATCH)):

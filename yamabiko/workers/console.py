@@ -35,6 +35,7 @@ from store.guard import is_disk_low
 from store.people import People
 from store.reader import Reader
 from store.status_log import StatusLog
+from store.suppression_desk import SuppressionDesk
 from store.windows import Windows
 from yamabiko import __version__, run_files
 from yamabiko.counters import StoreCounters
@@ -82,6 +83,7 @@ class ConsoleService:
             windows=Windows(context.env),
             breakdown=Breakdown(context.env),
             reader=reader,
+            suppression=SuppressionDesk(context.env),
             writer=context.writer,
             hosts=Hosts(settings.smtp.return_path_domain, tracking_origin(settings)),
             clock=clock,

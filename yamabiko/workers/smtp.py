@@ -14,6 +14,7 @@ from config.settings import Settings
 from mta.limits import Limits
 from mta.server import MtaServer, MtaSettings
 from store.guard import is_disk_low
+from store.suppression_desk import SuppressionDesk
 from yamabiko.counters import CountedEvents, StoreCounters
 from yamabiko.listening import cap_connections
 from yamabiko.service import StartError, WorkerContext
@@ -129,7 +130,7 @@ def make(context: WorkerContext) -> SmtpService:
 
 
 def _settings(context: WorkerContext) -> MtaSettings:
-    smtp = context.settings.smtp
+    smtp, desk = context.settings.smtp, SuppressionDesk(context.env)
     return MtaSettings(
         hostname=smtp.hostname or smtp.return_path_domain,
         return_path_domains=(smtp.return_path_domain,),
@@ -150,6 +151,7 @@ def _settings(context: WorkerContext) -> MtaSettings:
         tls_key=Path(smtp.tls_key) if smtp.tls_key else None,
         proxied_addresses=((context.settings.smtp.host, smtp.proxy_port),) if smtp.proxy_port else (),
         proxy_networks=smtp.proxy_networks,
+        shares_bounces=lambda tenant: desk.policy(tenant).shares_bounces,
         node=context.settings.node,
         slot=context.slot,
     )

@@ -1,0 +1,108 @@
+"""Custom blocks as CSV: read leniently, told by line what is wrong; written so that it can be read again (E36)."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from console.schema_suppressions import BlockIn, BlockKind
+from model.address import Address, to_ascii_domain
+from model.errors import AddressError
+
+#: Columns that may stand in a first line; without one, each line is an address or a domain.
+COLUMNS = ("address", "domain", "company", "value", "expires_at", "note", "kind")
+_MAX_CELL = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class CsvLine:
+    """A line: the block it says, or what is wrong with it."""
+
+    number: int
+    block: BlockIn | None
+    problem: str = ""
+
+
+def read_text(content: bytes) -> str:
+    """Return a CSV file's text: UTF-8, with or without a mark at its beginning, else as Japanese Excel writes it.
+
+    Raises ValueError when it is neither.
+    """
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp932")
+
+
+def read_lines(text: str) -> Iterator[CsvLine]:
+    """Yield what each line says. The first may name the columns."""
+    reader = csv.reader(io.StringIO(text, newline=""))
+    columns: list[str] | None = None
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield CsvLine(reader.line_num, None, f"not CSV: {error}")
+            continue
+        cells = [cell.strip() for cell in row]
+        if not any(cells):
+            continue
+        if columns is None:
+            names = [cell.lower() for cell in cells]
+            columns = names if set(names) & set(COLUMNS[:4]) else ["value", "expires_at", "note"]
+            if columns is names:
+                continue
+        yield _read_row(reader.line_num, dict(zip(columns, cells, strict=False)))
+
+
+def _read_row(number: int, cells: dict[str, str]) -> CsvLine:
+    given = [(name, cells[name]) for name in COLUMNS[:4] if cells.get(name)]
+    if len(given) != 1:
+        return CsvLine(number, None, "a line names one address, domain or company")
+    (name, value), expires, note = given[0], cells.get("expires_at", ""), cells.get("note", "")
+    if len(value) > _MAX_CELL or len(note) > 200:
+        return CsvLine(number, None, "too long")
+    kind = cells.get("kind", "") or name
+    if kind == "value":
+        kind = "address" if "@" in value else "domain"
+    try:
+        until = read_time(expires)
+        block = BlockIn(BlockKind(kind), value, until, note)
+        check_value(block)
+    except AddressError as error:
+        return CsvLine(number, None, str(error))
+    except ValueError:
+        return CsvLine(number, None, "expires_at is no date, or kind is no kind")
+    return CsvLine(number, block)
+
+
+def read_time(text: str) -> datetime | None:
+    """Return a date or time (ISO 8601; without a zone UTC), None for an empty text. Raises ValueError."""
+    if not text:
+        return None
+    at = datetime.fromisoformat(text)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def check_value(block: BlockIn) -> str:
+    """Return what a block names in the form it is compared in. Raises AddressError when it names nothing.
+
+    An address as written, a domain in A-labels, behind ``*.`` for all below it; a company as written.
+    """
+    value = block.value.strip()
+    if block.kind is BlockKind.ADDRESS:
+        return str(Address.parse(value))
+    if block.kind is BlockKind.COMPANY:
+        if not value:
+            raise AddressError("a company has a name")
+        return value
+    star = "*." if value.startswith("*.") else ""
+    domain = to_ascii_domain(value[len(star) :].removeprefix("@"))
+    if "." not in domain and not domain.startswith("["):
+        raise AddressError("a domain has a dot")
+    return star + domain

@@ -1,0 +1,69 @@
+"""How a tenant wants failures to become suppression: a profile and what guards it (X5, X10, N03, S26, E39)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from console.audit import audited
+from console.identity import Scope
+from console.problem import store_busy
+from console.route import Answer, Call, Reply, Route
+from console.schema_suppressions import PolicyIn, PolicyOut
+from model.detail import DocumentSet
+from model.fact import DeliveryKey, Fact, FactType
+from store.errors import StoreError
+from store.policy import POLICY_KIND, POLICY_NAME, Policy
+
+_SCOPES = {
+    "unsubscribe": "stream: the broadcasts of one subscription stream, or all where the recipient said so",
+    "complaint": "tenant: all of your streams",
+    "block": "tenant: all of your streams",
+    "bounce": "tenant: all of your streams",
+    "soft": "tenant: all of your streams",
+}
+_SHARED = "global_hash: yours, and what other tenants that share heard of the same address, known by a keyed mark only"
+
+
+async def get_policy(call: Call) -> Reply:
+    """Return the policy in force."""
+    return Reply(200, _shown(call.services.suppression.policy(call.identity.tenant)))
+
+
+async def put_policy(call: Call) -> Reply:
+    """Change the policy; it counts for whoever is asked about from now on, and rewrites nothing."""
+    body: PolicyIn = call.body
+    changes = {
+        "profile": body.profile.value if body.profile else None,
+        "has_sender_guard": body.sender_guard,
+        "has_breaker": body.breaker,
+        "shares_bounces": body.share_bounces,
+    }
+    given = {name: value for name, value in changes.items() if value is not None}
+    policy = replace(call.services.suppression.policy(call.identity.tenant), **given)  # type: ignore[arg-type]
+    services, identity = call.services, call.identity
+    key = DeliveryKey(identity.tenant, 0, 0)
+    detail = DocumentSet(POLICY_KIND, POLICY_NAME, policy.body(), identity.name)
+    fact = Fact(FactType.DOCUMENT_SET, key, services.stamp(), detail, services.node)
+    try:
+        await services.writer.submit([fact, audited(call, "policy.put", "suppression", policy.body().decode())])
+    except StoreError as error:
+        raise store_busy() from error
+    return Reply(200, _shown(policy))
+
+
+def _shown(policy: Policy) -> PolicyOut:
+    scopes = _SCOPES | ({"bounce": _SHARED} if policy.shares_bounces else {})
+    return PolicyOut(policy.profile, policy.has_sender_guard, policy.has_breaker, policy.shares_bounces, scopes)
+
+
+ROUTES = (
+    Route(
+        "GET", "/v1/policy", Scope.SUPPRESSIONS_READ, "getPolicy", "How failures become suppression.", get_policy,
+        (Answer(200, "The policy in force.", PolicyOut),),
+    ),
+    Route(
+        "PUT", "/v1/policy", Scope.SUPPRESSIONS_WRITE, "putPolicy",
+        "Change how failures become suppression; what is left out stays.", put_policy,
+        (Answer(200, "In force; durable.", PolicyOut),), body_type=PolicyIn,
+    ),
+)  # fmt: skip
