@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from bench.errors import BenchError
 from bench.ours import TENANT
 from model.mint import Mint
 from yamabiko.demo import mails
@@ -47,6 +48,19 @@ def write_mails(path: Path, mint: Mint, *, day: int, first: int, count: int) -> 
             file.write(struct.pack("=II", len(recipient), len(body)) + recipient + body)
             octets += len(body)
     return octets / count
+
+
+def first_mails(path: Path, target: Path, count: int) -> Path:
+    """Write the first ``count`` mails of a file to another one; returns it. Raises BenchError when there are fewer."""
+    with path.open("rb") as source, target.open("wb") as file:
+        (available,) = struct.unpack("=I", source.read(4))
+        if available < count:
+            raise BenchError(f"{count} mails wanted, {available} there")
+        file.write(struct.pack("=I", count))
+        for _ in range(count):
+            sizes = source.read(8)
+            file.write(sizes + source.read(sum(struct.unpack("=II", sizes))))
+    return target
 
 
 def _reports(mint: Mint, day: int, first: int) -> Iterator[tuple[bytes, bytes]]:

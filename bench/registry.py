@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from bench import classify, smtp, web
+from bench import classify, disk, growth, smtp, web
 from bench.comparison import Comparison, Options
 
 
