@@ -36,7 +36,8 @@ class Sample:
 
     events: int
     seconds: float
-    p99_ms: float
+    #: None where there is no latency to speak of
+    p99_ms: float | None
     cpu: dict[str, float]
     #: cores that none of these processes used, but somebody else
     foreign_cores: float
@@ -94,7 +95,8 @@ def take_turns(contenders: Sequence[Contender], options: Options) -> list[list[S
             wait_for_quiet(options.patience_s)
             sample = contender.run(options.seconds)
             kept.append(sample)
-            line = f"{turn + 1}/{options.runs} {contender.name}: {sample.rate:,.0f}/s, p99 {sample.p99_ms:.1f} ms"
+            p99 = "" if sample.p99_ms is None else f", p99 {sample.p99_ms:.1f} ms"
+            line = f"{turn + 1}/{options.runs} {contender.name}: {sample.rate:,.0f}/s{p99}"
             print(line, file=sys.stderr, flush=True)
     return samples
 
@@ -117,7 +119,8 @@ def compare(name: str, unit: str, ours: Sequence[Sample], peer: Sequence[Sample]
 
 def _describe(who: str, samples: Sequence[Sample]) -> str:
     """Return latency and CPU of some runs in words."""
-    text = f"{who}: p99 {median(sample.p99_ms for sample in samples):.2f} ms, CPU s per 1,000"
+    p99s = [sample.p99_ms for sample in samples if sample.p99_ms is not None]
+    text = f"{who}: " + (f"p99 {median(p99s):.2f} ms, " if p99s else "") + "CPU s per 1,000"
     for role in samples[0].cpu:
         per_thousand = median(sample.cpu[role] / sample.events * 1_000 for sample in samples)
         share = median(sample.cpu[role] / sample.seconds for sample in samples)

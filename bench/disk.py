@@ -39,7 +39,7 @@ def measure_disk(_options: Options, deliveries: int = _DELIVERIES) -> list[Compa
         finally:
             env.close()
     note = (
-        f"{len(places):,} opens of {deliveries:,} deliveries not known before, 1 to {len(_TIMES)} each in random order, "
-        f"visitors drawn anew for each, {BATCH} a commit; {used / 1e6:.0f} MB of pages, the free ones between included"
+        f"{len(places):,} opens of {deliveries:,} deliveries not known before, 1 to {len(_TIMES)} each in random "
+        f"order, visitors drawn anew for each, {BATCH} a commit; {used / 1e6:.0f} MB of pages, free ones included"
     )
     return [measured("disk", used / len(places), "bytes/open", note)]

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.ours import TENANT
+from bench.ours import BROADCAST, TENANT
 from model.mint import Mint
 from yamabiko.demo import mails
 from yamabiko.demo.mails import Original
@@ -37,6 +37,11 @@ _ON_THE_WAY = (
     ("X-Report-Abuse", "Please report abuse to abuse@shop.example with all headers"),
     ("Feedback-ID", "spring-sale:shop:news:example"),
 )  # fmt: skip
+
+
+def address_of(number: int) -> str:
+    """Return the address of recipient ``number``; mails, visits and listings agree on it."""
+    return f"user{number}@{_DOMAINS[number % len(_DOMAINS)]}"
 
 
 def write_mails(path: Path, mint: Mint, *, day: int, first: int, count: int) -> float:
@@ -68,8 +73,8 @@ def _reports(mint: Mint, day: int, first: int) -> Iterator[tuple[bytes, bytes]]:
     failures = _failures()
     number = first
     while True:
-        address = f"user{number}@{_DOMAINS[number % len(_DOMAINS)]}"
-        mail = mint.mail(tenant=TENANT, broadcast_id="bench", address=address, day=day)
+        address = address_of(number)
+        mail = mint.mail(tenant=TENANT, broadcast_id=BROADCAST, address=address, day=day)
         original = Original(address, mail.return_path, (*_ON_THE_WAY, *mail.headers().items()))
         report = mails.bounce(original, failures[number % len(failures)])
         yield original.return_path.encode("ascii"), _transparent(report)

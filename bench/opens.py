@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from functools import cache
 
 from bench.ours import TENANT
 from bench.user_agents import user_agents
@@ -32,9 +33,7 @@ class Opens:
         self._clock = UniqueClock(0)
         self._now_us = float(start_us)
         self._step_us = 2 * _US_PER_S / per_s
-        self._agents = [(agent, judge_user_agent(agent)[0]) for agent in user_agents(rng, _AGENTS)]
-        octets = [(rng.randrange(1, 224), rng.randrange(256), rng.randrange(256)) for _ in range(_NETWORKS)]
-        self._networks = [f"{a}.{b}.{c}.0" for a, b, c in octets]
+        self._agents, self._networks = _population()
 
     @property
     def now_us(self) -> int:
@@ -60,6 +59,15 @@ class Opens:
             link = int(draw() * _LINKS) + 1
             detail = Engaged(agent, link, _LINKS, ip, text, f"https://shop.example/new?utm_source=mail&item={link}")
         return Hit(kind, place, self._clock.stamp(int(self._now_us)), detail, 0, False, True)
+
+
+@cache
+def _population() -> tuple[list[tuple[str, Agent]], list[str]]:
+    """Return the programs of visitors, with what our tracker thinks of them, and the networks they come from."""
+    rng = random.Random(1)
+    agents = [(agent, judge_user_agent(agent)[0]) for agent in user_agents(rng, _AGENTS)]
+    octets = [(rng.randrange(1, 224), rng.randrange(256), rng.randrange(256)) for _ in range(_NETWORKS)]
+    return agents, [f"{a}.{b}.{c}.0" for a, b, c in octets]
 
 
 def places_of(broadcast: int, recipients: Sequence[int]) -> list[bytes]:

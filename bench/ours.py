@@ -24,6 +24,7 @@ from yamabiko.demo.server import Server
 from yamabiko.run_files import Status, read_status
 
 TENANT = 1
+BROADCAST = "bench"
 _COUNTER = re.compile(r'^(yamabiko_\w+_total)\{what="(\w+)"\} (\S+)$', re.MULTILINE)
 # What was under way when the load ended is committed within so long after the last commit.
 _QUIET_S = 0.4

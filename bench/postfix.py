@@ -6,6 +6,7 @@ import grp
 import importlib.util
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import sys
@@ -33,8 +34,8 @@ alias_database =
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 mynetworks = 127.0.0.0/8
-relay_domains = bounce.localhost
-relay_transport = {transport}:
+relay_domains =
+default_transport = {transport}:
 smtpd_relay_restrictions = permit_mynetworks, reject
 # Nothing that would slow it down: no look-ups, no limits on one client, no pause when mail comes fast.
 smtp_dns_support_level = disabled
@@ -66,6 +67,7 @@ parser unix - n n - {processes} pipe user=nobody argv={python} {script} {results
 #: Parsers at once; more would only wait for a core.
 _PARSERS_PER_CORE = 4
 _SENT = b"status=sent"
+_FAILED = re.compile(rb"status=(?:deferred|bounced).*")
 # flufl.bounce and what it needs.
 _PARSER_PACKAGES = ("flufl.bounce", "public")
 
@@ -83,13 +85,15 @@ class Postfix:
     _sent: int = 0
 
     def delivered(self) -> int:
-        """Return how many mails have left its queue."""
+        """Return how many mails have left its queue. Raises BenchError when it failed to deliver one."""
         with self.log.open("rb") as file:
             file.seek(self._read)
             fresh = file.read()
         whole = fresh[: fresh.rfind(b"\n") + 1]
         self._read += len(whole)
         self._sent += whole.count(_SENT)
+        if failed := _FAILED.search(whole):
+            raise BenchError(f"Postfix could not deliver: {failed[0].decode(errors='replace')}")
         return self._sent
 
 
@@ -126,7 +130,7 @@ def _write(folder: Path, port: int, transport: str) -> None:
     os.chown(folder / "lib", owner, group)
     results = folder / "results"
     results.touch()
-    results.chmod(0o666)  # noqa: S103 - the parser runs as nobody
+    results.chmod(0o666)  # the parser runs as nobody
     processes = (os.cpu_count() or 1) * _PARSERS_PER_CORE
     script = _public_parser(folder / "parser")
     main = _MAIN.format(folder=folder, transport=transport)

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import MappingProxyType
 
 from bench.errors import BenchError, MissingProgramError
 
@@ -84,10 +83,10 @@ def clock_of(*pids: int) -> Clock:
 class Meter:
     """Measures what a run costs, from its making on."""
 
-    def __init__(self, clocks: Mapping[str, Clock] = MappingProxyType({})) -> None:
-        """``clocks`` are those of the server measured, by the name of a process."""
-        self._clocks = dict(clocks)
-        self._cpu = {role: clock() for role, clock in clocks.items()}
+    def __init__(self, measured: Mapping[str, Clock] | Iterable[int] = ()) -> None:
+        """``measured``: clocks by the name of a process, or just processes, which are then together ``server``."""
+        self._clocks = dict(measured) if isinstance(measured, Mapping) else {"server": clock_of(*measured)}
+        self._cpu = {role: clock() for role, clock in self._clocks.items()}
         self._busy = busy_seconds()
         self._started = time.monotonic()
 

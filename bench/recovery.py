@@ -23,6 +23,7 @@ from bench.ours import Ours, running_ours
 from bench.processes import children_of, wait_for_quiet
 from bench.visits import PIXEL, Visits
 from bench.web_load import CONNECTIONS, load_command
+from yamabiko.demo.server import ServerError
 
 #: Size of the store when none is kept to be used again.
 _SMALL_FACTS = 1_000_000
@@ -58,7 +59,8 @@ def measure_recovery(options: Options) -> list[Comparison]:
         facts, size = ours.facts(), ours.env.info()["used"]
     note = (
         f"from the start of `yamabiko serve` to the first answered pixel; {facts:,} facts, {size / 1e6:,.0f} MB, page "
-        f"cache warm; {min(found):.2f}-{max(found):.2f} s; none of the {answered:,} pixels answered before the kills was lost"
+        f"cache warm; {min(found):.2f}-{max(found):.2f} s; none of the {answered:,} pixels "
+        "answered before the kills was lost"
     )
     return [measured("recovery", median(found), "s", note)]
 
@@ -101,12 +103,12 @@ def _restart(ours: Ours, visits: Visits) -> float:
     before = ours.facts()
     with visits.path.open("rb") as file:
         path = file.readline().partition(b"\t")[0]
-    problems: list[BaseException] = []
+    problems: list[ServerError] = []
 
     def start() -> None:
         try:
             ours.server.start()
-        except BaseException as error:
+        except ServerError as error:
             problems.append(error)
 
     thread = threading.Thread(target=start)

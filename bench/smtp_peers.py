@@ -93,7 +93,9 @@ class PostfixRun:
             mails = first_mails(self.mails, self.mails.with_suffix(".few"), int(seconds * _PIPE_MAILS_PER_S))
         sent, parsed = self.postfix.delivered(), self._parsed()
         meter, started = Meter({"postfix": self.postfix.clock}), time.monotonic()
-        result = _load(self.load, self.postfix.port, mails, seconds, wraps=not self.is_piped)
+        # A pipe gets so many mails, however long they take.
+        load_s = _DRAIN_S if self.is_piped else seconds
+        result = _load(self.load, self.postfix.port, mails, load_s, wraps=not self.is_piped)
         accepted = int(result["accepted"])
         while self.postfix.delivered() - sent < accepted:
             if time.monotonic() - started > seconds + _DRAIN_S:

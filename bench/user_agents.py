@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+_WEBKIT = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
 _Make = Callable[[random.Random], str]
 
 
@@ -12,18 +13,14 @@ def _chrome(rng: random.Random) -> str:
     system = rng.choice(("Windows NT 10.0; Win64; x64", "Macintosh; Intel Mac OS X 10_15_7", "X11; Linux x86_64"))
     version = rng.randint(109, 142)
     edge = f" Edg/{version}.0.0.0" if rng.random() < 0.3 else ""
-    return (
-        f"Mozilla/5.0 ({system}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{version}.0.0.0 Safari/537.36{edge}"
-    )
+    return f"Mozilla/5.0 ({system}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{version}.0.0.0 Safari/537.36{edge}"
 
 
 def _iphone(rng: random.Random) -> str:
     system = f"{rng.randint(15, 18)}_{rng.randint(0, 7)}"
     if rng.random() < 0.3:
         system += f"_{rng.randint(1, 3)}"
-    return (
-        f"Mozilla/5.0 (iPhone; CPU iPhone OS {system} like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148"
-    )
+    return f"Mozilla/5.0 (iPhone; CPU iPhone OS {system} like Mac OS X) {_WEBKIT} Mobile/15E148"
 
 
 def _android(rng: random.Random) -> str:
@@ -43,12 +40,14 @@ def _outlook(rng: random.Random) -> str:
 
 
 def _mac_mail(rng: random.Random) -> str:
-    return f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/{rng.choice(('605.1.15', '619.1.26'))} (KHTML, like Gecko)"
+    minor = rng.choice(("15_7", "15_6", "14_6"))
+    return f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_{minor}) {_WEBKIT}"
 
 
 def _thunderbird(rng: random.Random) -> str:
     version = rng.choice((102, 115, 128, 140))
-    return f"Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:{version}.0) Gecko/20100101 Thunderbird/{version}.{rng.randint(0, 14)}.0"
+    product = f"Thunderbird/{version}.{rng.randint(0, 14)}.0"
+    return f"Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:{version}.0) Gecko/20100101 {product}"
 
 
 def _always(text: str) -> _Make:

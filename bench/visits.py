@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from bench.ours import TENANT, Ours
+from bench.mailings import address_of
+from bench.ours import BROADCAST, TENANT, Ours
 from bench.user_agents import user_agents
 from model.mint import MintedMail
 
@@ -64,6 +65,6 @@ class Visits:
 def _urls(ours: Ours, route: Route) -> Iterator[str]:
     day, number = ours.today(), 0
     while True:
-        mail = ours.mint.mail(tenant=TENANT, broadcast_id="bench", address=f"user{number}@example.jp", day=day)
+        mail = ours.mint.mail(tenant=TENANT, broadcast_id=BROADCAST, address=address_of(number), day=day)
         yield route.mint(mail, number)
         number += 1

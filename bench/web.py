@@ -140,7 +140,8 @@ def _measure_p99(run: OurRun, rate: float, options: Options) -> Comparison:
     note = (
         f"at a fixed rate of {rate:,.0f}/s, half of the full one, from when each request was due; "
         "p50 {p50:.2f} ms, p99.9 {p999:.2f}, worst {worst:.1f}; the generator itself sent {lag_p99:.2f} ms late at its "
-        "p99; ".format(**others) + f"p99 of the runs {p99s[0]:.2f}-{p99s[-1]:.2f}, {_cores(samples)}"
+        "p99; ".format(**others)
+        + f"p99 of the runs {p99s[0]:.2f}-{p99s[-1]:.2f}, {_cores(samples)}"
     )
     return measured("pixel_p99", median(p99s), "ms", note)
 
