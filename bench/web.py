@@ -20,7 +20,7 @@ from bench.comparison import (
 )
 from bench.errors import MissingProgramError
 from bench.load import build_load
-from bench.memory import memory_of
+from bench.memory import PeakMemory
 from bench.nginx import running_nginx
 from bench.ours import Ours, running_ours
 from bench.processes import wait_for_quiet
@@ -53,16 +53,15 @@ def compare_pixel(options: Options) -> list[Comparison]:
             return [not_measured(row, unit, missing) for row, unit in _PIXEL_ROWS]
         ours, run = _start_ours(stack, load, folder / "visits", PIXEL, options)
         _, run_two = _start_ours(stack, load, folder / "visits-two", PIXEL, options, _TWO)
-        visits = Visits(folder / "visits", 0)
-        sqlite = stack.enter_context(running_sqlite(load, visits, folder))
+        sqlite = stack.enter_context(running_sqlite(load, run.visits, folder))
         contenders = [
             Contender("yamabiko", run),
             Contender("yamabiko, two workers", run_two),
             Contender("aiohttp and SQLite", sqlite),
         ]
-        problem = _add_nginx(stack, contenders, load, folder, visits, PIXEL)
-        one, two, rows, *nginx = take_turns(contenders, options)
-        memory = _memory(ours)
+        problem = _add_nginx(stack, contenders, load, folder, run.visits, PIXEL)
+        with PeakMemory(*ours.workers("tracker")) as memory:
+            one, two, rows, *nginx = take_turns(contenders, options)
         p99 = _measure_p99(run, median(sample.rate for sample in one) / 2, options)
         stored = run.confirm()
         return [
@@ -70,7 +69,7 @@ def compare_pixel(options: Options) -> list[Comparison]:
             compare("pixel_vs_sqlite", _UNIT, one, rows, "SQLite had every hit it answered"),
             compare("pixel_two_processes", _UNIT, two, one, f"the peer is one worker; two: {run_two.confirm()}"),
             p99,
-            memory,
+            _memory(memory),
         ]
 
 
@@ -84,7 +83,7 @@ def compare_click(options: Options) -> list[Comparison]:
             return [not_measured("click_vs_nginx", _UNIT, missing)]
         _, run = _start_ours(stack, load, folder / "visits", CLICK, options)
         contenders = [Contender("yamabiko", run)]
-        problem = _add_nginx(stack, contenders, load, folder, Visits(folder / "visits", 0), CLICK)
+        problem = _add_nginx(stack, contenders, load, folder, run.visits, CLICK)
         one, *nginx = take_turns(contenders, options)
         return [compare("click_vs_nginx", _UNIT, one, nginx[0] if nginx else [], problem + run.confirm())]
 
@@ -118,12 +117,13 @@ def _add_nginx(
     return ""
 
 
-def _memory(ours: Ours) -> Comparison:
-    """Return the resident memory of the tracker's worker after its runs at full load."""
-    found = [memory_of(pid) for pid in ours.workers("tracker")]
-    worst = max(found, key=lambda memory: memory.own)
-    note = f"the tracker's worker after the runs; {worst.store:.0f} MB of the store's file are mapped beside it"
-    return measured("memory", worst.own, "MB", note)
+def _memory(memory: PeakMemory) -> Comparison:
+    """Return the row of the most memory the tracker's worker had resident at full load."""
+    note = (
+        f"the tracker's worker under full load, the most of {memory.looks} looks; {memory.store:.0f} MB of the store's "
+        "file were mapped beside it"
+    )
+    return measured("memory", memory.own, "MB", note)
 
 
 def _measure_p99(run: OurRun, rate: float, options: Options) -> Comparison:

@@ -33,7 +33,8 @@ class OurRun:
 
     def __init__(self, load: Path, ours: Ours, visits: Visits, route: Route) -> None:
         """``load`` is the compiled generator; runs go on in ``visits`` where the last one stopped."""
-        self._load, self._ours, self._visits, self._route = load, ours, visits, route
+        self._load, self._ours, self._route = load, ours, route
+        self.visits = visits
         self._clocks = ours.clocks("tracker")
         self._port = ours.server.address("tracker")[1]
         self._answered = 0
@@ -44,10 +45,10 @@ class OurRun:
         """Run once; ``rate`` 0 is as fast as it goes."""
         before = self._ours.facts()
         sample, self.latency = _run(
-            self._load, self._port, self._clocks, self._visits, seconds, status=self._route.status, rate=rate
+            self._load, self._port, self._clocks, self.visits, seconds, status=self._route.status, rate=rate
         )
         self._ours.check_facts(before, sample.events)
-        self._visits.advance(sample.events)
+        self.visits.advance(sample.events)
         self._answered += sample.events
         return sample
 
@@ -59,7 +60,7 @@ class OurRun:
         at_risk = int(self._ours.counters().get("yamabiko_tracker_total.at_risk", 0))
         return (
             f"{self._answered:,} answers, {stored:,} facts {self._route.fact}, {at_risk:,} answered before the commit; "
-            f"{self._visits.count:,} distinct URLs"
+            f"{self.visits.count:,} distinct URLs"
         )
 
 

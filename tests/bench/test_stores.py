@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from bench import growth, recovery, reports
 from bench.comparison import Options
 from bench.disk import measure_disk
 from bench.grown_store import Shape, grown_store, shape_for
-from bench.memory import memory_of
+from bench.memory import PeakMemory, memory_of
 from bench.opens import Opens, commit, places_of
 from bench.user_agents import user_agents
 from model.detail import Agent
@@ -69,6 +70,19 @@ def test_disk_is_measured_over_several_opens_of_each_delivery() -> None:
     (row,) = measure_disk(Options(), deliveries=300)
     assert row.name == "disk" and row.ours and 20 < row.ours < 5_000
     assert "of 300 deliveries" in row.note
+
+
+def test_the_most_memory_is_kept() -> None:
+    with PeakMemory(os.getpid()) as peak:
+        deadline = time.monotonic() + 10
+        while not peak.looks and time.monotonic() < deadline:
+            time.sleep(0.05)
+        before, ballast = peak.own, bytearray(os.urandom(1)) * 50_000_000
+        while peak.own < before + 49 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        del ballast
+    assert peak.own >= before + 49 > 59 and peak.looks >= 2
+    assert memory_of(os.getpid()).own < peak.own
 
 
 def test_visitors_are_as_varied_as_real_ones() -> None:
