@@ -13,8 +13,9 @@ from bench.mailings import write_mails
 from bench.ours import Ours, running_ours
 from bench.smtp_peers import PEERS, deliver
 
-#: Mails prepared for each second of a run of ours: far more than we take.
-_MAILS_PER_S = 6_000
+#: Mails prepared for each second of a run of ours: at first so many, then more than the last run took.
+_FIRST_MAILS_PER_S = 2_000
+_SPARE = 2.0
 _UNIT = "mails/s"
 
 
@@ -59,13 +60,14 @@ class OurRun:
         self._load, self._ours, self._mails = load, ours, mails
         self._clocks = ours.clocks("smtp")
         self._port = ours.server.address("smtp")[1]
+        self._mails_per_s: float = _FIRST_MAILS_PER_S
         self._written = 0
         self._accepted = 0
         self._mean_octets = 0.0
 
     def __call__(self, seconds: float) -> Sample:
         """Run once."""
-        count = int(seconds * _MAILS_PER_S)
+        count = int(seconds * self._mails_per_s)
         day = self._ours.today()
         self._mean_octets = write_mails(self._mails, self._ours.mint, day=day, first=self._written, count=count)
         self._written += count
@@ -73,6 +75,7 @@ class OurRun:
         sample = deliver(self._load, self._port, self._clocks, self._mails, seconds, wraps=False)
         self._ours.check_facts(before, sample.events)
         self._accepted += sample.events
+        self._mails_per_s = max(self._mails_per_s, sample.rate * _SPARE)
         return sample
 
     def confirm(self) -> str:
