@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.comparison import Comparison, Options, measured
 from bench.opens import BATCH, Opens, commit, places_of
+from store import keys
 from store.environment import Environment
 
 _DELIVERIES = 200_000
@@ -36,10 +37,23 @@ def measure_disk(_options: Options, deliveries: int = _DELIVERIES) -> list[Compa
                 if start % _REPORT_EVERY == 0:
                     print(f"disk: {start:,} of {len(places):,} opens", file=sys.stderr, flush=True)
             used = env.info()["used"] - before
+            parts = _parts(env, len(places))
         finally:
             env.close()
     note = (
         f"{len(places):,} opens of {deliveries:,} deliveries not known before, 1 to {len(_TIMES)} each in random "
-        f"order, visitors drawn anew for each, {BATCH} a commit; {used / 1e6:.0f} MB of pages, free ones included"
+        f"order, visitors drawn anew for each, {BATCH} a commit; {used / 1e6:.0f} MB of pages, free ones included; "
+        f"{parts}"
     )
     return [measured("disk", used / len(places), "bytes/open", note)]
+
+
+def _parts(env: Environment, opens: int) -> str:
+    """Return in words how many bytes an open each database takes; what is missing to the whole are free pages."""
+    found: list[tuple[int, str]] = []
+    with env.read() as txn:
+        for name in keys.DATABASES:
+            stat = txn.stat(env.db(name))
+            pages = stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"]
+            found.append((pages * stat["psize"], name.decode()))
+    return ", ".join(f"{name} {size / opens:.1f}" for size, name in sorted(found, reverse=True) if size / opens >= 0.05)

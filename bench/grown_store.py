@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bench.opens import START_US, Opens, commit, places_of
 from bench.ours import running_ours
+from store import keys
 from store.environment import Environment
 from store.writer import next_seq
 
@@ -66,12 +67,13 @@ def home_in(folder: Path) -> Path:
 
 @contextmanager
 def grown_store(path: Path, shape: Shape) -> Iterator[Environment]:
-    """Open the store in ``path``; fill it first unless it has this shape already.
+    """Open the store in ``path``; fill it first unless it has this shape, in today's format, already.
 
     A fill that was broken off begins anew; what timed runs added later is left in.
     """
     marker = path / _SHAPE_FILE
-    is_filled = marker.exists() and json.loads(marker.read_text(encoding="ascii")) == asdict(shape)
+    made = {**asdict(shape), "format": keys.FORMAT_VERSION}
+    is_filled = marker.exists() and json.loads(marker.read_text(encoding="ascii")) == made
     if not is_filled:
         marker.unlink(missing_ok=True)
         for name in ("data.mdb", "lock.mdb"):
@@ -80,7 +82,7 @@ def grown_store(path: Path, shape: Shape) -> Iterator[Environment]:
     try:
         if not is_filled:
             _fill(env, shape)
-            marker.write_text(json.dumps(asdict(shape)), encoding="ascii")
+            marker.write_text(json.dumps(made), encoding="ascii")
         yield env
     finally:
         env.close()

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from itertools import count
 from pathlib import Path
-from statistics import median
 
 from bench.api import Api
-from bench.comparison import Comparison, Options, Sample, compare, measured, not_measured
+from bench.comparison import Comparison, Options, Sample, compare, not_measured
 from bench.errors import BenchError, MissingProgramError
+from bench.lists import measure_pages, measure_report
 from bench.load import build_load
 from bench.mailings import address_of
 from bench.ours import BROADCAST, Ours, running_ours
@@ -24,20 +23,9 @@ from bench.web_load import OurRun as WebRun
 
 #: Broadcasts beside the large one, so that their list has pages.
 _BROADCASTS = 500
-_MOST_REPORTS = 2_000
 #: Seconds of bounces, and of opens, before reports are read.
 _EVENTS_S = 5.0
 _VISITS = 200_000
-#: Lists, as /openapi.json names them, and what to ask for. One that does not exist yet is passed over.
-_LISTS = (
-    ("/v1/suppressions", "/v1/suppressions"),
-    ("/v1/broadcasts", "/v1/broadcasts"),
-    ("/v1/broadcasts/{id}/recipients", f"/v1/broadcasts/{BROADCAST}/recipients"),
-)
-#: How long one list is walked, and how many of its slowest pages are read again, to tell slow pages from noise.
-_WALK_S = 20.0
-_SLOWEST = 20
-_AGAIN = 5
 
 
 def measure_reports(options: Options) -> list[Comparison]:
@@ -56,7 +44,7 @@ def measure_reports(options: Options) -> list[Comparison]:
             ]
         for number in range(_BROADCASTS):
             api.ask("PUT", f"/v1/broadcasts/other-{number}", {"name": f"Mailing {number}"})
-        return [sends, _measure_report(api, options, events), _measure_pages(api, events)]
+        return [sends, measure_report(api, options, events), measure_pages(api, events)]
 
 
 def _measure_sends(api: Api, ours: Ours, options: Options) -> Comparison:
@@ -102,49 +90,3 @@ def _let_things_happen(folder: Path, ours: Ours) -> str:
     visits.write(ours, PIXEL)
     opened = WebRun(web_load, ours, visits, PIXEL)(_EVENTS_S).events
     return f"{bounced:,} bounces and {opened:,} opens among them"
-
-
-def _measure_report(api: Api, options: Options, events: str) -> Comparison:
-    times: list[float] = []
-    for _ in range(_MOST_REPORTS):
-        report, took = api.ask("GET", f"/v1/broadcasts/{BROADCAST}/report")
-        times.append(took * 1_000)
-        if sum(times) > options.seconds * 1_000:
-            break
-    times.sort()
-    targeted = report["numbers"].get("targeted")
-    p99 = times[int(len(times) * 0.99)]
-    note = f"{len(times):,} requests one after another, p99 {p99:.1f} ms; {targeted:,} targeted, {events}"
-    return measured("report_ms", median(times), "ms", note)
-
-
-def _measure_pages(api: Api, events: str) -> Comparison:
-    """Return the row of the slowest page of any list."""
-    known = api.ask("GET", "/openapi.json")[0]["paths"]
-    slowest, notes = 0.0, []
-    for name, path in _LISTS:
-        if "get" not in known.get(name, {}):
-            notes.append(f"{name} does not exist")
-            continue
-        pages = [(took, place) for place, took in _walk(api, path)]
-        again = [median(api.ask("GET", place)[1] for _ in range(_AGAIN)) for _, place in sorted(pages)[-_SLOWEST:]]
-        worst, typical = max(again) * 1_000, median(took for took, _ in pages) * 1_000
-        slowest = max(slowest, worst)
-        notes.append(f"{name}: {len(pages):,} pages, median {typical:.1f} ms, slowest {worst:.1f} ms")
-    return measured(
-        "list_page_ms",
-        slowest,
-        "ms",
-        f"the slowest page of any list, median of {_AGAIN} readings; {'; '.join(notes)}; {events}",
-    )
-
-
-def _walk(api: Api, path: str) -> Iterator[tuple[str, float]]:
-    """Yield each page of a list with the seconds it took, for so long as is given to one list."""
-    place: str | None = path
-    walked = 0.0
-    while place is not None and walked < _WALK_S:
-        page, took = api.ask("GET", place)
-        yield place, took
-        walked += took
-        place = f"{path}?after={page['next']}" if page["next"] else None

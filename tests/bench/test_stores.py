@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import growth, recovery, reports
+from bench import growth, lists, recovery, reports
 from bench.comparison import Options
 from bench.disk import measure_disk
 from bench.grown_store import Shape, grown_store, shape_for
@@ -108,11 +108,14 @@ def test_the_store_s_pages_are_told_from_a_worker_s_own(tmp_path: Path) -> None:
 
 @pytest.mark.system("gcc")
 def test_reports_are_read_from_what_was_listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("_EVENTS_S", 0.5), ("_VISITS", 2_000), ("_BROADCASTS", 60), ("_MOST_REPORTS", 20)):
+    for name, value in (("_EVENTS_S", 0.5), ("_VISITS", 2_000), ("_BROADCASTS", 60)):
         monkeypatch.setattr(reports, name, value)
+    for name, value in (("_MOST_REPORTS", 20), ("_WALK_S", 0.3), ("_SLOWEST", 2)):
+        monkeypatch.setattr(lists, name, value)
     sends, report, pages = reports.measure_reports(Options(seconds=1, runs=1, recipients=1_000))
     assert [row.name for row in (sends, report, pages)] == ["sends_rate", "report_ms", "list_page_ms"]
     assert all(row.ours and row.peer is None for row in (sends, report, pages))
     assert "1,000 recipients, 500 a request" in sends.note
     assert "1,000 targeted" in report.note
-    assert "/v1/broadcasts: 2 pages" in pages.note
+    assert "broadcasts: 2 pages" in pages.note
+    assert "recipients?metric=undelivered: " in pages.note
