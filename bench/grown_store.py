@@ -83,24 +83,33 @@ def grown_store(path: Path, shape: Shape) -> Iterator[Environment]:
         if not is_filled:
             _fill(env, shape)
             marker.write_text(json.dumps(made), encoding="ascii")
+        _warm(path / "data.mdb")
         yield env
     finally:
         env.close()
 
 
+def _warm(path: Path) -> None:
+    """Read a file through, so that a store kept since yesterday is in memory as one just made is."""
+    with path.open("rb", buffering=0) as file:
+        while file.read(2**24):
+            pass
+
+
 def _fill(env: Environment, shape: Shape) -> None:
     """Fill broadcast by broadcast, pass by pass, recipients in the order of their keys: pages are written once."""
-    rng, numbers, began, stored = random.Random(shape.seed), shape.numbers(), time.monotonic(), 0
+    rng, numbers, stored = random.Random(shape.seed), shape.numbers(), 0
     for broadcast in range(1, shape.broadcasts + 1):
         for day, (kind, count) in enumerate(_PASSES):
             visitors = Opens(rng, START_US + (broadcast * 7 + day) * _US_PER_DAY, per_s=len(numbers) * count / 80_000)
             make = visitors.opens if kind == "opens" else visitors.clicks
-            step = _BATCH // count
+            step, began, before = _BATCH // count, time.monotonic(), stored
             for start in range(0, len(numbers), step):
                 places = places_of(broadcast, numbers[start : start + step])
                 hits = make(places * count)
                 commit(env, hits)
                 stored += len(hits)
-            rate = stored / (time.monotonic() - began)
-            print(f"filling: {stored:,} of {shape.facts:,} facts, {rate:,.0f}/s", file=sys.stderr, flush=True)
+            rate, size = (stored - before) / (time.monotonic() - began), env.info()["used"] / stored
+            line = f"filling: {stored:,} of {shape.facts:,} facts, {kind} at {rate:,.0f}/s, {size:.0f} bytes a fact"
+            print(line, file=sys.stderr, flush=True)
     assert next_seq(env) - 1 == shape.facts
