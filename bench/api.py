@@ -6,8 +6,8 @@ import http.client
 import json
 import threading
 import time
-from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from typing import Any
 
 from bench.errors import BenchError
@@ -15,6 +15,19 @@ from yamabiko.demo.server import Server
 
 _READ = 2**20
 _TIMEOUT_S = 120.0
+_ERROR = b'"error":'
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What became of a request of many rows: rows answered, how many of them are to be sent again, and the first why."""
+
+    lines: int
+    refused: int
+    why: str
+    seconds: float
+    #: CPU seconds this client took
+    cpu_s: float
 
 
 class Api:
@@ -46,26 +59,35 @@ class Api:
             raise BenchError(f"{method} {path}: {reply.status} {text[:500]!r}")
         return (json.loads(text) if text else None), took
 
-    def post_stream(self, path: str, content: bytes, headers: Mapping[str, str]) -> tuple[int, float, float]:
-        """Send a body and read the answer at the same time, as the API asks for.
+    def post_rows(self, path: str, content: bytes, key: str) -> Posted:
+        """Send rows and read the answers at the same time, as the API asks for; ``key`` names the request.
 
-        Returns the lines answered, the seconds, and the CPU seconds this client took.
+        Raises BenchError when the request as a whole is refused.
         """
         cpu, began = time.process_time(), time.perf_counter()
+        headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": key, "Content-Length": str(len(content))}
+        lines, refused, why, rest = 0, 0, b"", b""
         with closing(http.client.HTTPConnection(*self._address, timeout=_TIMEOUT_S)) as connection:
             connection.putrequest("POST", path)
-            for name, value in {**self._headers, **headers, "Content-Length": str(len(content))}.items():
+            for name, value in {**self._headers, **headers}.items():
                 connection.putheader(name, value)
             connection.endheaders()
             sender = threading.Thread(target=connection.sock.sendall, args=(content,))
             sender.start()
             reply = connection.getresponse()
-            lines, refused = 0, b""
             while chunk := reply.read(_READ):
                 lines += chunk.count(b"\n")
-                if b'"error"' in chunk or reply.status != 200:
-                    refused = refused or chunk[:500]
+                text = rest + chunk  # an error may stand across two pieces
+                refused += text.count(_ERROR)
+                if _ERROR in text and not why:
+                    why = text[text.index(_ERROR) :][:200]
+                rest = chunk[1 - len(_ERROR) :]
             sender.join()
-        if reply.status != 200 or refused:
-            raise BenchError(f"POST {path}: {reply.status} {refused!r}")
-        return lines, time.perf_counter() - began, time.process_time() - cpu
+        if reply.status == 503:  # the store is busy, and all of it is to be sent again
+            lines = refused = content.count(b"\n")
+            why = b"503"
+        elif reply.status != 200:
+            raise BenchError(f"POST {path}: {reply.status} {rest!r}")
+        return Posted(
+            lines, refused, why.decode(errors="replace"), time.perf_counter() - began, time.process_time() - cpu
+        )
