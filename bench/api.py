@@ -20,7 +20,7 @@ _ERROR = b'"error":'
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """What became of a request of many rows: rows answered, how many of them are to be sent again, and the first why."""
+    """What became of a request of many rows: how many were answered, how many are to be sent again, the first why."""
 
     lines: int
     refused: int
