@@ -22,16 +22,19 @@ from bench.load import build_load
 from bench.ours import Ours, running_ours
 from bench.processes import children_of, wait_for_quiet
 from bench.visits import PIXEL, Visits
-from bench.web_load import CONNECTIONS, load_command
+from bench.web_load import load_command
 from yamabiko.demo.server import ServerError
 
 #: Size of the store when none is kept to be used again.
 _SMALL_FACTS = 1_000_000
 _VISITS = 50_000
-#: Seconds of load before the kill.
+#: Seconds of load before the kill; one more passes while the server's counters are read.
 _LOAD_S = 1.0
+#: So few that no pixel waits long enough to be answered before its commit: what is answered must then be there.
+_CONNECTIONS = 32
 _DEADLINE_S = 30.0
 _POLL_S = 0.002
+_AT_RISK = "yamabiko_tracker_total.at_risk"
 
 
 def measure_recovery(options: Options) -> list[Comparison]:
@@ -50,29 +53,34 @@ def measure_recovery(options: Options) -> list[Comparison]:
         ours = stack.enter_context(running_ours(home=home))
         visits = Visits(folder / "visits", _VISITS)
         visits.write(ours, PIXEL)
-        answered = 0
+        answered = lost = 0
         for _ in range(options.runs):
             wait_for_quiet(options.patience_s)
-            answered += _kill_under_load(load, ours, visits)
+            counts = _kill_under_load(load, ours, visits)
+            answered, lost = answered + counts[0], lost + counts[1]
             found.append(_restart(ours, visits))
             print(f"recovery: {found[-1]:.2f} s", file=sys.stderr, flush=True)
         facts, size = ours.facts(), ours.env.info()["used"]
     note = (
         f"from the start of `yamabiko serve` to the first answered pixel; {facts:,} facts, {size / 1e6:,.0f} MB, page "
-        f"cache warm; {min(found):.2f}-{max(found):.2f} s; none of the {answered:,} pixels "
-        "answered before the kills was lost"
+        f"cache warm; {min(found):.2f}-{max(found):.2f} s; of {answered:,} pixels answered before the kills {lost:,} "
+        "were lost" + (", answered before their commit" if lost else "")
     )
     return [measured("recovery", median(found), "s", note)]
 
 
-def _kill_under_load(load: Path, ours: Ours, visits: Visits) -> int:
-    """Kill -9 all processes while they are busy; returns how many pixels were answered, all of which are stored."""
+def _kill_under_load(load: Path, ours: Ours, visits: Visits) -> tuple[int, int]:
+    """Kill -9 all processes while they are busy; returns how many pixels were answered, and how many of them are lost.
+
+    Raises BenchError when one is lost that was not answered before its commit, as the server counts them.
+    """
     before = ours.facts()
     port = ours.server.address("tracker")[1]
-    command = load_command(load, port, _LOAD_S + 30, visits, 0, PIXEL.status)
+    command = load_command(load, port, _LOAD_S + 30, visits, 0, PIXEL.status, _CONNECTIONS)
     generator = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         time.sleep(_LOAD_S)
+        at_risk = ours.counters().get(_AT_RISK, 0)
         victims = _descendants(ours.supervisor())
         ours.server.kill()  # the supervisor first: it would start others in their place
         for pid in victims:
@@ -83,11 +91,13 @@ def _kill_under_load(load: Path, ours: Ours, visits: Visits) -> int:
         generator.kill()
         generator.wait()
     answered = int(result["answers"])
-    visits.advance(answered + CONNECTIONS)
+    visits.advance(answered + _CONNECTIONS)
     stored = ours.facts() - before
-    if not answered <= stored <= answered + CONNECTIONS or not answered:
-        raise BenchError(f"{answered} pixels answered before the kill, but {stored} in the store")
-    return answered
+    lost = max(0, answered - stored)
+    # A pixel waits for its commit at most 0.25 s (docs/tracker.md); where that was too short some may be gone.
+    if lost > at_risk or stored > answered + _CONNECTIONS or not answered:
+        raise BenchError(f"{answered} pixels answered before the kill, {at_risk:.0f} of them at risk, {stored} stored")
+    return answered, lost
 
 
 def _descendants(pid: int) -> list[int]:

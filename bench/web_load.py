@@ -99,7 +99,9 @@ def _run(
     return sample, latency
 
 
-def load_command(load: Path, port: int, seconds: float, visits: Visits, rate: float, status: int) -> list[str]:
+def load_command(
+    load: Path, port: int, seconds: float, visits: Visits, rate: float, status: int, connections: int = CONNECTIONS
+) -> list[str]:
     """Return the command line of web_load.c."""
     places = (str(visits.path), str(visits.place), str(rate), str(status))
-    return [str(load), str(port), str(CONNECTIONS), str(seconds), *places]
+    return [str(load), str(port), str(connections), str(seconds), *places]
