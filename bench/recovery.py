@@ -74,13 +74,13 @@ def _kill_under_load(load: Path, ours: Ours, visits: Visits) -> tuple[int, int]:
 
     Raises BenchError when one is lost that was not answered before its commit, as the server counts them.
     """
-    before = ours.facts()
+    before, risk_before = ours.facts(), ours.counters().get(_AT_RISK, 0)
     port = ours.server.address("tracker")[1]
     command = load_command(load, port, _LOAD_S + 30, visits, 0, PIXEL.status, _CONNECTIONS)
     generator = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         time.sleep(_LOAD_S)
-        at_risk = ours.counters().get(_AT_RISK, 0)
+        at_risk = ours.counters().get(_AT_RISK, 0) - risk_before
         victims = _descendants(ours.supervisor())
         ours.server.kill()  # the supervisor first: it would start others in their place
         for pid in victims:
