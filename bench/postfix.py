@@ -86,6 +86,8 @@ class Postfix:
 
     def delivered(self) -> int:
         """Return how many mails have left its queue. Raises BenchError when it failed to deliver one."""
+        if not self.log.exists():  # made with its first line
+            return 0
         with self.log.open("rb") as file:
             file.seek(self._read)
             fresh = file.read()
