@@ -27,7 +27,7 @@ system-venv:
 
 venv: $(STAMP) ## make the virtual environment
 
-system: ## install the system packages the tests use (Postfix, nginx, wrk)
+system: ## install the system packages the tests use (Postfix, nginx, gcc)
 	@bash tests/system/install.sh
 
 demo: $(STAMP) ## see it work: a simulated world, and every figure compared with the truth

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from statistics import median
 
 from bench.processes import wait_for_quiet
@@ -15,22 +16,30 @@ _WARM_UP_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How long and how often; ``runs`` is for each contender, ``patience_s`` how long each may wait for quiet."""
+    """How long, how often, how large; ``runs`` is for each contender, ``patience_s`` how long each may wait for quiet.
+
+    ``facts`` is the size of the store that ``growth`` and ``recovery`` make, ``store`` where it is kept and found
+    again (None: a temporary directory), ``recipients`` how many ``reports`` lists.
+    """
 
     seconds: float = 5.0
     runs: int = 5
     patience_s: float = 0.0
+    facts: int = 50_000_000
+    recipients: int = 1_000_000
+    store: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One run of one contender. ``cpu`` holds CPU seconds by role: ``server``, ``load``."""
+    """One run of one contender. ``cpu`` holds CPU seconds by process, e.g. ``worker``, ``supervisor``, ``load``."""
 
     events: int
     seconds: float
-    p99_ms: float
+    #: None where there is no latency to speak of
+    p99_ms: float | None
     cpu: dict[str, float]
-    #: cores that neither server nor load used, but somebody else
+    #: cores that none of these processes used, but somebody else
     foreign_cores: float
 
     @property
@@ -49,9 +58,9 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One row: medians of events a second. ``peer`` and ``ratio`` are None where there is no peer.
+    """One row: medians, in ``unit``. ``peer`` and ``ratio`` are None where there is no peer.
 
-    ``ours`` is None, too, when the load generator is missing.
+    ``ours`` is None, too, when it cannot be measured here; the note says why.
     """
 
     name: str
@@ -66,6 +75,16 @@ class Comparison:
         return asdict(self)
 
 
+def measured(name: str, value: float, unit: str, note: str) -> Comparison:
+    """Return the row of a figure that has no peer."""
+    return Comparison(name, round(value, 3), None, None, unit, note)
+
+
+def not_measured(name: str, unit: str, why: object) -> Comparison:
+    """Return the row of what cannot be measured here."""
+    return Comparison(name, None, None, None, unit, f"not measured: {why}")
+
+
 def take_turns(contenders: Sequence[Contender], options: Options) -> list[list[Sample]]:
     """Warm each contender up, then let them run alternately; returns the samples of each."""
     for contender in contenders:
@@ -76,7 +95,8 @@ def take_turns(contenders: Sequence[Contender], options: Options) -> list[list[S
             wait_for_quiet(options.patience_s)
             sample = contender.run(options.seconds)
             kept.append(sample)
-            line = f"{turn + 1}/{options.runs} {contender.name}: {sample.rate:,.0f}/s, p99 {sample.p99_ms:.1f} ms"
+            p99 = "" if sample.p99_ms is None else f", p99 {sample.p99_ms:.1f} ms"
+            line = f"{turn + 1}/{options.runs} {contender.name}: {sample.rate:,.0f}/s{p99}"
             print(line, file=sys.stderr, flush=True)
     return samples
 
@@ -99,11 +119,11 @@ def compare(name: str, unit: str, ours: Sequence[Sample], peer: Sequence[Sample]
 
 def _describe(who: str, samples: Sequence[Sample]) -> str:
     """Return latency and CPU of some runs in words."""
-    text = f"{who}: p99 {median(sample.p99_ms for sample in samples):.2f} ms, CPU s per 1,000"
+    p99s = [sample.p99_ms for sample in samples if sample.p99_ms is not None]
+    text = f"{who}: " + (f"p99 {median(p99s):.2f} ms, " if p99s else "") + "CPU s per 1,000"
     for role in samples[0].cpu:
         per_thousand = median(sample.cpu[role] / sample.events * 1_000 for sample in samples)
-        text += f" {role} {per_thousand:.4f}"
-        if role == "load":
-            text += f" ({median(sample.cpu[role] / sample.seconds for sample in samples):.0%} of a core)"
+        share = median(sample.cpu[role] / sample.seconds for sample in samples)
+        text += f" {role} {per_thousand:.4f} ({share:.0%} of a core)"
     foreign = median(sample.foreign_cores for sample in samples)
     return f"{text}, {foreign:.1f} cores taken by others"

@@ -8,4 +8,4 @@ class BenchError(Exception):
 
 
 class MissingProgramError(Exception):
-    """A program is not installed on this machine; the text names it."""
+    """A program is not installed on this machine, or cannot be run here; the text says so."""

@@ -5,31 +5,39 @@ from __future__ import annotations
 import os
 import platform
 import re
+import sqlite3
 import subprocess
 import tempfile
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from bench.errors import MissingProgramError
 from bench.processes import find_program
 
-_PACKAGES = ("aiohttp", "aiosmtpd", "uvloop", "lmdb", "msgpack", "google-re2")
+_PACKAGES = ("aiohttp", "aiosmtpd", "uvloop", "lmdb", "msgpack", "google-re2", "flufl.bounce")
 # Program, and the arguments that make it tell its version.
-_PROGRAMS = (("nginx", "-v"), ("wrk", "-v"), ("postconf", "-d", "mail_version"))
+_PROGRAMS = (("nginx", "-v"), ("postconf", "-d", "mail_version"), ("gcc", "-dumpfullversion"))
 _NUMBER = re.compile(r"\d+\.\d+(?:\.\d+)?")
 
 
 def describe_machine() -> list[str]:
     """Return lines that name processor, kernel, file system and versions."""
-    packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
+    packages = ", ".join(f"{name} {_package(name)}" for name in _PACKAGES)
     programs = ", ".join(f"{'postfix' if call[0] == 'postconf' else call[0]} {_program(call)}" for call in _PROGRAMS)
     load = ", ".join(f"{value:.2f}" for value in os.getloadavg())
     return [
         f"{os.cpu_count()} × {_processor()}, Linux {platform.release()}, load {load}",
         f"data on {_file_system(Path(tempfile.gettempdir()))}",
-        f"Python {platform.python_version()}, {packages}",
+        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {packages}",
         programs,
     ]
+
+
+def _package(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "missing"
 
 
 def _processor() -> str:
@@ -51,7 +59,6 @@ def _file_system(path: Path) -> str:
 
 def _program(call: tuple[str, ...]) -> str:
     try:
-        # wrk ends with 1 after telling its version.
         done = subprocess.run(
             [find_program(call[0]), *call[1:]], capture_output=True, text=True, check=False, timeout=10
         )

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from bench.ours import TENANT
+from bench.errors import BenchError
+from bench.ours import BROADCAST, TENANT
 from model.mint import Mint
 from yamabiko.demo import mails
 from yamabiko.demo.mails import Original
@@ -38,6 +39,11 @@ _ON_THE_WAY = (
 )  # fmt: skip
 
 
+def address_of(number: int) -> str:
+    """Return the address of recipient ``number``; mails, visits and listings agree on it."""
+    return f"user{number}@{_DOMAINS[number % len(_DOMAINS)]}"
+
+
 def write_mails(path: Path, mint: Mint, *, day: int, first: int, count: int) -> float:
     """Write reports on deliveries number ``first`` and on, as smtp_load.c reads them; returns their mean octets."""
     octets = 0
@@ -49,13 +55,26 @@ def write_mails(path: Path, mint: Mint, *, day: int, first: int, count: int) -> 
     return octets / count
 
 
+def first_mails(path: Path, target: Path, count: int) -> Path:
+    """Write the first ``count`` mails of a file to another one; returns it. Raises BenchError when there are fewer."""
+    with path.open("rb") as source, target.open("wb") as file:
+        (available,) = struct.unpack("=I", source.read(4))
+        if available < count:
+            raise BenchError(f"{count} mails wanted, {available} there")
+        file.write(struct.pack("=I", count))
+        for _ in range(count):
+            sizes = source.read(8)
+            file.write(sizes + source.read(sum(struct.unpack("=II", sizes))))
+    return target
+
+
 def _reports(mint: Mint, day: int, first: int) -> Iterator[tuple[bytes, bytes]]:
     """Yield return path and report, its shape and cause another one each time."""
     failures = _failures()
     number = first
     while True:
-        address = f"user{number}@{_DOMAINS[number % len(_DOMAINS)]}"
-        mail = mint.mail(tenant=TENANT, broadcast_id="bench", address=address, day=day)
+        address = address_of(number)
+        mail = mint.mail(tenant=TENANT, broadcast_id=BROADCAST, address=address, day=day)
         original = Original(address, mail.return_path, (*_ON_THE_WAY, *mail.headers().items()))
         report = mails.bounce(original, failures[number % len(failures)])
         yield original.return_path.encode("ascii"), _transparent(report)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.processes import children_of, find_program, free_port, server
+from bench.processes import Clock, children_of, clock_of, find_program, free_port, server
 
 _CONFIG = """
 worker_processes 1;
@@ -34,15 +34,15 @@ http {{
 
 
 @contextmanager
-def running_nginx(folder: Path) -> Iterator[tuple[int, list[int]]]:
-    """Run nginx with all its files in ``folder``; yields its port and processes. Raises MissingProgramError."""
+def running_nginx(folder: Path) -> Iterator[tuple[int, dict[str, Clock]]]:
+    """Run nginx with all its files in ``folder``; yields its port and clocks. Raises MissingProgramError."""
     program = find_program("nginx")
     port = free_port()
     config = folder / "nginx.conf"
     config.write_text(_CONFIG.format(folder=folder, port=port), encoding="ascii")
     command = [program, "-c", str(config), "-p", str(folder), "-e", str(folder / "error.log")]
     with server(command, port, folder / "start.log") as process:
-        yield port, [process.pid, *_wait_for_worker(process.pid)]
+        yield port, {"worker": clock_of(*_wait_for_worker(process.pid)), "master": clock_of(process.pid)}
 
 
 def _wait_for_worker(pid: int) -> list[int]:

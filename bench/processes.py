@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from bench.errors import BenchError, MissingProgramError
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 #: Cores in use at most on a machine that is called quiet.
 _QUIET_CORES = 0.1
+#: CPU seconds of a process, or of several, so far.
+Clock = Callable[[], float]
 # Debian keeps servers where an ordinary user's PATH does not lead.
 _PATH = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin:/sbin"
 
@@ -41,6 +43,21 @@ def cpu_seconds(pids: Iterable[int]) -> float:
     return ticks / _TICKS_PER_S
 
 
+def clock_of_tree(root: int) -> Clock:
+    """Return the clock of a process and all its descendants, those that ended and were waited for included."""
+    return lambda: _tree_ticks(root) / _TICKS_PER_S
+
+
+def _tree_ticks(pid: int) -> int:
+    """Return the ticks of a tree. A process that ends meanwhile is counted by its parent the next time."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        children = children_of(pid)
+    except OSError:
+        return 0
+    return sum(int(field) for field in fields[11:15]) + sum(_tree_ticks(child) for child in children)
+
+
 def busy_seconds() -> float:
     """Return the CPU seconds this machine has spent on anything so far; other guests of its host count too."""
     fields = [int(field) for field in Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]]
@@ -58,23 +75,29 @@ def wait_for_quiet(patience_s: float) -> None:
             return
 
 
+def clock_of(*pids: int) -> Clock:
+    """Return the clock of processes that live as long as the run."""
+    return lambda: cpu_seconds(pids)
+
+
 class Meter:
     """Measures what a run costs, from its making on."""
 
-    def __init__(self, server_pids: Iterable[int] = ()) -> None:
-        """``server_pids`` are the processes of the server measured."""
-        self._pids = tuple(server_pids)
-        self._cpu = cpu_seconds(self._pids)
+    def __init__(self, measured: Mapping[str, Clock] | Iterable[int] = ()) -> None:
+        """``measured``: clocks by the name of a process, or just processes, which are then together ``server``."""
+        self._clocks = dict(measured) if isinstance(measured, Mapping) else {"server": clock_of(*measured)}
+        self._cpu = {role: clock() for role, clock in self._clocks.items()}
         self._busy = busy_seconds()
         self._started = time.monotonic()
 
     def read(self, load_cpu_s: float) -> tuple[dict[str, float], float]:
-        """Return CPU seconds by role, and how many cores others have used meanwhile.
+        """Return CPU seconds by process, and how many cores others have used meanwhile.
 
         Arguments: ``load_cpu_s``: CPU seconds of the load generator, as it says itself.
         """
         took = time.monotonic() - self._started
-        cpu = {"server": cpu_seconds(self._pids) - self._cpu, "load": load_cpu_s}
+        cpu = {role: clock() - self._cpu[role] for role, clock in self._clocks.items()}
+        cpu["load"] = load_cpu_s
         return cpu, max(0.0, (busy_seconds() - self._busy - sum(cpu.values())) / took)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from bench import classify, smtp, web
+from bench import classify, disk, growth, recovery, reports, smtp, web
 from bench.comparison import Comparison, Options
 
 
@@ -17,11 +17,17 @@ class Entry:
     about: str
 
 
+def _pixel(options: Options) -> list[Comparison]:
+    return [*web.compare_pixel(options), *disk.measure_disk(options)]
+
+
+#: In the order of ``all``: ``recovery`` uses the store that ``growth`` made.
 ENTRIES: Mapping[str, Entry] = {
-    "pixel": Entry(web.compare_pixel, "pixel_vs_nginx: pixels answered after fsync, against empty_gif"),
-    "click": Entry(web.compare_click, "click_vs_nginx: verified redirects, against return 302"),
-    "smtp": Entry(smtp.compare_smtp, "smtp_vs_sink, smtp_vs_aiosmtpd: reports classified and committed before 250"),
-    "classify": Entry(
-        classify.compare_classify, "classify_vs_flufl: real mails read in one process, against flufl.bounce"
-    ),
+    "pixel": Entry(_pixel, "pixels answered after fsync, against empty_gif and SQLite; latency, memory, disk"),
+    "click": Entry(web.compare_click, "verified redirects, against return 302"),
+    "smtp": Entry(smtp.compare_smtp, "reports classified and committed, against smtp-sink, aiosmtpd and Postfix"),
+    "classify": Entry(classify.compare_classify, "real mails read in one process, against flufl.bounce"),
+    "reports": Entry(reports.measure_reports, "listing 1,000,000 recipients, reading reports and lists"),
+    "growth": Entry(growth.measure_growth, "opens stored at 50,000,000 facts, against 1,000,000"),
+    "recovery": Entry(recovery.measure_recovery, "from kill -9 under load to the next pixel"),
 }

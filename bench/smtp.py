@@ -1,98 +1,81 @@
-"""The mail server against smtp-sink, which discards, and stock aiosmtpd, whose handler does nothing."""
+"""The mail server against smtp-sink and stock aiosmtpd, which do nothing, and against Postfix."""
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
-from bench.comparison import Comparison, Contender, Options, Sample, compare, take_turns
+from bench.comparison import Comparison, Contender, Options, Sample, compare, not_measured, take_turns
 from bench.errors import BenchError, MissingProgramError
+from bench.load import build_load
 from bench.mailings import write_mails
 from bench.ours import Ours, running_ours
-from bench.processes import Meter, find_program, free_port, output_of, server
+from bench.smtp_peers import PEERS, deliver
 
-_SESSIONS = 20
-# Our limit is 1,000 mails a session; every server gets its sessions opened anew at the same pace.
-_MAILS_PER_SESSION = 900
-#: Mails prepared for each second of a run of ours: far more than we take.
-_MAILS_PER_S = 3_000
-_PEERS = (("smtp_vs_sink", "smtp-sink"), ("smtp_vs_aiosmtpd", "aiosmtpd"))
-_SOURCE = Path(__file__).with_name("smtp_load.c")
+#: Mails prepared for each second of a run of ours: at first so many, then more than the last run took.
+_FIRST_MAILS_PER_S = 2_000
+_SPARE = 2.0
+_UNIT = "mails/s"
 
 
 def compare_smtp(options: Options) -> list[Comparison]:
-    """Compare taking reports: we classify and commit each before 250, the peers do nothing with it."""
+    """Compare taking reports: we classify and commit each before 250."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="yamabiko-bench-smtp-")))
+        folder.chmod(0o755)  # Postfix's processes are other users
         try:
-            load = _build_load(folder)
+            load = build_load("smtp_load", folder)
         except MissingProgramError as missing:
-            return [Comparison(row, None, None, None, "mails/s", f"not measured: {missing}") for row, _ in _PEERS]
+            return [not_measured(peer.row, _UNIT, missing) for peer in PEERS]
         ours = stack.enter_context(running_ours())
-        run_ours = _OurRun(load, ours, folder / "mails")
+        run_ours = OurRun(load, ours, folder / "mails")
         contenders = [Contender("yamabiko", run_ours)]
         problems: dict[str, str] = {}
-        for row, peer in _PEERS:
+        for peer in PEERS:
             try:
-                port, pid = stack.enter_context(_running_peer(peer, folder))
-                contenders.append(Contender(peer, _PeerRun(load, port, pid, folder / "mails")))
+                run = stack.enter_context(peer.start(load, folder / "mails", folder))
+                contenders.append(Contender(peer.name, run))
             except MissingProgramError as missing:
-                problems[row] = f"no peer: {missing}; "
+                problems[peer.name] = f"no peer: {missing}; "
         samples = dict(zip((contender.name for contender in contenders), take_turns(contenders, options), strict=True))
         confirmed = run_ours.confirm()
         return [
-            compare(row, "mails/s", samples["yamabiko"], samples.get(peer, []), problems.get(row, "") + confirmed)
-            for row, peer in _PEERS
+            compare(
+                peer.row,
+                _UNIT,
+                samples["yamabiko"],
+                samples.get(peer.name, []),
+                problems.get(peer.name, "") + confirmed,
+            )
+            for peer in PEERS
         ]
 
 
-def _build_load(folder: Path) -> Path:
-    """Compile the load generator. Raises MissingProgramError when there is no compiler."""
-    program = folder / "smtp_load"
-    output_of([find_program("gcc"), "-O2", "-o", str(program), str(_SOURCE)], 60)
-    return program
-
-
-@contextmanager
-def _running_peer(name: str, folder: Path) -> Iterator[tuple[int, int]]:
-    """Run a peer; yields its port and process. Raises MissingProgramError."""
-    port = free_port()
-    if name == "smtp-sink":
-        # As root it insists on becoming somebody else.
-        command = [find_program(name), *(["-u", "nobody"] if os.geteuid() == 0 else []), f"127.0.0.1:{port}", "1024"]
-    else:
-        command = [sys.executable, "-m", "aiosmtpd", "-n", "-c", "aiosmtpd.handlers.Sink", "-l", f"127.0.0.1:{port}"]
-    with server(command, port, folder / f"{name}.log") as process:
-        yield port, process.pid
-
-
-class _OurRun:
+class OurRun:
     """Delivers reports never seen before to our server, and checks each time that the store has them."""
 
     def __init__(self, load: Path, ours: Ours, mails: Path) -> None:
+        """``load`` is the compiled generator, ``mails`` the file that is written anew for each run."""
         self._load, self._ours, self._mails = load, ours, mails
-        self._pids = ours.pids("smtp")
+        self._clocks = ours.clocks("smtp")
         self._port = ours.server.address("smtp")[1]
+        self._mails_per_s: float = _FIRST_MAILS_PER_S
         self._written = 0
         self._accepted = 0
         self._mean_octets = 0.0
 
     def __call__(self, seconds: float) -> Sample:
-        count = int(seconds * _MAILS_PER_S)
+        """Run once."""
+        count = int(seconds * self._mails_per_s)
         day = self._ours.today()
         self._mean_octets = write_mails(self._mails, self._ours.mint, day=day, first=self._written, count=count)
         self._written += count
         before = self._ours.facts()
-        sample = _deliver(self._load, self._port, self._pids, self._mails, seconds, wraps=False)
-        self._ours.check_facts(before, sample.events, 0)
+        sample = deliver(self._load, self._port, self._clocks, self._mails, seconds, wraps=False)
+        self._ours.check_facts(before, sample.events)
         self._accepted += sample.events
+        self._mails_per_s = max(self._mails_per_s, sample.rate * _SPARE)
         return sample
 
     def confirm(self) -> str:
@@ -102,25 +85,3 @@ class _OurRun:
             raise BenchError(f"{self._accepted} mails accepted, but the store has {found}")
         types = ", ".join(f"{count:,} {name}" for name, count in found.items())
         return f"{self._accepted:,} mails of {self._mean_octets:,.0f} octets accepted, facts: {types}"
-
-
-@dataclass(frozen=True, slots=True)
-class _PeerRun:
-    """Delivers the mails of our last run, over and over, to a peer."""
-
-    load: Path
-    port: int
-    pid: int
-    mails: Path
-
-    def __call__(self, seconds: float) -> Sample:
-        return _deliver(self.load, self.port, [self.pid], self.mails, seconds, wraps=True)
-
-
-def _deliver(load: Path, port: int, pids: list[int], mails: Path, seconds: float, *, wraps: bool) -> Sample:
-    command = [str(load), str(port), str(_SESSIONS), str(seconds), str(mails), str(int(wraps)), str(_MAILS_PER_SESSION)]
-    meter = Meter(pids)
-    result: dict[str, Any] = json.loads(output_of(command, seconds + 90))
-    if result["refused"] or not result["accepted"]:
-        raise BenchError(f"not every mail was accepted: {result}")
-    return Sample(result["accepted"], result["seconds"], result["p99_ms"], *meter.read(result["cpu_s"]))

@@ -19,7 +19,6 @@ _PACKAGES: dict[str, tuple[tuple[str, ...], bool]] = {
     "postfix": (("postfix", "postconf", "postqueue"), True),
     "nginx": (("nginx",), False),
     "openssl": (("openssl",), False),
-    "wrk": (("wrk",), False),
     "gcc": (("gcc",), False),
     "unshare": (("unshare", "mount", "chroot"), True),
 }

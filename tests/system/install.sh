@@ -4,7 +4,6 @@ set -u
 missing=()
 command -v postfix >/dev/null || [ -x /usr/sbin/postfix ] || missing+=(postfix)
 command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
-command -v wrk >/dev/null || missing+=(wrk)
 command -v openssl >/dev/null || missing+=(openssl)
 command -v gcc >/dev/null || missing+=(gcc libc6-dev)
 if [ ${#missing[@]} -eq 0 ]; then
