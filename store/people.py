@@ -17,14 +17,10 @@ from store.environment import Environment
 from store.errors import StoreError
 from store.log import read_fact
 from store.outcome import Outcome, State, settle
-from store.reader import MAX_LOOKED, PAGE_SIZE, Page
+from store.reader import PAGE_SIZE, Budget, Page
 from store.record import Record
 from store.roster import RosterRow, find_in_page, fold_text, read_page, row_of
 from store.transaction import Transaction
-
-_HOUR_US = 3_600_000_000
-#: Pages of a roster whose text a search looks through for one page of its own.
-_MAX_SEARCHED = 4_096
 
 
 class MetricError(ValueError):
@@ -204,12 +200,15 @@ class People:
                 else self._in_roster(txn, broadcast, fold_text(query), after)
             )
             rows: list[Person] = []
-            for looked, (cursor, recipient, listed) in enumerate(places):
-                if len(rows) == limit or looked >= MAX_LOOKED or recipient is None:
+            budget = Budget()
+            for cursor, recipient, listed in places:
+                if len(rows) == limit or recipient is None or budget.is_spent:
                     return Page(rows, cursor)
                 person = self._person(txn, broadcast + recipient, listed, holds)
                 if person is not None and (where is None or where(person)):
                     rows.append(person)
+                else:
+                    budget.miss()
         return Page(rows, None)
 
     def errors(
@@ -271,14 +270,15 @@ class People:
         octets = needle.encode("utf-8", "surrogatepass")
         with txn.cursor(db=self._env.db(keys.ROSTER)) as cursor:
             is_there = cursor.set_range(start)
-            searched = 0
+            budget = Budget()
             while is_there and cursor.key().startswith(broadcast):
                 key, value = cursor.key(), cursor.value()
-                if searched >= _MAX_SEARCHED:
+                if budget.is_spent:
                     yield key + b"\0\0", None, None
                     return
-                searched += 1
                 places = find_in_page(key, value, octets) if octets else None
+                if places == []:
+                    budget.miss()
                 if places is None or places:
                     rows = read_page(key, value).rows
                     for place in places if places is not None else range(len(rows)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -31,8 +32,9 @@ from store.suppression import Suppression, SuppressionKind, current
 from store.transaction import Transaction
 
 PAGE_SIZE = 50
-#: Rows a page may look through before it is given as it is, with a cursor.
-MAX_LOOKED = 5_000
+#: Rows a page may look through in vain, and for how many seconds, before it is given as it is, with a cursor.
+_MAX_LOOKED = 50_000
+_PAGE_S = 0.02
 Row = TypeVar("Row")
 
 
@@ -90,6 +92,22 @@ class Page(Generic[Row]):
 
     rows: list[Row]
     after: bytes | None
+
+
+class Budget:
+    """How much one page may look through in vain: so many rows, or so long, whichever comes first."""
+
+    def __init__(self) -> None:
+        """Begin to count."""
+        self._left = _MAX_LOOKED
+        self._until_s = time.perf_counter() + _PAGE_S
+        self.is_spent = False
+
+    def miss(self, rows: int = 1) -> None:
+        """Note that rows were looked at which do not belong on the page."""
+        self._left -= rows
+        if self._left < 0 or (self._left % 16 < rows and time.perf_counter() > self._until_s):
+            self.is_spent = True
 
 
 class Reader:
@@ -204,17 +222,16 @@ class Reader:
         """
         prefix = keys.tenant_key(tenant)
         rows: list[SuppressionRow] = []
-        looked = 0
+        budget = Budget()
         with self._env.read() as txn, txn.cursor(db=self._env.db(keys.SUPPRESSED)) as cursor:
             gate = Gate(self._env, txn, tenant, "", now_us or 0)
             is_there = cursor.set_range(after or prefix)
             while is_there and cursor.key().startswith(prefix):
                 place = cursor.key()[:10]
-                if len(rows) >= limit or looked >= MAX_LOOKED:
+                if len(rows) >= limit or budget.is_spent:
                     return Page(rows, place)
                 recipient = int.from_bytes(place[2:], "big")
                 entries = gate.entries(cursor, recipient)
-                looked += len(entries)
                 if now_us is None:
                     entries = gate.policy.effective(entries)
                 else:
@@ -229,6 +246,8 @@ class Reader:
                 ]
                 if rows and len(rows) + len(found) > limit:
                     return Page(rows, place)
+                if not found:
+                    budget.miss()
                 rows += [self._suppression_row(txn, recipient, entry) for entry in found]
                 is_there = cursor.set_range(place + b"\xff" * 8)
         return Page(rows, None)

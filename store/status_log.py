@@ -12,7 +12,7 @@ from store import keys
 from store.environment import Environment
 from store.log import read_fact
 from store.outcome import Outcome, State, settle
-from store.reader import MAX_LOOKED, PAGE_SIZE, Page
+from store.reader import PAGE_SIZE, Budget, Page
 from store.record import Record
 from store.roster import RosterRow, read_page, row_of
 from store.transaction import Transaction
@@ -102,12 +102,15 @@ class StatusLog:
                 if wanted.recipient is not None
                 else self._of_all(txn, tenant, wanted, after)
             )
-            for looked, (cursor, place, row) in enumerate(found):
-                if len(rows) == limit or looked >= MAX_LOOKED:
+            budget = Budget()
+            for cursor, place, row in found:
+                if len(rows) == limit or budget.is_spent:
                     return Page(rows, cursor)
                 mail = self._mail(txn, place, row, is_assuming=is_assuming) if row is not None else None
                 if mail is not None and wanted.status in (None, mail.status):
                     rows.append(mail)
+                else:
+                    budget.miss()
         return Page(rows, None)
 
     def _of_recipient(

@@ -32,8 +32,10 @@ _log = logging.getLogger("yamabiko.store")
 
 #: Facts of one commit; more waits for the next, so that a flood cannot make a commit endless (D9).
 MAX_BATCH_FACTS = 20_000
-#: After this long without a commit those who wait are told to try again (D8).
+#: After this long in which the thread got no further those who wait are told to try again (D8) …
 STALL_S = 2.0
+#: … and after this long whatever it does: by then a sender has given up.
+_MAX_WAIT_S = 20.0
 _REAP_EVERY_S = 5.0
 
 
@@ -58,6 +60,8 @@ class Writer:
         self._is_stopping = False
         self._has_failed = False
         self._watch: asyncio.TimerHandle | None = None
+        #: when the thread last got further: a machine that is short of processors is slow, not stalled
+        self._moved_s = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self.commits = 0
         self.facts_committed = 0
@@ -100,7 +104,7 @@ class Writer:
     @property
     def is_healthy(self) -> bool:
         """Whether commits go through."""
-        return not self._has_failed and self._thread.is_alive() and self.waiting_s < STALL_S
+        return not self._has_failed and self._thread.is_alive() and self.stalled_s < STALL_S
 
     @property
     def waiting_s(self) -> float:
@@ -109,15 +113,21 @@ class Writer:
             oldest = self._in_flight[0] if self._in_flight else self._queue[0] if self._queue else None
         return time.monotonic() - oldest.at_s if oldest else 0.0
 
+    @property
+    def stalled_s(self) -> float:
+        """Seconds in which somebody waited and the thread got no further; 0.0 when nobody waits."""
+        return min(self.waiting_s, time.monotonic() - self._moved_s)
+
     def _watch_stall(self, loop: asyncio.AbstractEventLoop) -> None:
         """Tell those who wait too long; their facts may still be committed, which a retry does not double."""
         now = time.monotonic()
+        patience_s = STALL_S if now - self._moved_s >= STALL_S else _MAX_WAIT_S
         with self._wake:
             waiting = [*self._in_flight, *self._queue]
             # What no commit has begun on is dropped: the caller will come again.
-            self._queue = deque(s for s in self._queue if now - s.at_s < STALL_S)
+            self._queue = deque(s for s in self._queue if now - s.at_s < patience_s)
         for submission in waiting:
-            if now - submission.at_s >= STALL_S:
+            if now - submission.at_s >= patience_s:
                 _fail(submission, StoreBusyError("the store does not answer in time"))
         self._watch = loop.call_later(STALL_S / 4, self._watch_stall, loop) if waiting else None
 
@@ -196,8 +206,13 @@ class Writer:
             try:
                 with self._env.write() as txn:
                     fold = Fold(self._env, txn)
-                    receipts = [fold.apply(submission.facts) for submission in batch]
+                    receipts: list[Receipt] = []
+                    for submission in batch:
+                        receipts.append(fold.apply(submission.facts))
+                        self._moved_s = time.monotonic()
                     fold.finish()
+                    self._moved_s = time.monotonic()
+                self._moved_s = time.monotonic()
                 return receipts
             except MapFullError:
                 if attempt == 3:

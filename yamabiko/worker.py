@@ -160,7 +160,7 @@ def _problems(context: WorkerContext) -> dict[str, str]:
     """Return what is wrong with what every worker has."""
     found = {}
     if not context.writer.is_healthy:
-        found["store"] = f"{context.name}: commits do not go through ({context.writer.waiting_s:.1f} s)"
+        found["store"] = f"{context.name}: commits do not go through ({context.writer.stalled_s:.1f} s)"
     for name, live in (("keys", context.keys.problem), ("tokens", context.tokens.problem)):
         if live:
             found[name] = live
