@@ -9,7 +9,7 @@ import pytest
 
 from model.address import Address
 from model.cause import Cause, Channel, Permanence
-from model.detail import Agent, AutoReplied, Engaged, Report, Trust, Unsubscribed, UnsubscribeVia
+from model.detail import Agent, AutoReplied, Engaged, Report, Trust, Unsubscribed, UnsubscribeReason, UnsubscribeVia
 from model.fact import DeliveryKey, Fact, FactType
 from store.people import lists_behind, predicate_of
 from tests.console.api import Api
@@ -186,6 +186,32 @@ async def test_an_unknown_metric_is_told(api: Api) -> None:
     for metric in ("nonsense", "cause:nonsense", "sansan:x", "excluded:x", "soft:x"):
         answer = await api.call("GET", f"/v1/broadcasts/spring/recipients?metric={metric}")
         assert answer.status == 400 and "docs/lists.md" in answer.text, metric
+
+
+@pytest.mark.row("K34", "S17")
+async def test_a_list_keeps_what_was_listed_whatever_the_sender_does_to_its_own(api: Api) -> None:
+    await listed(api)
+    before = (await api.call("GET", "/v1/broadcasts/spring/recipients?q=山田")).json["people"]
+    renamed = {"broadcast": "summer", "address": "taro@example.jp", "last_name": "旧山田", "company": "別会社"}
+    await api.sends([renamed])
+    assert (await api.call("GET", "/v1/broadcasts/spring/recipients?q=山田")).json["people"] == before
+    assert (await api.call("GET", "/v1/broadcasts/spring/recipients?q=別会社")).json["people"] == []
+    assert len((await api.call("GET", "/v1/broadcasts/summer/recipients?q=別会社")).json["people"]) == 1
+
+
+@pytest.mark.row("E44", "E13")
+async def test_who_unsubscribed_is_listed_with_time_and_reason_and_not_mailed(api: Api) -> None:
+    await listed(api)
+    detail = Unsubscribed(UnsubscribeVia.PAGE, UnsubscribeReason.NOT_SUBSCRIBED)
+    fact = Fact(FactType.UNSUBSCRIBED, key_of(api, "taro@example.jp"), api.services.stamp(), detail, is_html=True)
+    await api.services.writer.submit([fact])
+    row = (await api.call("GET", "/v1/suppressions?kind=unsubscribe")).json["suppressions"][0]
+    assert (row["address"], row["kind"], row["expires_at"]) == ("taro@example.jp", "unsubscribe", None)
+    assert row["since"] and "not_subscribed" in str(row)
+    again = (await api.sends([{"broadcast": "summer", "address": "taro@example.jp"}])).lines[0]
+    assert (again["excluded"], again["detail"]) == ("unsubscribe", "購読解除")
+    found = (await api.call("GET", f"/v1/mail-status?{period()}&address=taro@example.jp&status=invalid")).json["mails"]
+    assert [mail["status_class"] for mail in found] == ["unsubscribed"]
 
 
 # Errors to acknowledge

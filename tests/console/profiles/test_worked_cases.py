@@ -81,7 +81,7 @@ def reports(env: Environment) -> Iterator[Reports]:
     yield Reports(env)
 
 
-@pytest.mark.row("W1", "K06", "I3")
+@pytest.mark.row("W1", "K06", "I3", "R08")
 def test_w1_a_thousand_targeted(reports: Reports) -> None:
     reports.write(*(planned(i) for i in range(1, 1001)))
     reports.write(*(report(FactType.ACCEPTED, i) for i in range(1, 701)))
