@@ -14,6 +14,13 @@ from tracker.metrics import Count, Metrics
 
 _log = logging.getLogger("tracker")
 _COMPLAIN_EVERY_S = 10.0
+#: A store that made nothing durable for so long stalls; one that did is only busy.
+_SILENT_S = 0.25
+#: A store that made nothing durable for so long is given up for the time being.
+_DEAD_S = 2.0
+#: With so many facts under way in a store that is not dead, even a stalled one, visitors wait all the same: answering
+#: at once would draw more requests than it can ever take in.
+_CROWD = 2_000
 # What is wrong with one fact of a submission, its neighbours being sound.
 _REFUSALS = (FactRefusedError, StoreCorruptError)
 
@@ -43,9 +50,9 @@ class Handover:
 class Pending:
     """Hands facts to the store and waits, within bounds.
 
-    While the store stalls nobody waits: after one wait in vain the next answers go out at once, until something
-    becomes durable again. Every fact ends as durable or in the counter LOST; those answered before that is known
-    are in AT_RISK, and in RESCUED if it went well.
+    While the store stalls nobody waits: after a wait in vain, with nothing becoming durable meanwhile, the next answers
+    go out at once, until something becomes durable again. Every fact ends as durable or in the counter LOST; those
+    answered before that is known are in AT_RISK, and in RESCUED if it went well.
     """
 
     def __init__(self, submit: Submit, metrics: Metrics, max_pending: int) -> None:
@@ -54,14 +61,23 @@ class Pending:
         self._metrics = metrics
         #: how many more facts may be handed over
         self.room = max_pending
+        self._max_pending = max_pending
         self._under_way: set[asyncio.Future[object]] = set()
         self._is_stalled = False
+        #: since when there has been something to wait for, and nothing became durable
+        self._silent_since = 0.0
         self._complained_at = 0.0
 
     @property
     def is_stalled(self) -> bool:
         """Whether the store answers late or not at all just now."""
         return self._is_stalled
+
+    def has_patience(self) -> bool:
+        """Return whether an answer should wait for its facts, within its bounds."""
+        if not self._is_stalled:
+            return True
+        return self._max_pending - self.room >= _CROWD and time.monotonic() - self._silent_since < _DEAD_S
 
     def __len__(self) -> int:
         """Return how many submissions are under way."""
@@ -77,7 +93,7 @@ class Pending:
             return False
         ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         handover = self.hand_over(facts, lambda lost: ended.set_result(not lost))
-        if not ended.done() and (is_strict or not self._is_stalled):
+        if not ended.done() and (is_strict or self.has_patience()):
             await asyncio.wait((ended,), timeout=wait_s)
         if ended.done():
             return ended.result()
@@ -91,17 +107,20 @@ class Pending:
         ``on_end`` is called before this returns if the store refuses at once. Never raises for the store.
         """
         handover = Handover(facts, on_end, are_apart=are_apart)
+        if not self._under_way:
+            self._silent_since = time.monotonic()
         self.room -= len(facts)
         self._send(handover, 0, facts)
         return handover
 
     def risk(self, handover: Handover, indexes: Collection[int]) -> None:
-        """Note that these facts are answered for now, in vain waited for; from here on the store counts as stalled.
+        """Note that these facts are answered for now: waiting was in vain, or not tried.
 
         ``indexes`` replaces what was noted before. Does nothing once the handover has ended.
         """
         if handover.open_parts:
-            self._is_stalled = True
+            if time.monotonic() - self._silent_since >= _SILENT_S:
+                self._is_stalled = True
             self._metrics.add(Count.AT_RISK, len(indexes) - len(handover.risked))
             handover.risked = indexes
 
@@ -144,6 +163,7 @@ class Pending:
     ) -> None:
         if error is None:
             self._is_stalled = False
+            self._silent_since = time.monotonic()
         elif handover.are_apart and len(facts) > 1 and isinstance(error, _REFUSALS):
             # One bad fact must not cost its neighbours. By halves: a few submissions more, not one for each.
             middle = len(facts) // 2

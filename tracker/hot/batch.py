@@ -95,11 +95,11 @@ class _Batch:
         handover = pending.hand_over(hits, self._on_end, are_apart=True)
         if self._is_answered:
             return
-        if pending.is_stalled:
-            self._give_up(pending, handover)
-        else:
+        if pending.has_patience():
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(wait_s, self._give_up, pending, handover)
+        else:
+            self._give_up(pending, handover)
 
     def _give_up(self, pending: Pending, handover: Handover) -> None:
         self._is_answered = True
