@@ -80,9 +80,10 @@ def compare(truth: Mapping[str, int], numbers: Mapping[str, Any], unsure: Mappin
     """Return every figure of the truth, and every figure the report has beyond it, side by side."""
     found = _flatten(numbers)
     rows: list[Comparison] = []
-    ignored = {"is_assuming", "opened_pixel"}
+    # Not counted by anybody, or what ``causes`` says in other words.
+    ignored = {"is_assuming", "opened_pixel", "cv"}
     for name in sorted(truth.keys() | found.keys()):
-        if name in ignored or name.startswith(("rates.", "reasons.", "channels.")):
+        if name in ignored or name.startswith(("rates.", "reasons.", "channels.", "failed.")):
             continue
         wanted = truth.get(name, 0)
         rows.append(Comparison(name, found.get(name, 0), wanted, wanted + unsure.get(name, 0)))

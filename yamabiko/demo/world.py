@@ -171,6 +171,8 @@ class World:
         total["evidence.assumed"] = total["reached"] - total["evidence.engaged"] - total["evidence.dsn_relayed"]
         total["unopened"] = total["reached"] - total["opened_users"]
         total["not_clicked"] = total["opened_users"] - total["clicked_of_opened"]
+        # All of them have HTML mail, and nobody was ever mailed before.
+        total["reached_html"], total["failed_first"] = total["reached"], total["undelivered"]
         return total
 
     def suppressed(self) -> Counter[str]:
