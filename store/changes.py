@@ -17,6 +17,15 @@ from store.transaction import Transaction
 _WINDOW_US = 600_000_000
 
 
+#: What of a failure decides which counts it moves: cause, message, span of ten minutes; None where none failed.
+_Words = tuple[int, int, int] | None
+
+
+def _words_of(side: Footprint) -> _Words:
+    failure = side.failure
+    return None if failure is None else (failure.extra[1], failure.extra[5], failure.at_us // _WINDOW_US)
+
+
 class Changes:
     """Counts to be moved, by key of COUNTERS."""
 
@@ -31,7 +40,8 @@ class Changes:
         self._stored_words: dict[bytes, dict[str, Any]] = {}
         self._moves: dict[tuple[bytes, bytes, Move, int, int, int], int] = {}
         self._plain: dict[
-            tuple[bytes, tuple[str, str], Shape | None, Shape | None, int, int], tuple[Footprint, Footprint, int]
+            tuple[bytes, tuple[str, str], Shape | None, Shape | None, int, int, _Words, _Words],
+            tuple[Footprint, Footprint, int],
         ] = {}
 
     def add_move(self, broadcast: bytes, domain: bytes, move: Move, done: int, quarter: int, link: int) -> None:
@@ -53,9 +63,13 @@ class Changes:
 
     def add(self, broadcast: bytes, domains: tuple[str, str], before: Footprint, after: Footprint) -> None:
         """Take in how a delivery changed; ``domains`` of its address before and after."""
-        if after.shape is not None and not (before.events or after.events or before.failure or after.failure):
+        is_like_others = after.shape is not None and (before.shape is not None or not before.counts)
+        if is_like_others and not (before.events or after.events):
             # A list of many recipients, and a server's word about each: equal changes are written together.
-            place = (broadcast, domains, before.shape, after.shape, before.summary.done, after.summary.done)
+            place = (
+                broadcast, domains, before.shape, after.shape, before.summary.done, after.summary.done,
+                _words_of(before), _words_of(after),
+            )  # fmt: skip
             known = self._plain.get(place)
             self._plain[place] = (before, after, known[2] + 1 if known else 1)
             return
@@ -76,7 +90,7 @@ class Changes:
         for link in before.links.keys() | after.links.keys():
             row = self._row(broadcast + keys.link_scope(link))
             add_difference(row, before.links.get(link, {}), after.links.get(link, {}), times)
-        for sign, side, domain in ((-1, before, old), (1, after, new)):
+        for sign, side, domain in ((-times, before, old), (times, after, new)):
             self._add_failure(broadcast, domain, side, sign)
 
     def _add_failure(self, broadcast: bytes, domain: str, side: Footprint, sign: int) -> None:

@@ -13,7 +13,7 @@ from store.environment import Environment
 from store.gate import Candidate
 from store.policy import POLICY_KIND, POLICY_NAME, Policy
 from store.reader import Reader
-from store.suppression import bounce_days
+from store.standing import bounce_days
 from store.writer import write_now
 from tests.console.profiles.deliveries import CROSSWALK
 from tests.store.world import DAY, T0_US, failed, key, planned
