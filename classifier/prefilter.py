@@ -60,6 +60,8 @@ class Prefilter:
         for piece, bits in self._pieces.items():
             if piece.isascii():
                 self._starts.setdefault(piece[:_STEM], []).append((piece, bits))
+        # Of two sets the smaller one is gone through.
+        self._stems = frozenset(self._starts)
         self._words: dict[str, int] = {}
         self._shared: dict[int, int] = {}
         self._set = compile_set(list(self._pieces), _MOST_MEMORY, literal=True)
@@ -136,13 +138,14 @@ class Prefilter:
         if len(word) > _MAX_WORD:
             return self._search(word)
         held = 0
-        starts = self._starts
-        for stem in starts.keys() & {word[at : at + _STEM] for at in range(len(word) - 1)}:
-            for piece, bits in starts[stem]:
+        places = range(len(word) - 1)
+        for stem in self._stems & {word[at : at + _STEM] for at in places}:
+            for piece, bits in self._starts[stem]:
                 if piece in word:
                     held |= bits
-        for stem in starts.keys() & {word[at : at + _LEAST_PIECE] for at in range(len(word) - 1)}:
-            held |= starts[stem][0][1]
+        for stem in self._stems & {word[at : at + _LEAST_PIECE] for at in places}:
+            for _, bits in self._starts[stem]:
+                held |= bits
         if len(self._words) >= _MAX_WORDS:
             self._words.clear()
             self._shared.clear()
