@@ -14,25 +14,12 @@ _BREAK = re.compile(
 _TAG = re.compile(r"</?[a-zA-Z!][^<>]{0,4000}>")
 _BLANKS = re.compile(r"[ \t\u00a0]+")
 _EMPTY_LINES = re.compile(r"\n(?:[ \t]*\n)+")
-# So much of the end of a piece may read otherwise when more follows: a tag, an entity, blanks.
-_MARGIN = 8 * 1024
 
 
-def html_to_text(html: str, limit: int) -> str:
-    """Return the first ``limit`` characters of what ``html`` (at most 256 KiB of it) shows, a line for each block."""
-    visible = _drop_invisible(html[:_MAX_HTML])
-    size = 2 * (limit + _MARGIN)
-    while True:
-        # No tag holds a "<": before one nothing is cut in two.
-        end = visible.find("<", size) if size < len(visible) else -1
-        text = _reduce(visible[:end] if end >= 0 else visible)
-        if end < 0 or len(text) >= limit + _MARGIN:
-            return text[:limit]
-        size *= 2
-
-
-def _reduce(html: str) -> str:
-    text = unescape(_TAG.sub("", _BREAK.sub("\n", html.replace("\n", " "))))
+def html_to_text(html: str) -> str:
+    """Return the visible text of ``html`` (at most 256 KiB of it), one line per block element."""
+    html = _drop_invisible(html[:_MAX_HTML]).replace("\n", " ")
+    text = unescape(_TAG.sub("", _BREAK.sub("\n", html)))
     return _EMPTY_LINES.sub("\n\n", _BLANKS.sub(" ", text)).strip()
 
 

@@ -21,8 +21,7 @@ MAX_DEPTH = 20
 _SHORT = 64 * 1024
 MAX_PARTS = 200
 MAX_TEXT = 1024 * 1024
-#: Characters of an HTML part that are kept.
-MAX_VISIBLE = 64 * 1024
+#: Characters of a notification that are read for its words.
 MAX_OPENING = 16 * 1024
 #: Encodings that hide what words a text has.
 _ENCODED = frozenset({"base64", "quoted-printable"})
@@ -56,7 +55,6 @@ class Part:
     body: bytes
     depth: int = 0
     _text: str | None = field(default=None, repr=False)
-    _opening: str | None = field(default=None, repr=False)
 
     @property
     def charset(self) -> str | None:
@@ -79,20 +77,16 @@ class Part:
 
     @property
     def text(self) -> str:
-        """The body as text; of HTML the first 64 Ki characters that a reader sees."""
+        """The body as text, HTML reduced to what a reader sees."""
         if self._text is None:
             text = self._decode()
-            self._text = html_to_text(text, MAX_VISIBLE) if self.type == "text/html" else text
+            self._text = html_to_text(text) if self.type == "text/html" else text
         return self._text
 
     @property
     def opening(self) -> str:
-        """The first 16 Ki characters of the text, without reducing more HTML than that."""
-        if self.type != "text/html" or self._text is not None:
-            return self.text[:MAX_OPENING]
-        if self._opening is None:
-            self._opening = html_to_text(self._decode(), MAX_OPENING)
-        return self._opening
+        """The first 16 Ki characters of the text."""
+        return self.text[:MAX_OPENING]
 
     def _decode(self) -> str:
         text = decode(self.payload, self.charset)

@@ -12,7 +12,6 @@ from classifier.addresses import clean_address
 from classifier.dates import _DAY, _matches
 from classifier.forms.plain import _OWN, _OwnAddresses
 from classifier.headers import FIELDS, Headers
-from classifier.html import html_to_text
 from classifier.message import Message, parse_message
 from classifier.phrases import Phrases
 from fuzz.classify import read_seeds
@@ -87,16 +86,6 @@ def test_days_are_found_where_a_search_finds_them(texts: list[str]) -> None:
         assert [match.span() for match in _matches(text[:8_192])] == expected, text
         seen += len(expected)
     assert seen > 200
-
-
-def test_html_is_cut_after_it_is_reduced(texts: list[str]) -> None:
-    """The visible text of a part of the HTML is the beginning of the visible text of all of it."""
-    sources = [text for text in texts if "<" in text]
-    sources += ["<div>" + "word &amp; <b>more</b><br>\n" * 4_000, "<a x <br> y>z" * 8_000, "<p>" + "&am<i>p; " * 20_000]
-    for source in sources:
-        whole = html_to_text(source, 10_000_000)
-        for limit in (1, 100, 5_000):
-            assert html_to_text(source, limit) == whole[:limit], source[:200]
 
 
 def test_own_addresses_are_those_of_the_header(messages: list[Message], texts: list[str]) -> None:
