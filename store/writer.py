@@ -37,6 +37,8 @@ STALL_S = 2.0
 #: … and after this long whatever it does: by then a sender has given up.
 _MAX_WAIT_S = 20.0
 _REAP_EVERY_S = 5.0
+#: How long an event loop makes way for a fold: longer ones are of large lists, and visitors must not wait for those.
+_MAX_WAY_S = 0.02
 
 
 @dataclass(slots=True, eq=False)
@@ -63,6 +65,8 @@ class Writer:
         #: when the thread last got further: a machine that is short of processors is slow, not stalled
         self._moved_s = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        #: held while facts are folded, which is all Python; not while LMDB commits
+        self._folding = threading.Lock()
         self.commits = 0
         self.facts_committed = 0
 
@@ -100,6 +104,15 @@ class Writer:
         if self._watch is None:
             self._watch = loop.call_later(STALL_S / 4, self._watch_stall, loop)
         return future
+
+    def make_way(self) -> None:
+        """Wait until the facts being folded just now are folded, but not for long; call it on the event loop.
+
+        An event loop that goes on reading gives up the interpreter's lock at each read, and so does the fold: each is
+        then stopped again and again by the other. Whoever has much to read is done sooner by letting it finish.
+        """
+        if self._folding.locked() and self._folding.acquire(timeout=_MAX_WAY_S):
+            self._folding.release()
 
     @property
     def is_healthy(self) -> bool:
@@ -205,12 +218,8 @@ class Writer:
         for attempt in range(4):
             try:
                 with self._env.write() as txn:
-                    fold = Fold(self._env, txn)
-                    receipts: list[Receipt] = []
-                    for submission in batch:
-                        receipts.append(fold.apply(submission.facts))
-                        self._moved_s = time.monotonic()
-                    fold.finish()
+                    with self._folding:
+                        receipts = self._fold(Fold(self._env, txn), batch)
                     self._moved_s = time.monotonic()
                 self._moved_s = time.monotonic()
                 return receipts
@@ -223,6 +232,14 @@ class Writer:
             except Exception as error:
                 raise FactRefusedError(f"{type(error).__name__} while storing a fact") from error
         raise AssertionError("unreachable")
+
+    def _fold(self, fold: Fold, batch: list[_Submission]) -> list[Receipt]:
+        receipts: list[Receipt] = []
+        for submission in batch:
+            receipts.append(fold.apply(submission.facts))
+            self._moved_s = time.monotonic()
+        fold.finish()
+        return receipts
 
     def _answer(self, answers: list[tuple[_Submission, Receipt | StoreError]]) -> None:
         """Resolve futures on their loops, one call a loop."""

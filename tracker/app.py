@@ -39,8 +39,10 @@ class Tracker:
         submit: Submit,
         clock: Callable[[], int],
         metrics: Metrics,
+        make_way: Callable[[], None],
     ) -> None:
         """See ``build_app``."""
+        self._make_way = make_way
         self._settings = settings
         self._clock = clock
         self._stamp = UniqueClock(settings.slot).stamp
@@ -56,7 +58,10 @@ class Tracker:
         heads = Heads(settings, self.front.knows_host)
         pixel = HotRoute(settings.pixel_wait_s, Count.PIXELS, ReplyEnd(PIXEL, time.time))
         click = HotRoute(settings.click_wait_s, Count.REDIRECTS, ReplyEnd(b"", time.time))
-        batches = Batches(pixel, self.pending, self._metrics), Batches(click, self.pending, self._metrics)
+        batches = (
+            Batches(pixel, self.pending, self._metrics, self._make_way),
+            Batches(click, self.pending, self._metrics, self._make_way),
+        )
         return HotRequests(settings, self._keys, heads, self._clock, self._stamp, batches)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -151,14 +156,15 @@ def build_app(
     submit: Submit,
     clock: Callable[[], int],
     metrics: Metrics,
+    make_way: Callable[[], None] = lambda: None,
 ) -> web.Application:
     """Return the tracker as an aiohttp application.
 
     Arguments: ``keys`` returns the key ring of the moment; ``submit`` resolves when the facts it was given are
     durable and raises StoreError when they will not be; ``clock`` returns microseconds since 1970-01-01 UTC;
-    ``metrics`` counts.
+    ``metrics`` counts; ``make_way`` is store.writer.Writer.make_way where that is what ``submit`` hands to.
     """
-    tracker = Tracker(settings, keys, submit, clock, metrics)
+    tracker = Tracker(settings, keys, submit, clock, metrics, make_way)
 
     # What no route takes (a path without a slash, ``OPTIONS *``) would be answered by aiohttp in its own words.
     @web.middleware

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,8 +38,11 @@ class HotRoute:
 class Batches:
     """Gathers the hits of one route and submits them once in each turn of the event loop."""
 
-    def __init__(self, route: HotRoute, pending: Pending, metrics: Metrics) -> None:
-        """Use it on one event loop only."""
+    def __init__(
+        self, route: HotRoute, pending: Pending, metrics: Metrics, make_way: Callable[[], None] = lambda: None
+    ) -> None:
+        """Use it on one event loop only. ``make_way`` lets the store finish what it is at, see store.writer."""
+        self._make_way = make_way
         self._route = route
         self._pending = pending
         self._metrics = metrics
@@ -49,6 +52,7 @@ class Batches:
 
     def add(self, visitor: Visitor, hit: Hit, reply: bytes) -> None:
         """Store ``hit``, then send ``reply`` (of ``begin_reply``) to ``visitor``."""
+        self._make_way()
         if not self._hits:
             asyncio.get_running_loop().call_soon(self._flush)
         self._hits.append(hit)

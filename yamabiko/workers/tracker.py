@@ -30,6 +30,7 @@ class TrackerService:
             submit=context.writer.submit,
             clock=lambda: time.time_ns() // 1_000,
             metrics=self._events,
+            make_way=context.writer.make_way,
         )
         self._server = TrackerServer(app, settings)
 
