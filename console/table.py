@@ -10,6 +10,7 @@ from console import (
     blocks,
     broadcasts,
     commands,
+    erasures,
     events,
     exemptions,
     exports,
@@ -129,4 +130,5 @@ ROUTES: tuple[Route, ...] = (
     *exemptions.ROUTES,
     *policy.ROUTES,
     *incidents.ROUTES,
+    *erasures.ROUTES,
 )
