@@ -21,6 +21,7 @@ from console import (
     people,
     policy,
     queues,
+    rates,
     reports,
     rewrite,
     schema,
@@ -131,4 +132,5 @@ ROUTES: tuple[Route, ...] = (
     *policy.ROUTES,
     *incidents.ROUTES,
     *erasures.ROUTES,
+    *rates.ROUTES,
 )

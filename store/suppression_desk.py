@@ -20,6 +20,7 @@ from store.gate import BLOCK_KIND, EXEMPT_KIND, Candidate, Gate
 from store.incidents import Affected, Incident, affected
 from store.log import read_fact, scan_chunks
 from store.policy import POLICY_KIND, POLICY_NAME, Policy
+from store.rates import Rate, rates
 from store.record import Record
 from store.suppression import Suppression, current
 from store.transaction import Transaction, scan_keys
@@ -95,6 +96,10 @@ class SuppressionDesk:
             raw = txn.get(key, db=self._env.db(keys.DOCUMENTS))
         document = read_document(key, raw) if raw else None
         return Policy.parse(document.body if document else None)
+
+    def rates(self, tenant: int, now_us: int) -> list[Rate]:
+        """Return a tenant's rates of hard failures and complaints (store.rates)."""
+        return rates(self._env, tenant, now_us)
 
     def last_seq(self) -> int:
         """Return the number of the newest fact."""

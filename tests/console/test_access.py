@@ -94,12 +94,13 @@ NEEDS = {
     "listErasures": "erasures:write",
     "getRetention": "erasures:write",
     "putRetention": "erasures:write",
+    "listRates": "reports:read",
 }
 #: Asked for beside a route's own scope, by what the data is: see tests/console/test_exports.py.
 BESIDE = {"exports:addressbook"}
 _VIEWER = {
     "getBroadcast", "listBroadcasts", "getReport", "getPeriod", "getSeries", "getDomains", "getLinks", "getMessages",
-    "getAgents", "getProject", "getProjectLinks", "getUsage", "listQueues",
+    "getAgents", "getProject", "getProjectLinks", "getUsage", "listQueues", "listRates",
 }  # fmt: skip
 _SENDER = _VIEWER | {
     "putBroadcast", "postSends", "rewrite", "preflight", "listSuppressions", "postAttempts", "postConversions",
