@@ -50,3 +50,5 @@ async def test_a_refusal_in_session_is_shared_by_those_who_chose_so(api: Api, en
     marks = [f.detail.global_mark for _, f in scan_log(env) if isinstance(f.detail, Report)]
     assert marks == [None, api.services.keys().global_mark("taro@example.jp")]
     assert any(f.type is FactType.FAILED for _, f in scan_log(env))
+    shown = (await api.call("GET", "/v1/recipients?address=taro@example.jp")).text
+    assert "550 5.1.1" in shown and "global_mark" not in shown, "the mark is shown to nobody"
