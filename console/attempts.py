@@ -22,7 +22,7 @@ from console.schema import encode, us_of
 from console.schema_attempts import AttemptRow, ConversionRow, Outcome, RowRefused, RowTaken
 from console.sends import read_batches
 from model.address import Address
-from model.cause import Cause, Channel, Permanence
+from model.cause import SPECS, Cause, Channel, Permanence
 from model.detail import Cancelled, Converted, Detail, Report, Trust
 from model.errors import AddressError, TokenError
 from model.fact import DeliveryKey, Fact, FactType
@@ -129,7 +129,23 @@ def _report(call: Call, row: AttemptRow, key: DeliveryKey, at_us: int) -> Report
     return Report(
         channel, origin, cause, permanence, Trust.SUPPRESS, verdict.confidence, row.status, row.reply_code,
         row.command, row.reply, rule, verdict.rules_version, row.address, None, row.remote_mta, None, row.send_ip,
+        _shared_mark(call, key, row.address, cause, permanence),
     )  # fmt: skip
+
+
+def _shared_mark(
+    call: Call, key: DeliveryKey, text: str | None, cause: Cause, permanence: Permanence
+) -> bytes | None:  # fmt: skip
+    """Return the mark under which other tenants may learn that this address does not exist (E39); None: nobody."""
+    is_told = permanence is Permanence.PERMANENT and SPECS[cause].engagelab_soft == "address_not_exist"
+    if text is None or not is_told or not call.services.suppression.policy(key.tenant).shares_bounces:
+        return None
+    try:
+        folded = Address.parse(text).folded
+    except AddressError:
+        return None
+    keys = call.services.keys()
+    return keys.global_mark(folded) if keys.recipient_number(key.tenant, folded) == key.recipient else None
 
 
 def _conversion(call: Call, row: ConversionRow) -> Fact:

@@ -13,7 +13,7 @@ from model.address import Address, to_ascii_domain
 from model.errors import AddressError
 
 #: Columns that may stand in a first line; without one, each line is an address or a domain.
-COLUMNS = ("address", "domain", "company", "value", "expires_at", "note", "kind")
+COLUMNS = ("address", "domain", "company", "value", "expires_at", "note")
 _MAX_CELL = 1_000
 
 
@@ -49,7 +49,7 @@ def read_lines(text: str) -> Iterator[CsvLine]:
         except csv.Error as error:
             yield CsvLine(reader.line_num, None, f"not CSV: {error}")
             continue
-        cells = [cell.strip() for cell in row]
+        cells = [_cell(text) for text in row]
         if not any(cells):
             continue
         if columns is None:
@@ -60,6 +60,12 @@ def read_lines(text: str) -> Iterator[CsvLine]:
         yield _read_row(reader.line_num, dict(zip(columns, cells, strict=False)))
 
 
+def _cell(text: str) -> str:
+    """Return a cell without the mark that keeps spreadsheets from taking it for a formula."""
+    text = text.strip()
+    return text[1:] if len(text) > 1 and text[0] == "'" and text[1] in "=+-@" else text
+
+
 def _read_row(number: int, cells: dict[str, str]) -> CsvLine:
     given = [(name, cells[name]) for name in COLUMNS[:4] if cells.get(name)]
     if len(given) != 1:
@@ -67,9 +73,7 @@ def _read_row(number: int, cells: dict[str, str]) -> CsvLine:
     (name, value), expires, note = given[0], cells.get("expires_at", ""), cells.get("note", "")
     if len(value) > _MAX_CELL or len(note) > 200:
         return CsvLine(number, None, "too long")
-    kind = cells.get("kind", "") or name
-    if kind == "value":
-        kind = "address" if "@" in value else "domain"
+    kind = name if name != "value" else "address" if "@" in value else "domain"
     try:
         until = read_time(expires)
         block = BlockIn(BlockKind(kind), value, until, note)
@@ -77,7 +81,7 @@ def _read_row(number: int, cells: dict[str, str]) -> CsvLine:
     except AddressError as error:
         return CsvLine(number, None, str(error))
     except ValueError:
-        return CsvLine(number, None, "expires_at is no date, or kind is no kind")
+        return CsvLine(number, None, "expires_at is no date")
     return CsvLine(number, block)
 
 

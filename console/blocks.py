@@ -30,6 +30,7 @@ from model.address import Address
 from model.detail import DocumentSet
 from model.errors import AddressError
 from model.fact import DeliveryKey, Fact, FactType
+from model.keyring import KeyRing
 from store.documents import Document
 from store.errors import StoreError
 from store.gate import BLOCK_KIND, block_name
@@ -138,12 +139,13 @@ class _Taking:
         if line.block is None:
             self._malformed.append(MalformedLine(line.number, line.problem))
             return
-        name = _name(self._call, line.block, check_value(line.block))
+        services, tenant = self._call.services, self._call.identity.tenant
+        name = _name(services.keys(), tenant, line.block, check_value(line.block))
         first = self._seen.setdefault(name, line.number)
         if first != line.number:
             self._duplicates.append(DuplicateLine(line.number, first))
             return
-        known = self._call.services.reader.document(self._call.identity.tenant, BLOCK_KIND, name)
+        known = services.reader.document(tenant, BLOCK_KIND, name)
         if known is None:
             self.added += 1
         elif _says_the_same(known, line.block):
@@ -183,25 +185,27 @@ async def _read(call: Call) -> bytes:
     return b"".join(parts)
 
 
-def _name(call: Call, block: BlockIn, value: str) -> str:
+def _name(keys: KeyRing, tenant: int, block: BlockIn, value: str) -> str:
     if block.kind is BlockKind.ADDRESS:
-        number = call.services.keys().recipient_number(call.identity.tenant, Address.parse(value).folded)
+        number = keys.recipient_number(tenant, Address.parse(value).folded)
         return block_name("recipient", f"{number:016x}")
     return block_name(block.kind.value, value)
+
+
+def block_document(block: BlockIn, keys: KeyRing, tenant: int, actor: str) -> DocumentSet:
+    """Return the document that sets a block. Raises AddressError when it names nothing."""
+    value = check_value(block)
+    body = {"kind": block.kind.value, "value": value, "expires_at_us": us_of(block.expires_at), "note": block.note}
+    name = _name(keys, tenant, block, value)
+    return DocumentSet(BLOCK_KIND, name, json.dumps(body, ensure_ascii=False).encode(), actor)
 
 
 def _fact(call: Call, block: BlockIn) -> tuple[str, Fact]:
     """Return name and fact of a block. Raises AddressError when it names nothing."""
     services, identity = call.services, call.identity
-    value = check_value(block)
-    name = _name(call, block, value)
-    body = json.dumps(
-        {"kind": block.kind.value, "value": value, "expires_at_us": us_of(block.expires_at), "note": block.note},
-        ensure_ascii=False,
-    ).encode()
-    detail = DocumentSet(BLOCK_KIND, name, body, identity.name)
+    detail = block_document(block, services.keys(), identity.tenant, identity.name)
     key = DeliveryKey(identity.tenant, 0, 0)
-    return name, Fact(FactType.DOCUMENT_SET, key, services.stamp(), detail, services.node)
+    return detail.name, Fact(FactType.DOCUMENT_SET, key, services.stamp(), detail, services.node)
 
 
 def _find(call: Call, name: str) -> Document:

@@ -37,8 +37,10 @@ class Scope(StrEnum):
     CONTACTS_DOWNLOAD = "contacts:download"
     #: see who is not mailed, ask before sending
     SUPPRESSIONS_READ = "suppressions:read"
-    #: lift suppressions
+    #: lift suppressions, set blocks, exemptions and the policy, decide incidents
     SUPPRESSIONS_WRITE = "suppressions:write"
+    #: have people forgotten, and say how long what is kept
+    ERASURES_WRITE = "erasures:write"
     #: read the event stream
     EVENTS_READ = "events:read"
     #: make, see, test, replay and remove webhooks; their URLs may hold secrets of others

@@ -33,7 +33,6 @@ from store.errors import StoreError
 from store.messages import normalise_message
 from store.people import MetricError, Person
 from store.report import is_assuming
-from store.suppression import SuppressionKind
 
 DAY_US = 86_400_000_000
 #: Classes of failure of which a second try may go better, and of which the address may be wrong (S22-S26).
@@ -136,11 +135,8 @@ async def find_recipient(call: Call) -> Reply:
             RecipientDelivery(name, broadcast.name if broadcast else None, delivery.outcome.state.value, events)
         )
     deliveries.sort(key=lambda row: row.events[0].at, reverse=True)
-    kinds = [
-        entry.kind.name.lower()
-        for entry in services.reader.suppressed(tenant, recipient)
-        if entry.is_active(services.now_us()) and entry.kind is not SuppressionKind.CLASS
-    ]
+    holding = services.suppression.holding(tenant, recipient, services.now_us())
+    kinds = [entry.kind.public_name for entry in holding]
     if not deliveries and not kinds:
         raise not_found("Nothing is known of this address.")
     return Reply(200, RecipientOut(f"{recipient:016x}", str(address), sorted(set(kinds)), deliveries))

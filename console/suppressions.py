@@ -197,12 +197,9 @@ def release_facts(call: Call, rows: list[ReleaseRow], reason: str) -> Iterator[F
 
 
 def _holds(call: Call, row: ReleaseRow) -> bool:
-    recipient, tenant = int(row.recipient, 16), call.identity.tenant
-    page = call.services.reader.suppressions(
-        tenant, after=recipient_prefix(tenant, recipient), limit=_OF_ONE, now_us=call.services.now_us(),
-        kind=_KINDS[row.kind.value],
-    )  # fmt: skip
-    return any(found.recipient == recipient for found in page.rows)
+    services, tenant = call.services, call.identity.tenant
+    holding = services.suppression.holding(tenant, int(row.recipient, 16), services.now_us())
+    return any(entry.kind.public_name == row.kind.value for entry in holding)
 
 
 async def _submit(call: Call, facts: list[Fact]) -> None:

@@ -10,6 +10,7 @@ from console import (
     blocks,
     broadcasts,
     commands,
+    erasures,
     events,
     exemptions,
     exports,
@@ -20,6 +21,7 @@ from console import (
     people,
     policy,
     queues,
+    rates,
     reports,
     rewrite,
     schema,
@@ -129,4 +131,6 @@ ROUTES: tuple[Route, ...] = (
     *exemptions.ROUTES,
     *policy.ROUTES,
     *incidents.ROUTES,
+    *erasures.ROUTES,
+    *rates.ROUTES,
 )

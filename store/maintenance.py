@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from model.fact import DeliveryKey
 from store import keys
-from store.codec import type_of, unpack_chunk, unpack_fact
+from store.codec import pack_chunks, type_of, unpack_chunk, unpack_fact
 from store.environment import DEFAULT_MAP_SIZE, Environment
 from store.errors import BackupError, StoreCorruptError, StoreError, StorePathError
 from store.fold import Fold
@@ -27,6 +27,7 @@ from store.writer import next_seq
 _MANIFEST = "manifest.json"
 _ROWS_PER_READ = 5_000
 _Key = TypeVar("_Key")
+Rewrite = Callable[[list[bytes]], list[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,17 +174,18 @@ def compact(path: Path) -> tuple[int, int]:
     return before, (path / "data.mdb").stat().st_size
 
 
-def rebuild(path: Path) -> int:
+def rebuild(path: Path, *, rewrite: Rewrite | None = None) -> int:
     """Fold every fact anew into a fresh store that takes the place of the one in ``path``; returns the facts.
 
-    No process may have it open. The old one stays until the new one is whole and on disk.
+    No process may have it open. The old one stays until the new one is whole and on disk. ``rewrite`` is given the
+    packed facts of each chunk and returns as many to be kept in their place (store.erasure).
     """
     env = Environment(path)
     part = path / ".rebuild"
     shutil.rmtree(part, ignore_errors=True)
     new = Environment(part, map_size=DEFAULT_MAP_SIZE)
     try:
-        facts = _refold(env, new, is_whole_store=True)
+        facts = _refold(env, new, is_whole_store=True, rewrite=rewrite)
     finally:
         env.close()
         new.close()
@@ -194,7 +196,9 @@ def rebuild(path: Path) -> int:
     return facts
 
 
-def _refold(env: Environment, target: Environment, *, is_whole_store: bool = False) -> int:
+def _refold(
+    env: Environment, target: Environment, *, is_whole_store: bool = False, rewrite: Rewrite | None = None
+) -> int:
     """Fold all facts of ``env`` into the empty ``target``; returns how many.
 
     The log itself is copied chunk by chunk, since folding looks facts up in it.
@@ -204,9 +208,15 @@ def _refold(env: Environment, target: Environment, *, is_whole_store: bool = Fal
         with target.write() as txn:
             fold = Fold(target, txn)
             for first, value in chunk_batch:
-                _put_new(txn, keys.seq_key(first), value, target.db(keys.LOG), append=True)
+                raws = unpack_chunk(first, value)
+                chunks = [(first, value)]
+                if rewrite is not None and (rewritten := rewrite(raws)) != raws:
+                    raws = rewritten
+                    chunks = pack_chunks(first, raws)
+                for number, chunk in chunks:
+                    _put_new(txn, keys.seq_key(number), chunk, target.db(keys.LOG), append=True)
                 end = first
-                for raw in unpack_chunk(first, value):
+                for raw in raws:
                     fold.replay(end, unpack_fact(raw))
                     end += 1
                     facts += 1

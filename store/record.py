@@ -14,7 +14,7 @@ from struct import Struct
 from struct import error as StructError  # noqa: N812 - it is an error
 from typing import NamedTuple
 
-from model.cause import SPECS
+from model.cause import SPECS, Cause
 from model.detail import Agent, Complained, Engaged, Excluded, Planned, Released, Report, Unsubscribed
 from model.fact import Fact, FactType
 from store.errors import FactRefusedError, StoreCorruptError
@@ -28,6 +28,8 @@ SUPPRESSION_KINDS = {"bounce": 1, "complaint": 2, "block": 3, "unsubscribe": 4, 
 
 #: In the trust of a report's entry: all tenants that share bounces may know of it (E39).
 SHARED = 0x80
+#: In the same: a host of the recipient's own domain says that it takes no mail for it (A24).
+OWN_HOST = 0x40
 
 _ENGAGED = (FactType.OPENED, FactType.CLICKED)
 _REPORT, _NOTHING = Struct(">BBBBB"), Struct("")
@@ -315,9 +317,9 @@ def entry_of(fact: Fact, seq: int) -> Entry:
     """Return the entry of a fact stored as number ``seq``.
 
     ``extra`` by type: engaged (agent, link, links); report (channel, cause number, permanence 0 permanent
-    1 transient 2 unknown, trust with SHARED, confidence in percent) and of a failure the number of its message;
-    excluded (kind,); complained (form,); unsubscribed (via, reason, everything); released (suppression kind, from,
-    until; 0 for all up to the time of the fact); others ().
+    1 transient 2 unknown, trust with SHARED and OWN_HOST, confidence in percent) and of a failure the number of its
+    message; excluded (kind,); complained (form,); unsubscribed (via, reason, everything); released (suppression kind,
+    from, until; 0 for all up to the time of the fact); others ().
     """
     detail = fact.detail
     if isinstance(detail, Engaged):
@@ -327,6 +329,7 @@ def entry_of(fact: Fact, seq: int) -> Entry:
         cause = SPECS[detail.cause].number if detail.cause else 0
         permanence = ("permanent", "transient", "unknown").index(detail.permanence.value)
         trust = int(detail.trust) | (SHARED if detail.global_mark else 0)
+        trust |= OWN_HOST if detail.cause is Cause.RELAY_DENIED and _is_by_own_host(detail) else 0
         extra = (int(detail.channel), cause, permanence, trust, round(detail.confidence * 100))
         if fact.type is FactType.FAILED:
             extra = (*extra, message_number(detail.diagnostic))
@@ -339,6 +342,13 @@ def entry_of(fact: Fact, seq: int) -> Entry:
     elif isinstance(detail, Released):
         extra = (SUPPRESSION_KINDS[detail.suppression], detail.from_us, detail.until_us)
     return Entry(int(fact.type), fact.at_us, fact.id[:8], extra, seq)
+
+
+def _is_by_own_host(detail: Report) -> bool:
+    domain = (detail.address or "").rpartition("@")[2].rstrip(">").lower()
+    # RFC 3464 2.3.5 writes "dns; host", logs "host[address]".
+    host = (detail.remote_mta or "").rpartition(";")[2].partition("[")[0].strip().rstrip(".").lower()
+    return bool(domain) and (host == domain or host.endswith(f".{domain}"))
 
 
 def address_of(fact: Fact) -> tuple[str, bool] | None:

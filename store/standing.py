@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from model.cause import BY_NUMBER, Cause, CauseSpec, Fault, Permanence, SansanClass, SuppressPolicy
+from model.cause import BY_NUMBER, SPECS, Cause, CauseSpec, Fault, Permanence, SansanClass, SuppressPolicy
 from model.detail import Trust
 from model.fact import DeliveryKey, FactType
 from store.outcome import State, judge_machines, settle
-from store.record import SHARED, Entry, Record
+from store.record import OWN_HOST, SHARED, Entry, Record
 from store.suppression import DAY_US, Suppression, SuppressionKind
 
 COMPLAINT_DAYS = 180
@@ -146,7 +146,7 @@ class _Evidence:
 
     def _take_failure(self, entry: Entry, entries: list[Entry]) -> None:
         # One failure a delivery, whatever number of reports (W5); only what our token proves (S23).
-        if entry.extra[3] & ~SHARED != Trust.SUPPRESS or not entry.extra[1]:
+        if entry.extra[3] & ~(SHARED | OWN_HOST) != Trust.SUPPRESS or not entry.extra[1]:
             return
         if self._is_ignored is not None and self._is_ignored(entry):
             return
@@ -155,6 +155,9 @@ class _Evidence:
             # Time ran out; why it was tried so often says the last deferral (A5).
             waits = [e for e in entries if e.type == FactType.DEFERRED and e.extra[1]]
             spec = BY_NUMBER[max(waits, key=lambda e: (e.at_us, e.mark)).extra[1]] if waits else spec
+        if entry.extra[3] & OWN_HOST:
+            # Its own host no longer serves the domain: as good as one that says it takes no mail (A24).
+            spec = SPECS[Cause.DOMAIN_NO_MAIL]
         self.failures.append(_Failure(entry, spec))
 
     def _is_lifted(self, kind: SuppressionKind, at_us: int) -> bool:

@@ -20,6 +20,7 @@ from store.gate import BLOCK_KIND, EXEMPT_KIND, Candidate, Gate
 from store.incidents import Affected, Incident, affected
 from store.log import read_fact, scan_chunks
 from store.policy import POLICY_KIND, POLICY_NAME, Policy
+from store.rates import Rate, rates
 from store.record import Record
 from store.suppression import Suppression, current
 from store.transaction import Transaction, scan_keys
@@ -27,7 +28,7 @@ from store.writer import next_seq
 
 #: Facts gone through for one page, and recipients told in one.
 _MAX_FACTS = 50_000
-_MAX_RECIPIENTS = 1_000
+_MAX_RECIPIENTS = 300
 #: Broadcasts looked at for a recipient's address.
 _MAX_MAILED = 20
 _ALWAYS = frozenset({
@@ -95,6 +96,21 @@ class SuppressionDesk:
             raw = txn.get(key, db=self._env.db(keys.DOCUMENTS))
         document = read_document(key, raw) if raw else None
         return Policy.parse(document.body if document else None)
+
+    def shares_bounces(self, tenant: int) -> bool:
+        """Whether a tenant shares with others which addresses do not exist (E39)."""
+        return self.policy(tenant).shares_bounces
+
+    def rates(self, tenant: int, now_us: int) -> list[Rate]:
+        """Return a tenant's rates of hard failures and complaints (store.rates)."""
+        return rates(self._env, tenant, now_us)
+
+    def holding(self, tenant: int, recipient: int, now_us: int) -> list[Suppression]:
+        """Return the entries of one recipient that hold at ``now_us``, as the list shows them."""
+        with self._env.read() as txn, txn.cursor(db=self._env.db(keys.SUPPRESSED)) as cursor:
+            gate = Gate(self._env, txn, tenant, "", now_us)
+            entries = gate.holding(gate.entries(cursor, recipient), Candidate(recipient))
+            return current(entries, gate.streams_of(entries), now_us)
 
     def last_seq(self) -> int:
         """Return the number of the newest fact."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from console.lookup.answer import Ask
 from model.address import Address
@@ -15,8 +16,10 @@ def ask_suppressions(reader: Reader, keys: Callable[[], KeyRing], tenant: int, n
     """Return the question for one tenant's list."""
 
     def ask(address: Address, stream: str) -> str | None:
-        recipient = keys().recipient_number(tenant, address.folded)
-        (denial,) = reader.preflight(tenant, [Candidate(recipient, address.domain)], stream, now_us())
+        ring, folded = keys(), address.folded
+        mark = partial(ring.global_mark, folded)
+        candidate = Candidate(ring.recipient_number(tenant, folded), address.domain, mark=mark)
+        (denial,) = reader.preflight(tenant, [candidate], stream, now_us())
         return denial.detail if denial is not None else None
 
     return ask

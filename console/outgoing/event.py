@@ -21,7 +21,7 @@ COMMAND_KIND = "command"
 #: Kind of the documents that are alerts.
 ALERT_KIND = "alert"
 #: Octets that identify and say nothing to a reader.
-_INTERNAL = frozenset({"origin", "row", "raw"})
+_INTERNAL = frozenset({"origin", "row", "raw", "global_mark"})
 
 
 _FIELDS: dict[type[Detail], tuple[str, ...]] = {

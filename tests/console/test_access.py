@@ -74,22 +74,45 @@ NEEDS = {
     "retryExport": "exports:write",
     "cancelExport": "exports:write",
     "getExportFile": "contacts:download",
+    "listSuppressionChanges": "suppressions:read",
+    "releaseSuppressions": "suppressions:write",
+    "addBlock": "suppressions:write",
+    "listBlocks": "suppressions:read",
+    "deleteBlock": "suppressions:write",
+    "importBlocks": "suppressions:write",
+    "putExemption": "suppressions:write",
+    "getExemption": "suppressions:read",
+    "listExemptions": "suppressions:read",
+    "deleteExemption": "suppressions:write",
+    "getPolicy": "suppressions:read",
+    "putPolicy": "suppressions:write",
+    "listIncidents": "suppressions:read",
+    "confirmIncident": "suppressions:write",
+    "undoIncident": "suppressions:write",
+    "resendList": "recipients:read",
+    "wishErasure": "erasures:write",
+    "listErasures": "erasures:write",
+    "getRetention": "erasures:write",
+    "putRetention": "erasures:write",
+    "listRates": "reports:read",
 }
 #: Asked for beside a route's own scope, by what the data is: see tests/console/test_exports.py.
 BESIDE = {"exports:addressbook"}
 _VIEWER = {
     "getBroadcast", "listBroadcasts", "getReport", "getPeriod", "getSeries", "getDomains", "getLinks", "getMessages",
-    "getAgents", "getProject", "getProjectLinks", "getUsage", "listQueues",
+    "getAgents", "getProject", "getProjectLinks", "getUsage", "listQueues", "listRates",
 }  # fmt: skip
 _SENDER = _VIEWER | {
     "putBroadcast", "postSends", "rewrite", "preflight", "listSuppressions", "postAttempts", "postConversions",
     "putQueues",
-    "listCommands", "getCommand", "acknowledgeCommand", "listWatches", "listAlerts",
+    "listCommands", "getCommand", "acknowledgeCommand", "listWatches", "listAlerts", "listSuppressionChanges",
+    "listBlocks", "getExemption", "listExemptions", "getPolicy", "listIncidents",
 }  # fmt: skip
 _OPERATOR = _SENDER | {
     "getDelivery", "listUnmatched", "listPeople", "listErrors", "ackErrors", "findRecipient", "listMailStatus",
     "listEngagement", "postCommand", "listEvents", "putNotices", "getNotices", "getNoticeFeed", "makeWatch",
     "deleteWatch", "createExport", "listExports", "getExport", "retryExport", "cancelExport", "getExportFile",
+    "resendList",
 }  # fmt: skip
 _TOKENS = {"listTokens", "createToken", "revokeToken"}
 MAY = {
@@ -112,9 +135,11 @@ def sample(route: Route) -> tuple[str, dict[str, object]]:
         else "spring"
     )
     path = (
-        route.path.format(id=identity, recipient="00" * 8, kind="bounce", token="0" * 8)
+        route.path.format(id=identity, recipient="00" * 8, kind="bounce", token="0" * 8,
+                          block="domain:a.example", incident="sender.1")
         + {
-            "releaseSuppression": "?reason=asked", "findRecipient": "?address=a@example.jp",
+            "releaseSuppression": "?reason=asked", "deleteBlock": "?reason=asked", "deleteExemption": "?reason=asked",
+            "findRecipient": "?address=a@example.jp",
             "getPeriod": _PERIOD, "getSeries": _PERIOD, "getProject": _PERIOD, "listMailStatus": _PERIOD,
         }.get(route.name, "")
     )  # fmt: skip
@@ -135,6 +160,15 @@ def sample(route: Route) -> tuple[str, dict[str, object]]:
         "acknowledgeCommand": {"json": {"state": "done"}},
         "putNotices": {"json": {"notify_on": ["open"]}},
         "createExport": {"json": {"type": "report"}},
+        "releaseSuppressions": {"json": {"reason": "x", "entries": [{"recipient": "00" * 8, "kind": "bounce"}]}},
+        "addBlock": {"json": {"kind": "domain", "value": "a.example"}},
+        "importBlocks": {"data": b"a.example", "Content_Type": "text/csv"},
+        "putExemption": {"json": {"reason": "x"}},
+        "putPolicy": {"json": {}},
+        "confirmIncident": {"json": {"reason": "x"}},
+        "undoIncident": {"json": {"reason": "x"}},
+        "wishErasure": {"json": {"recipient": "00" * 8, "reason": "x"}},
+        "putRetention": {"json": {}},
     }
     return path, bodies.get(route.name, {})
 

@@ -503,3 +503,14 @@ async def test_forged_mails_over_sockets(classifier: Classifier) -> None:
 
 def test_day_of_is_the_day_of_now() -> None:
     assert day_of(NOW_US) == today()
+
+
+@pytest.mark.row("E39", "X10")
+def test_a_tenant_that_shares_marks_what_does_not_exist() -> None:
+    mail = minted()
+    sharing = IntakeRules(shares_bounces=lambda tenant: tenant == mail.key.tenant)
+    report = one_report(taken(mail.return_path, delivery_report(), bounce(block()), rules=sharing))
+    assert report.global_mark == KEYS.global_mark(VICTIM)
+    assert one_report(taken(mail.return_path, delivery_report(), bounce(block()))).global_mark is None
+    other = one_report(taken(mail.return_path, delivery_report(), bounce(block("x@else.example")), rules=sharing))
+    assert other.global_mark is None

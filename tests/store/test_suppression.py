@@ -319,6 +319,25 @@ def test_two_members_cannot_keep_out_a_whole_provider(env: Environment) -> None:
     assert ask(env, T0_US + DAY, recipient=1, domain="big.example") is not None
 
 
+@pytest.mark.row("A24")
+@pytest.mark.parametrize(
+    ("remote", "is_told"),
+    [
+        ("dns; mx1.gone.example", True), ("gone.example.", True), ("mx1.gone.example[192.0.2.1]", True),
+        ("smarthost.ours.example", False), ("notgone.example", False), (None, False),
+    ],
+)  # fmt: skip
+def test_a_domains_own_host_that_relays_no_more(remote: str | None, is_told: bool, env: Environment) -> None:
+    for recipient in (1, 2):
+        fact = failed(recipient, cause=Cause.RELAY_DENIED, address=f"r{recipient}@gone.example")
+        write_now(env, [replace(fact, detail=replace(fact.detail, remote_mta=remote))])  # type: ignore[arg-type]
+    denial = ask(env, T0_US)
+    assert (denial is not None) is is_told, "our smarthost's refusal is our own fault"
+    assert (ask(env, T0_US, recipient=9, domain="gone.example") is not None) is is_told
+    if is_told:
+        assert days(env, T0_US) == 30
+
+
 def test_a_longer_reason_of_its_own_does_not_hide_the_dead_host(env: Environment) -> None:
     facts = [failed(1, n, at=T0_US + n, address="a@gone.example") for n in (1, 2, 3)]
     facts += [failed(n, 4, at=T0_US + DAY, cause=Cause.DOMAIN_NO_MAIL, address="a@gone.example") for n in (1, 2)]

@@ -55,10 +55,7 @@ def ingest_command(context: click.Context, paths: tuple[str, ...], tenant: int) 
     stamp = UniqueClock(_SLOT).stamp
     mails, known, kinds = 0, 0, Counter[str]()
     with friendly(), open_store(settings) as env:
-        desk = SuppressionDesk(env)
-        rules = IntakeRules(
-            node=settings.node, plain_tenant=tenant, shares_bounces=lambda owner: desk.policy(owner).shares_bounces
-        )
+        rules = IntakeRules(settings.node, tenant, shares_bounces=SuppressionDesk(env).shares_bounces)
         for path in paths:
             source = iterate_mails(path)
             while batch := list(islice(source, _BATCH)):

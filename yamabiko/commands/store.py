@@ -8,15 +8,16 @@ from pathlib import Path
 import click
 
 from yamabiko import exits
+from yamabiko.commands.store_erase import erase_command
 from yamabiko.open_store import exclusively, open_store
 from yamabiko.operator_error import OperatorError, friendly, load_settings
 
 
 @click.group("store")
 def store_group() -> None:
-    """Look after the data: verify, back up, restore, compact, rebuild.
+    """Look after the data: verify, back up, restore, compact, rebuild, erase.
 
-    stat, verify and backup may be used while the server runs; restore, compact and rebuild may not.
+    stat, verify and backup may be used while the server runs; restore, compact, rebuild and erase may not.
     A backup holds no secrets: back up HOME/secrets apart from it.
     """
 
@@ -108,3 +109,6 @@ def rebuild_command(context: click.Context) -> None:
     settings = load_settings(context)
     with friendly(), exclusively(settings):
         click.echo(f"{rebuild(settings.data):,} facts folded anew.")
+
+
+store_group.add_command(erase_command)

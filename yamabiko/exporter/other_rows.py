@@ -22,7 +22,7 @@ from yamabiko.exporter.tables import EVIDENCE, EXCLUDED, REPORT_CLASSES, REPORT_
 _BATCH = 2_000
 _SUPPRESSIONS = 500
 #: Octets that identify and say nothing to a reader.
-_INTERNAL = frozenset({"origin", "row", "raw"})
+_INTERNAL = frozenset({"origin", "row", "raw", "global_mark"})
 #: Configuration may hold secrets of webhooks, and what people did has a list of its own.
 _NOT_EXPORTED = frozenset({FactType.DOCUMENT_SET, FactType.AUDITED})
 
@@ -143,7 +143,7 @@ def _suppression(row: SuppressionRow, names: _Names, now_us: int) -> tuple[Any, 
     cause = BY_NUMBER.get(entry.cause)
     broadcast = row.fact.key.broadcast
     return (
-        f"{row.recipient:016x}", row.address, entry.domain or None, entry.kind.name.lower(), DENIALS[entry.kind],
+        f"{row.recipient:016x}", row.address, entry.domain or None, entry.kind.public_name, DENIALS[entry.kind],
         entry.at_us, entry.expires_at_us, entry.is_active(now_us), cause.cause.value if cause else None,
         entry.failures, f"{broadcast:012x}" if broadcast else None, names.id_of(broadcast),
     )  # fmt: skip

@@ -130,7 +130,7 @@ def make(context: WorkerContext) -> SmtpService:
 
 
 def _settings(context: WorkerContext) -> MtaSettings:
-    smtp, desk = context.settings.smtp, SuppressionDesk(context.env)
+    smtp = context.settings.smtp
     return MtaSettings(
         hostname=smtp.hostname or smtp.return_path_domain,
         return_path_domains=(smtp.return_path_domain,),
@@ -151,7 +151,7 @@ def _settings(context: WorkerContext) -> MtaSettings:
         tls_key=Path(smtp.tls_key) if smtp.tls_key else None,
         proxied_addresses=((context.settings.smtp.host, smtp.proxy_port),) if smtp.proxy_port else (),
         proxy_networks=smtp.proxy_networks,
-        shares_bounces=lambda tenant: desk.policy(tenant).shares_bounces,
+        shares_bounces=SuppressionDesk(context.env).shares_bounces,
         node=context.settings.node,
         slot=context.slot,
     )
