@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from console.schema_exports import ExportEncoding, ExportFormat, ExportIn, ExportType
 from store.people import MetricError, predicate_of
+from store.status_log import STATUSES
 from store.suppression import SuppressionKind
 
 #: Filters each type takes.
@@ -24,8 +25,6 @@ FILTERS: Mapping[ExportType, frozenset[str]] = {
 }
 #: Types that are about one broadcast.
 NEED_BROADCAST = frozenset({ExportType.RECIPIENTS, ExportType.UNACKED_ERRORS, ExportType.CLICKS})
-#: Statuses of a mail in the words of the third seed (E02-E05).
-MAIL_STATUSES = ("requested", "delivered", "soft_bounce", "invalid", "cancelled")
 #: Sources of recipients that only administrators export, as ``recipient_source`` of POST /v1/sends names them; other
 #: lists (csv, api) take an operator (R06).
 _RESTRICTED_SOURCES = frozenset({"addressbook"})
@@ -61,12 +60,16 @@ def problem_of(request: ExportIn) -> str:
             predicate_of(request.metric, is_assuming=True)
         except MetricError:
             return f"There is no number {request.metric!r} that people stand behind."
-    if request.status is not None and request.status not in MAIL_STATUSES:
-        return f"`status` is one of {', '.join(MAIL_STATUSES)}."
+    if request.status is not None and request.status not in STATUSES:
+        return f"`status` is one of {', '.join(STATUSES)}."
     kinds = [kind.name.lower() for kind in SuppressionKind]
     if request.kind is not None and request.kind not in kinds:
         return f"`kind` is one of {', '.join(kinds)}."
-    return "" if _is_zone(request.zone) else f"`zone` must be a time zone such as Asia/Tokyo, is {request.zone!r}."
+    return (
+        ""
+        if request.zone is None or _is_zone(request.zone)
+        else f"`zone` must be a time zone such as Asia/Tokyo, is {request.zone!r}."
+    )
 
 
 def _is_zone(name: str) -> bool:

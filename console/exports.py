@@ -43,6 +43,8 @@ async def create_export(call: Call) -> Reply:
         number = number_of(call, request.broadcast)
         find_broadcast(call, number)
     may_restricted = _rights(call, request, number)
+    if request.zone is None:
+        request = msgspec.structs.replace(request, zone=str(call.services.zone))
     tasks, identity = _tasks(call), call.identity
     try:
         task = await tasks.create(identity.tenant, identity.name, request, number, may_restricted=may_restricted)

@@ -66,7 +66,9 @@ class ExportState(StrEnum):
 
 
 Metric = Annotated[str, Meta(pattern=r"^[a-z_]{1,32}(:[A-Za-z_:]{1,64})?$", description="a number with people behind")]
-Zone = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_+/-]{1,64}$", description="of the times in CSV, e.g. Asia/Tokyo")]
+Zone = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9_+/-]{1,64}$", description="of the times in CSV; console.zone if left out")
+]
 When = Annotated[datetime, Meta(tz=True)]
 ExportId = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}$")]
 
@@ -79,7 +81,7 @@ class ExportIn(Struct, frozen=True, forbid_unknown_fields=True, rename={"from_":
     format: ExportFormat = ExportFormat.CSV
     encoding: ExportEncoding = ExportEncoding.UTF_8_BOM
     lang: Language = Language.JA
-    zone: Zone = "Asia/Tokyo"
+    zone: Zone | None = None
     scope: ExportScope = ExportScope.FILTERED
     metric: Metric | None = None
     q: Annotated[str, Meta(max_length=200)] | None = None

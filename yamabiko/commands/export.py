@@ -34,7 +34,7 @@ _DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 )  # fmt: skip
 @click.option("--out", default="-", show_default=True, help="File to write; - is standard output.")
 @click.option("--lang", type=click.Choice(["ja", "en"]), default="ja", show_default=True, help="Of CSV.")
-@click.option("--zone", default="Asia/Tokyo", show_default=True, help="Time zone of CSV and of --from and --to.")
+@click.option("--zone", help="Time zone of CSV and of --from and --to.  [console.zone]")
 @click.option("--metric", help="Only people behind this number, e.g. undelivered or cause:user_unknown.")
 @click.option("--query", "q", help="Only people whose name, address or company has this.")
 @click.option("--from", "from_", type=click.DateTime(_DATES), help="Only from this time on.")
@@ -65,8 +65,9 @@ def export_command(
     from yamabiko.exporter.job import ExportError
     from yamabiko.exporter.run import run_export
 
-    request = _request(kind, suppression_kind, is_whole=is_whole, **options)
     settings = load_settings(context)
+    options["zone"] = options["zone"] or settings.console.zone
+    request = _request(kind, suppression_kind, is_whole=is_whole, **options)
     with friendly(), open_store(settings, read_only=True) as env:
         number = None
         if request.broadcast is not None:

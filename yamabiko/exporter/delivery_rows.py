@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from model.cause import SPECS, Channel, SansanClass
+from model.cause import SPECS, SansanClass
 from model.detail import Engaged, Report
 from model.fact import Fact, FactType
 from store.acks import Ack, acked_us
 from store.bulk import Brief, Deliveries, FactReader, read_deliveries
-from store.outcome import Outcome, State, judge_machines
+from store.outcome import Outcome, judge_machines
 from store.reader import Reader
 from store.record import Entry
 from store.roster import RosterRow
+from store.status_log import STATUSES, status_of
 from yamabiko.exporter.job import Batch, ExportError, Rows, Source
 from yamabiko.exporter.people_rows import (
+    assuming,
     broadcasts_of,
-    is_assuming,
     metric_filter,
     needed_broadcast,
     read_all_acks,
     words_of,
 )
-from yamabiko.exporter.tables import MAIL_WORDS
 
 _Deliveries = Iterator[tuple[int, str | None, Deliveries, float]]
 
@@ -48,7 +48,7 @@ def deliveries(source: Source) -> Rows:
     for number, broadcast_id, found, share in _walk(source):
         if number != known:
             known, acks = number, read_all_acks(source, number)
-            holds = metric_filter(source, is_assuming=is_assuming(source, number))
+            holds = metric_filter(source, is_assuming=assuming(source, number))
         kept = [
             (row, brief) for row, brief in zip(found.rows, found.briefs, strict=True)
             if holds is None or holds(brief.settled.outcome)
@@ -108,15 +108,15 @@ def _delivery(row: RosterRow, brief: Brief, fact: Fact | None, acks: Sequence[Ac
 def mail_status(source: Source) -> Rows:
     """Yield the status log: all mails asked for in the window, whatever broadcast, by six filters (E01, E20, E22)."""
     wanted = source.filter("status")
-    if wanted is not None and wanted not in MAIL_WORDS:
-        raise ExportError(f"status: one of {', '.join(MAIL_WORDS)}.")
+    if wanted is not None and wanted not in STATUSES:
+        raise ExportError(f"status: one of {', '.join(STATUSES)}.")
     facts, known, assumes = FactReader(source.env), -1, False
     for number, _, found, share in _walk(source):
         if number != known:
-            known, assumes = number, is_assuming(source, number)
+            known, assumes = number, assuming(source, number)
         kept = []
         for row, brief in zip(found.rows, found.briefs, strict=True):
-            status = mail_word(brief.settled.outcome, is_assuming=assumes)
+            status = status_of(brief.settled.outcome, is_assuming=assumes)
             if row.is_listed and wanted in (None, status) and _is_wanted(source, row):
                 kept.append((row, brief, status))
         source.take_sources({row.recipient_source for row, _, _ in kept})
@@ -140,24 +140,8 @@ def _mail(row: RosterRow, brief: Brief, status: str, said: dict[int, Fact]) -> t
     detail = fact.detail if fact and isinstance(fact.detail, Report) else None
     return (
         status, row.api_user, row.address, row.at_us, None if report is None else brief.time_at(report),
-        row.request_ip, getattr(detail, "send_ip", None), detail.diagnostic or None if detail else None,
+        row.request_ip, detail.send_ip if detail else None, detail.diagnostic or None if detail else None,
     )  # fmt: skip
-
-
-def mail_word(outcome: Outcome, *, is_assuming: bool) -> str:
-    """Return the status of a mail in the words of the third seed (E02-E05)."""
-    match outcome.state:
-        case State.EXCLUDED:
-            return "invalid"
-        case State.UNDELIVERED:
-            return "soft_bounce" if outcome.channel is Channel.OUT_OF_BAND else "invalid"
-        case State.REACHED:
-            return "delivered"
-        case State.CANCELLED:
-            return "cancelled"
-        case State.PLANNED if is_assuming:
-            return "delivered"
-    return "requested"
 
 
 def clicks(source: Source) -> Rows:

@@ -12,7 +12,7 @@ from store.bulk import Deliveries, FactReader, read_deliveries
 from store.outcome import Outcome, State
 from store.people import MetricError, People, Person, predicate_of
 from store.reader import Reader
-from store.report import build_report
+from store.report import is_assuming
 from yamabiko.exporter.job import Batch, ExportError, Rows, Source
 
 #: Failures read at a time.
@@ -23,7 +23,7 @@ _ADDRESS, _DETAIL = 4, 6
 def recipients(source: Source) -> Rows:
     """Yield the recipients of a broadcast behind a number, in the order listed (R16, R17)."""
     number = needed_broadcast(source)
-    assumes = is_assuming(source, number)
+    assumes = assuming(source, number)
     holds = metric_filter(source, is_assuming=assumes)
     acks, facts = read_all_acks(source, number), FactReader(source.env)
     words = {state: status_word(state, is_assuming=assumes) for state in State}
@@ -131,13 +131,10 @@ def metric_filter(source: Source, *, is_assuming: bool) -> Callable[[Outcome], b
         raise ExportError(f"There is no number {metric!r} that people stand behind.") from None
 
 
-def is_assuming(source: Source, number: int) -> bool:
+def assuming(source: Source, number: int) -> bool:
     """Return whether no news counts as reached in a broadcast, as its report says."""
     reader, tenant = Reader(source.env), source.job.tenant
-    report = build_report(
-        {}, reader.broadcast(tenant, number), last_attempt_us=reader.last_attempt_us(tenant), now_us=source.job.now_us
-    )
-    return report.is_assuming
+    return is_assuming(reader.broadcast(tenant, number), reader.last_attempt_us(tenant), source.job.now_us)
 
 
 def read_all_acks(source: Source, number: int) -> list[Ack]:

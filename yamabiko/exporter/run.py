@@ -76,7 +76,7 @@ def _open_file(request: ExportIn, table: Table, out: IO[bytes]) -> _File:
         case ExportFormat.PARQUET:
             return ParquetFile(out, table)
     try:
-        zone = ZoneInfo(request.zone)
+        zone = ZoneInfo(request.zone or "UTC")
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ExportError(f"zone: {request.zone!r} is no time zone such as Asia/Tokyo.") from None
     return CsvFile(out, table, encoding=request.encoding, language=request.lang.value, zone=zone)

@@ -175,7 +175,7 @@ REPORT_COUNTS = (
     "listed", "targeted", "reached", "undelivered", "hard", "soft", "in_flight", "deferred", "cancelled",
     "opened_users", "opened_pixel", "opened_inferred", "unopened", "clicked_users", "clicked_of_opened", "not_clicked",
     "opens", "opens_machine", "opens_raw", "clicks", "clicks_machine", "clicks_raw", "complaints", "complaints_form",
-    "unsubs", "resubs", "auto_replies", "conflicts",
+    "unsubs", "resubs", "auto_replies", "conflicts", "failed_first", "cv",
 )  # fmt: skip
 REPORT_RATES = (
     "reach_rate", "bounce_rate", "hard_bounce_rate", "soft_bounce_rate", "open_rate", "click_rate", "ctor",
