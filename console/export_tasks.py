@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,8 @@ MAX_AT_ONCE = 2
 MAX_UNFINISHED = 50
 INTERRUPTED = "The server was stopped while it was being made. Retry it."
 _ANSWER_TRIES = 30
+#: Name of the file that says that an export is under way: its tenant and id.
+_MARK = re.compile(r"([0-9a-f]{4})-([0-9a-f]{16})\.part")
 _log = logging.getLogger("yamabiko.console")
 
 
@@ -165,11 +168,18 @@ class ExportTasks:
     async def recover(self) -> None:
         """After a start: what was under way when the former console ended has failed, and can be retried."""
         for mark in sorted(self._directory.glob("*.part")):
-            tenant, _, task_id = mark.name.partition(".")[0].partition("-")
-            task = self.find(int(tenant, 16), task_id)
-            if task is not None and task.error == INTERRUPTED:
-                ended = msgspec.structs.replace(task, ended_us=self._now_us())
-                await self._save(int(tenant, 16), ended, None, ended.actor)
+            name = _MARK.fullmatch(mark.name)
+            if name is None or (int(name[1], 16), name[2]) in self._live:
+                continue
+            tenant, task = int(name[1], 16), self.find(int(name[1], 16), name[2])
+            try:
+                if task is not None and task.error == INTERRUPTED and task.ended_us is None:
+                    ended = msgspec.structs.replace(task, ended_us=self._now_us())
+                    await self._save(tenant, ended, None, ended.actor)
+            except StoreError as error:
+                # It shows as failed all the same; when it ended is noted down at the next start.
+                _log.warning("state of an export not kept", extra={"export": name[2], "problem": str(error)})
+                continue
             mark.unlink(missing_ok=True)
         for begun in self._directory.glob(".*.new"):
             begun.unlink(missing_ok=True)  # of a process that was killed

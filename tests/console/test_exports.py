@@ -261,6 +261,20 @@ async def test_a_file_is_kept_seven_days_and_its_row_stays(env: Environment, key
         await download(api, await ended(api, shown["id"]))
 
 
+@pytest.mark.row("K34")
+async def test_what_was_listed_stays_whatever_becomes_of_the_senders_list(api: Api) -> None:
+    """Reports and exports show people as they were listed at sending time; the sender's list may change or go."""
+    await api.call("PUT", f"/v1/broadcasts/{SPRING}", json={"format": "html", "status": "sent"})
+    row = {"address": "taro@example.jp", "last_name": "山田", "company": "旧社名", "list_ref": "list-1"}
+    await api.sends([{"broadcast": SPRING, **row}])
+    before = await exported(api, type="recipients", broadcast=SPRING)
+    await api.sends([{"broadcast": "summer", **row, "last_name": "鈴木", "company": "新社名", "list_ref": "list-2"}])
+    assert await exported(api, type="recipients", broadcast=SPRING) == before
+    assert before[1][2] == "山田" and before[1][5] == "旧社名"
+    assert (await exported(api, type="recipients", broadcast="summer"))[1][5] == "新社名"
+    assert (await api.call("GET", f"/v1/broadcasts/{SPRING}/report")).json["numbers"]["listed"] == 1
+
+
 @pytest.mark.row("E48")
 async def test_files_nobody_asks_for_are_swept(env: Environment, keys: KeyRing) -> None:
     now = [T0_US + DAY]

@@ -72,7 +72,6 @@ class ConsoleService:
         self._lookups = prometheus.Counter("yamabiko_lookups", "answers to Postfix", ["result"])
         self._webhooks = prometheus.Counter("yamabiko_webhooks", "requests to webhooks", ["result"])
         self._lookup: LookupServer | None = None
-        limits = settings.limits
         reader, clock = Reader(context.env), UniqueClock(context.slot)
         self._outgoing = _outgoing(context, reader, clock, lambda result: self._webhooks.labels(result).inc())
         self._exports = _export_tasks(context, reader, clock)
@@ -100,27 +99,15 @@ class ConsoleService:
             zone=ZoneInfo(settings.console.zone),
             outgoing=self._outgoing,
             exports=self._exports,
-            restricted_at_ends=lambda tenant, number: any(
-                map(is_restricted, sources_at_ends(context.env, tenant, number))
-            ),
-            limits=ConsoleLimits(
-                body_bytes=limits.api_body_bytes,
-                sends_bytes=limits.sends_body_bytes,
-                row_bytes=limits.sends_row_bytes,
-                batch_rows=limits.sends_batch_rows,
-            ),
+            restricted_at_ends=self._is_restricted_at_ends,
+            limits=_limits(settings),
             node=settings.node,
             version=__version__,
         )
-        self._runner = web.AppRunner(
-            build_app(self._services),
-            access_log=None,
-            keepalive_timeout=_KEEPALIVE_S,
-            shutdown_timeout=max(float(settings.processes.drain_s) - 1.0, 0.5),
-            max_line_size=_MAX_LINE,
-            max_field_size=_MAX_LINE,
-            handler_cancellation=True,
-        )
+        self._runner = _runner(self._services, settings)
+
+    def _is_restricted_at_ends(self, tenant: int, number: int) -> bool:
+        return any(map(is_restricted, sources_at_ends(self._context.env, tenant, number)))
 
     async def start(self) -> None:
         """Listen."""
@@ -264,6 +251,28 @@ def prepare(settings: Settings) -> None:
 def make(context: WorkerContext) -> ConsoleService:
     """Return the service."""
     return ConsoleService(context)
+
+
+def _limits(settings: Settings) -> ConsoleLimits:
+    limits = settings.limits
+    return ConsoleLimits(
+        body_bytes=limits.api_body_bytes,
+        sends_bytes=limits.sends_body_bytes,
+        row_bytes=limits.sends_row_bytes,
+        batch_rows=limits.sends_batch_rows,
+    )
+
+
+def _runner(services: Services, settings: Settings) -> web.AppRunner:
+    return web.AppRunner(
+        build_app(services),
+        access_log=None,
+        keepalive_timeout=_KEEPALIVE_S,
+        shutdown_timeout=max(float(settings.processes.drain_s) - 1.0, 0.5),
+        max_line_size=_MAX_LINE,
+        max_field_size=_MAX_LINE,
+        handler_cancellation=True,
+    )
 
 
 def _export_tasks(context: WorkerContext, reader: Reader, clock: UniqueClock) -> ExportTasks:
