@@ -17,7 +17,7 @@ from store import keys
 from store.codec import unpack_chunk, unpack_fact
 from store.environment import Environment
 from store.errors import StoreCorruptError, StoreError
-from store.outcome import Outcome, settle
+from store.outcome import STATES, Outcome, settle
 from store.record import HAS_OVERFLOW, HEAD, Entry, Record
 from store.roster import RosterRow, find_in_page, fold_text, last_page, read_page
 from store.transaction import Database, Transaction
@@ -27,7 +27,8 @@ _PAGES = 8
 #: Octets of a stored record before its domain: checksum and head.
 _BODY = 4 + HEAD.size
 _MAX_MEMO = 20_000
-_MAX_CHUNKS = 512
+#: Octets of opened chunks kept: what failed lies scattered over the log, and each chunk is asked for again.
+_KEPT_BYTES = 32 * 1024**2
 _HITS = (FactType.OPENED, FactType.CLICKED)
 _REPORTS = (FactType.ACCEPTED, FactType.DEFERRED, FactType.FAILED, FactType.RELAYED)
 
@@ -37,6 +38,8 @@ class Settled:
     """An outcome whose times are left to be read from the record: deliveries alike share it."""
 
     outcome: Outcome
+    #: place of its state in store.outcome.STATES: looking up a member of an enumeration takes longer
+    state: int
     #: places in the record of the failure that stopped it, of the exclusion, and of the last report; None without
     failure: int | None
     exclusion: int | None
@@ -195,6 +198,7 @@ class Settler:
         done = _done_place(entries)
         settled = Settled(
             outcome,
+            STATES.index(outcome.state),
             failure=entries.index(outcome.failure) if outcome.failure else None,
             exclusion=next((i for i, e in enumerate(entries) if e.type == FactType.EXCLUDED), None),
             report=max((i for i, e in enumerate(entries) if e.type in _REPORTS), default=None),
@@ -227,8 +231,9 @@ class FactReader:
     def __init__(self, env: Environment) -> None:
         """``env`` may be shared."""
         self._env = env
-        #: number of its first fact -> facts, packed
+        #: number of its first fact -> facts, packed; the oldest first
         self._chunks: dict[int, list[bytes]] = {}
+        self._kept_bytes = 0
 
     def read(self, seqs: Iterable[int]) -> dict[int, Fact]:
         """Return facts by number. Raises StoreCorruptError when one is not there or not whole."""
@@ -256,7 +261,13 @@ class FactReader:
         chunk = self._chunks.get(first)
         if chunk is None:
             chunk = unpack_chunk(first, value)
-            if len(self._chunks) >= _MAX_CHUNKS:
-                self._chunks.clear()
             self._chunks[first] = chunk
+            self._kept_bytes += _size(chunk)
+            while self._kept_bytes > _KEPT_BYTES:
+                self._kept_bytes -= _size(self._chunks.pop(next(iter(self._chunks))))
         return chunk
+
+
+def _size(chunk: list[bytes]) -> int:
+    """Return what a chunk takes in memory, about: 40 octets an object beside its own."""
+    return sum(map(len, chunk)) + 40 * len(chunk)

@@ -63,7 +63,7 @@ def export_command(
     """  # noqa: D205, D301 - click takes \b as a real backspace
     from console.schema_exports import ExportJob
     from yamabiko.exporter.job import ExportError
-    from yamabiko.exporter.run import run_export
+    from yamabiko.exporter.run import run_export, without_collection
 
     settings = load_settings(context)
     options["zone"] = options["zone"] or settings.console.zone
@@ -76,7 +76,7 @@ def export_command(
             number = int(reference[1:], 16) if reference[:1] == "~" else ring.broadcast_number(tenant, reference)
         job = ExportJob(request, tenant, number, time.time_ns() // 1_000)
         try:
-            with _output(out) as file:
+            with _output(out) as file, without_collection():
                 done = run_export(env, job, file)
         except ExportError as error:
             raise OperatorError(str(error), exits.DATA) from error

@@ -83,13 +83,13 @@ def _named(query: str) -> list[str]:
 def _write(env: Environment, tenant: int, view: str, directory: Path) -> str:
     from console.schema_exports import ExportFormat, ExportIn, ExportJob, ExportScope, ExportType
     from yamabiko.exporter.job import ExportError
-    from yamabiko.exporter.run import run_export
+    from yamabiko.exporter.run import run_export, without_collection
     from yamabiko.exporter.whole_file import whole_file
 
     request = ExportIn(ExportType(VIEWS[view]), format=ExportFormat.PARQUET, scope=ExportScope.ALL)
     path = directory / f"{view}.parquet"
     try:
-        with whole_file(path) as out:
+        with whole_file(path) as out, without_collection():
             run_export(env, ExportJob(request, tenant, None, time.time_ns() // 1_000), out)
     except ExportError as error:
         raise OperatorError(str(error), exits.DATA) from error

@@ -21,7 +21,7 @@ from store.errors import StoreError
 from yamabiko import exits, logs
 from yamabiko.exporter.job import ExportError
 from yamabiko.exporter.order import News, Order
-from yamabiko.exporter.run import run_export
+from yamabiko.exporter.run import run_export, without_collection
 from yamabiko.exporter.whole_file import whole_file
 
 #: What is answered to people goes first.
@@ -58,7 +58,7 @@ def main() -> int:
 def _make(order: Order, news: IO[bytes]) -> ExportDone:
     env = Environment(Path(order.data), map_size=order.map_size, read_only=True)
     try:
-        with whole_file(Path(order.path)) as out:
+        with whole_file(Path(order.path)) as out, without_collection():
             return run_export(env, order.job, out, lambda rows, share: _tell(news, News(rows, share)))
     finally:
         env.close()

@@ -9,7 +9,7 @@ from model.detail import Excluded, Report
 from model.fact import Fact
 from store.acks import ACK_KIND, Ack, ack_name, acked_until, acked_us, read_acks
 from store.bulk import Deliveries, FactReader, read_deliveries
-from store.outcome import Outcome, State
+from store.outcome import STATES, Outcome, State
 from store.people import MetricError, People, Person, predicate_of
 from store.reader import Reader
 from store.report import is_assuming
@@ -17,7 +17,7 @@ from yamabiko.exporter.job import Batch, ExportError, Rows, Source
 
 #: Failures read at a time.
 _ERRORS = 500
-_ADDRESS, _DETAIL = 4, 6
+_ACKED, _ADDRESS, _DETAIL = 1, 4, 6
 
 
 def recipients(source: Source) -> Rows:
@@ -26,7 +26,7 @@ def recipients(source: Source) -> Rows:
     assumes = assuming(source, number)
     holds = metric_filter(source, is_assuming=assumes)
     acks, facts = read_all_acks(source, number), FactReader(source.env)
-    words = {state: status_word(state, is_assuming=assumes) for state in State}
+    words = ["" if state is None else status_word(state, is_assuming=assumes) for state in STATES]
     for found in read_deliveries(
         source.env, source.job.tenant, number, query=source.filter("q") or "",
         from_us=source.from_us, until_us=source.until_us,
@@ -35,33 +35,29 @@ def recipients(source: Source) -> Rows:
 
 
 def _people(
-    source: Source, found: Deliveries, words: dict[State, str], holds: Callable[[Outcome], bool] | None,
+    source: Source, found: Deliveries, words: Sequence[str], holds: Callable[[Outcome], bool] | None,
     acks: Sequence[Ack], facts: FactReader,
 ) -> list[list[Any]]:  # fmt: skip
-    rows: list[list[Any]] = []
-    #: (row, number of the fact that has its detail)
-    details: list[tuple[int, int]] = []
-    sources: set[str | None] = set()
-    for listed, brief in zip(found.rows, found.briefs, strict=True):
+    listed, briefs = found.rows, found.briefs
+    if holds is not None:
+        kept = [place for place, brief in enumerate(briefs) if holds(brief.settled.outcome)]
+        listed, briefs = [listed[place] for place in kept], [briefs[place] for place in kept]
+    source.take_sources({row.recipient_source for row in listed})
+    rows = [
+        [words[brief.settled.state], None, row.last_name, row.first_name, row.address, row.company, None, brief.last_us]
+        for row, brief in zip(listed, briefs, strict=True)
+    ]
+    #: row -> number of the fact that has its words
+    details: dict[int, int] = {}
+    for place, brief in enumerate(briefs):
         settled = brief.settled
-        outcome = settled.outcome
-        if holds is not None and not holds(outcome):
-            continue
-        sources.add(listed.recipient_source)
-        acked = None
         if settled.failure is not None:
-            seq = brief.seq_at(settled.failure)
-            acked = acked_us(acks, seq)
-            details.append((len(rows), seq))
+            seq = details[place] = brief.seq_at(settled.failure)
+            rows[place][_ACKED] = acked_us(acks, seq)
         elif settled.exclusion is not None:
-            details.append((len(rows), brief.seq_at(settled.exclusion)))
-        rows.append([
-            words[outcome.state], acked, listed.last_name, listed.first_name, listed.address, listed.company, None,
-            brief.last_us,
-        ])  # fmt: skip
-    source.take_sources(sources)
-    said = facts.read(seq for _, seq in details)
-    for place, seq in details:
+            details[place] = brief.seq_at(settled.exclusion)
+    said = facts.read(details.values())
+    for place, seq in details.items():
         row = rows[place]
         row[_DETAIL], address = words_of(said[seq])
         row[_ADDRESS] = row[_ADDRESS] or address
