@@ -75,7 +75,7 @@ def run_export(
 def without_collection() -> Iterator[None]:
     """Leave garbage collection aside while the block runs, a fifth of an export's time.
 
-    For processes that make exports and nothing else: rows refer to nothing that refers to them, so they go by themselves.
+    For processes that make exports and nothing else: rows are in no cycles, so they go by themselves.
     """
     gc.disable()
     try:
