@@ -7,18 +7,18 @@ here, so they cannot differ.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from model.address import domain_of
 from model.cause import Channel
-from model.detail import Agent, BroadcastSet, DocumentSet, Engaged, Planned, Report
+from model.detail import Agent, Engaged, Planned, Report
 from model.errors import AddressError
 from model.fact import DeliveryKey, Fact, FactType, Hit
 from store import keys
+from store.beside import BESIDE, BesideDeliveries
 from store.changes import Changes
 from store.codec import pack_chunks, pack_fact, pack_hit
 from store.counters import QUARTER_US, Footprint, footprint
-from store.documents import document_row
 from store.environment import Environment
 from store.errors import StoreError
 from store.hits import take_hit, take_listing
@@ -26,7 +26,6 @@ from store.messages import normalise_message
 from store.recipients import RecipientFold
 from store.record import Entry, Overflow, Record, address_of, entry_of
 from store.roster import RosterWriter, row_of
-from store.sealed import pack_value, unpack_value
 from store.transaction import Transaction, put_over
 
 #: Facts that can change who is suppressed; those below only where somebody is suppressed already.
@@ -80,10 +79,7 @@ class Fold:
         self._log: list[bytes] = []
         self._touched: dict[bytes, _Touched] = {}
         self._touched_tests: dict[bytes, _Touched] = {}
-        self._broadcasts: dict[bytes, dict[str, object]] = {}
-        self._seen: dict[bytes, int] = {}
-        self._puts: list[tuple[bytes, bytes, bytes]] = []
-        self._documents: dict[bytes, bytes] = {}
+        self._beside = BesideDeliveries(env, txn)
         self._changes = Changes(env, txn)
         self._recipients = RecipientFold(env, txn)
         self._roster = RosterWriter(env, txn)
@@ -132,13 +128,9 @@ class Fold:
                 self._txn.delete(key, db=counters)
             else:
                 self._put(keys.COUNTERS, key, value, overwrite=True)
-        self._write_broadcasts()
         for key, value in self._roster.finish():
             self._put(keys.ROSTER, key, value, overwrite=True)
-        for key, value in self._documents.items():
-            self._put(keys.DOCUMENTS, key, value, overwrite=True)
-        for name, key, value in self._puts:
-            self._put(name, key, value)
+        self._beside.finish()
 
     # Taking in
 
@@ -174,15 +166,11 @@ class Fold:
         return True
 
     def _take(self, fact: Fact) -> bool:
-        match fact.type:
-            case FactType.BROADCAST_SET:
-                return self._take_broadcast(fact)
-            case FactType.UNMATCHED:
-                return self._take_unmatched(fact)
-            case FactType.DOCUMENT_SET:
-                return self._take_document(fact)
-            case FactType.AUDITED:
-                return self._take_audited(fact)
+        if fact.type in BESIDE:
+            is_new = self._beside.take(fact, self._next_seq)
+            if is_new:
+                self._append(fact)
+            return is_new
         place = fact.key.pack()
         touched = self._touch(place, fact.is_test)
         record, entry = touched.record, entry_of(fact, self._next_seq)
@@ -230,7 +218,7 @@ class Fold:
 
     def _meet(self, place: bytes, at_us: int, fact: Fact | None) -> None:
         """A delivery seen for the first time: it takes its place in the roster of its broadcast."""
-        self._broadcast(place[:8])
+        self._beside.broadcast(place[:8], self._next_seq)
         planned = fact.detail if fact is not None and isinstance(fact.detail, Planned) else None
         self._roster.add(place[:8], row_of(place[8:], self._next_seq, at_us, planned))
 
@@ -251,7 +239,7 @@ class Fold:
         tenant, broadcast, recipient = fact.key
         record = touched.record
         if broadcast:
-            self._broadcast(keys.broadcast_key(tenant, broadcast))
+            self._beside.broadcast(keys.broadcast_key(tenant, broadcast), self._next_seq)
         self._note_domain(fact, record)
         # An earlier time of a known sign of life, or an exclusion after the fact, takes that sign away.
         is_withdrawing = is_resighted or (
@@ -282,60 +270,6 @@ class Fold:
         if report.channel is Channel.IN_SESSION:
             for number in {broadcast, 0}:
                 self._changes.say(keys.broadcast_key(tenant, number) + keys.SCOPE_ALL, last_attempt_us=fact.at_us)
-
-    def _take_unmatched(self, fact: Fact) -> bool:
-        if not self._is_first_seen(fact):
-            return False
-        self._puts.append((keys.UNMATCHED, keys.tenant_seq_key(fact.key.tenant, self._next_seq), b""))
-        self._append(fact)
-        return True
-
-    def _take_audited(self, fact: Fact) -> bool:
-        if not self._is_first_seen(fact):
-            return False
-        self._puts.append((keys.AUDIT, keys.tenant_seq_key(fact.key.tenant, self._next_seq), b""))
-        self._append(fact)
-        return True
-
-    def _is_first_seen(self, fact: Fact) -> bool:
-        mark, db = fact.id, self._env.db(keys.SEEN)
-        if mark in self._seen or self._txn.get(mark, db=db) is not None:
-            return False
-        self._seen[mark] = self._next_seq
-        self._puts.append((keys.SEEN, mark, keys.seq_key(self._next_seq)))
-        return True
-
-    def _take_document(self, fact: Fact) -> bool:
-        detail = fact.detail
-        assert isinstance(detail, DocumentSet)
-        key = keys.document_key(fact.key.tenant, detail.kind, detail.name)
-        known = self._documents.get(key) or self._txn.get(key, db=self._env.db(keys.DOCUMENTS))
-        row = document_row(fact, self._next_seq, known)
-        if row is None:
-            return False
-        self._documents[row[0]] = row[1]
-        self._append(fact)
-        return True
-
-    def _take_broadcast(self, fact: Fact) -> bool:
-        """Merge the fields that are set; of two values the later holds, whatever order they come in."""
-        detail = fact.detail
-        assert isinstance(detail, BroadcastSet)
-        row = self._broadcast(keys.broadcast_key(fact.key.tenant, fact.key.broadcast))
-        times = row["times"]
-        assert isinstance(times, dict)
-        is_new = False
-        for one in fields(detail):
-            value = getattr(detail, one.name)
-            if value is None:
-                continue
-            if (fact.at_us, str(value)) > (times.get(one.name, -1), str(row.get(one.name))):
-                row[one.name] = value
-                times[one.name] = fact.at_us
-                is_new = True
-        if is_new:
-            self._append(fact)
-        return is_new
 
     def _shorten(self, fact: Fact) -> Fact:
         """Leave out a click's target where it is the link's usual one: it is kept once, with the broadcast."""
@@ -376,14 +310,6 @@ class Fold:
         if touched.before is None:
             touched.before = footprint(touched.record)
             touched.domain = touched.record.domain_name
-
-    def _broadcast(self, key: bytes) -> dict[str, object]:
-        row = self._broadcasts.get(key)
-        if row is None:
-            raw = self._txn.get(key, db=self._env.db(keys.BROADCASTS))
-            row = unpack_value(key, raw) if raw else {"times": {}, "first_seq": self._next_seq}
-            self._broadcasts[key] = row
-        return row
 
     # Writing
 
@@ -444,15 +370,6 @@ class Fold:
                 self._txn.delete(place[:8] + keys.seq_key(old.seq), db=errors)
             if new is not None:
                 put_over(self._txn, errors, place[:8] + keys.seq_key(new.seq), place[8:])
-
-    def _write_broadcasts(self) -> None:
-        for key, row in self._broadcasts.items():
-            if self._txn.get(key, db=self._env.db(keys.BROADCASTS)) is None:
-                first_seq = row["first_seq"]
-                assert isinstance(first_seq, int)
-                tenant = int.from_bytes(key[:2], "big")
-                self._put(keys.BROADCAST_ORDER, keys.tenant_seq_key(tenant, first_seq) + key[2:], b"")
-            self._put(keys.BROADCASTS, key, pack_value(key, row), overwrite=True)
 
 
 def _can_unmask(before: Footprint, after: Footprint) -> bool:
