@@ -25,6 +25,8 @@ FILTERS: Mapping[ExportType, frozenset[str]] = {
 }
 #: Types that are about one broadcast.
 NEED_BROADCAST = frozenset({ExportType.RECIPIENTS, ExportType.UNACKED_ERRORS, ExportType.CLICKS})
+#: Kinds of suppressions as people are told them.
+SUPPRESSION_NAMES = tuple(dict.fromkeys(kind.public_name for kind in SuppressionKind))
 #: Sources of recipients that only administrators export, as ``recipient_source`` of POST /v1/sends names them; other
 #: lists (csv, api) take an operator (R06).
 _RESTRICTED_SOURCES = frozenset({"addressbook"})
@@ -62,9 +64,8 @@ def problem_of(request: ExportIn) -> str:
             return f"There is no number {request.metric!r} that people stand behind."
     if request.status is not None and request.status not in STATUSES:
         return f"`status` is one of {', '.join(STATUSES)}."
-    kinds = [kind.name.lower() for kind in SuppressionKind]
-    if request.kind is not None and request.kind not in kinds:
-        return f"`kind` is one of {', '.join(kinds)}."
+    if request.kind is not None and request.kind not in SUPPRESSION_NAMES:
+        return f"`kind` is one of {', '.join(SUPPRESSION_NAMES)}."
     return (
         ""
         if request.zone is None or _is_zone(request.zone)

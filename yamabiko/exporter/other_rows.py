@@ -7,13 +7,14 @@ import json
 from enum import Enum
 from typing import Any
 
+from console.export_rules import SUPPRESSION_NAMES
 from model.cause import BY_NUMBER
 from model.detail import DocumentSet, Engaged, Planned, Report, Unmatched
 from model.fact import Fact, FactType
 from store.log import scan_log
 from store.reader import Broadcast, Reader, SuppressionRow
 from store.report import build_report
-from store.suppression import DENIALS, SuppressionKind
+from store.suppression import DENIALS
 from store.writer import next_seq
 from yamabiko.exporter.job import Batch, ExportError, Rows, Source
 from yamabiko.exporter.people_rows import broadcasts_of
@@ -119,21 +120,22 @@ def _json(fact: Fact) -> str:
 def suppressions(source: Source) -> Rows:
     """Yield the suppression list as it holds now; with ``scope=all`` also what has expired."""
     kind, domain = source.filter("kind"), source.filter("domain")
-    try:
-        wanted = None if kind is None else SuppressionKind[kind.upper()]
-    except KeyError:
-        raise ExportError(f"kind: one of {', '.join(k.name.lower() for k in SuppressionKind)}.") from None
+    if kind is not None and kind not in SUPPRESSION_NAMES:
+        raise ExportError(f"kind: one of {', '.join(SUPPRESSION_NAMES)}.")
     reader, job, names = Reader(source.env), source.job, _Names(source)
     after = None
     while True:
         page = reader.suppressions(
-            job.tenant, after=after, limit=_SUPPRESSIONS, now_us=None if source.is_whole else job.now_us, kind=wanted,
+            job.tenant, after=after, limit=_SUPPRESSIONS, now_us=None if source.is_whole else job.now_us,
             domain=domain, since_us=source.from_us, until_us=source.until_us,
         )  # fmt: skip
         after = page.after
         # Recipients are spread evenly over their numbers, so the cursor tells how far it is.
         share = 1.0 if after is None else int.from_bytes(after[2:10], "big") / 2**64
-        yield Batch([_suppression(row, names, job.now_us) for row in page.rows], share)
+        yield Batch(
+            [_suppression(row, names, job.now_us) for row in page.rows if kind in (None, row.entry.kind.public_name)],
+            share,
+        )
         if after is None:
             return
 
