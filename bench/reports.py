@@ -38,7 +38,7 @@ def measure_reports(options: Options) -> list[Comparison]:
         api = stack.enter_context(closing(Api(ours.server)))
         sends = _measure_sends(api, ours, options)
         try:
-            events = _let_things_happen(folder, ours)
+            events = _let_things_happen(folder, ours, ours.facts_by_type().get("planned", 0))
         except MissingProgramError as missing:
             return [
                 sends,
@@ -91,11 +91,11 @@ def _row(number: int) -> bytes:
     return json.dumps(row, ensure_ascii=False).encode() + b"\n"
 
 
-def _let_things_happen(folder: Path, ours: Ours) -> str:
-    """Let recipients bounce and open, so that reports and lists have something to say; returns what in words."""
+def _let_things_happen(folder: Path, ours: Ours, listed: int) -> str:
+    """Let some of the ``listed`` recipients bounce and open, for reports and lists to show; returns what in words."""
     smtp_load, web_load = build_load("smtp_load", folder), build_load("web_load", folder)
     bounced = MailRun(smtp_load, ours, folder / "mails")(_EVENTS_S).events
-    visits = Visits(folder / "visits", _VISITS)
+    visits = Visits(folder / "visits", min(_VISITS, listed))
     visits.write(ours, PIXEL)
     opened = WebRun(web_load, ours, visits, PIXEL)(_EVENTS_S).events
     return f"{bounced:,} bounces and {opened:,} opens among them"

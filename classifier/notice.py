@@ -34,6 +34,8 @@ _CLOSING = re.compile(
     re.IGNORECASE,
 )
 _SPOKEN = re.compile(r"(?:[.!?。！？]|です|ます|ません|ください)[\"')」』]?\s*\Z")
+#: Characters in which what _SPOKEN looks for stands at the end of a text without white space behind it.
+_TAIL = 16
 _ABBREVIATED = r"(?:Mr|Mrs|Ms|Dr|St|No|Nr|Tel|Ext|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|Mon|Tue|Wed|Thu|Fri)"
 _END = re.compile(
     r"(?<=[。！？])|(?<=[!?])(?=\s)"
@@ -83,7 +85,7 @@ def _lines_of(text: str) -> list[str]:
             continue
         if is_closed and not _SPOKEN.search(stripped):
             continue
-        if is_open and joined and not _LABELLED.match(line) and not _SPOKEN.search(joined[-1]):
+        if is_open and joined and not _LABELLED.match(line) and not _SPOKEN.search(joined[-1][-_TAIL:]):
             gap = "" if _JAPANESE.match(stripped) and _JAPANESE.search(joined[-1][-1]) else " "
             joined[-1] += gap + stripped
         else:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tests.coverage.markers import PAGE, Row, rows_of_page, tests_by_row, write_page
+from tests.coverage import markers
+from tests.coverage.markers import PAGE, Row, rows_of_page, write_page
 
 
 def test_every_row_has_a_test() -> None:
     rows = rows_of_page()
     assert len([row for row in rows if row.id[0] in "SREKB"]) == 131
-    tests = tests_by_row()
+    tests = markers.tests_by_row()
     assert [row.id for row in rows if not tests.get(row.id)] == []
 
 
