@@ -10,7 +10,7 @@ from console.audit import audited
 from console.block_csv import CsvLine, check_value, read_lines, read_text
 from console.broadcasts import read_cursor, write_cursor
 from console.identity import Scope
-from console.problem import MEDIA_TYPE, Problem, ProblemError, bad_request, not_found, store_busy, too_large
+from console.problem import MEDIA_TYPE, Problem, ProblemError, bad_request, not_found, too_large
 from console.route import Answer, Call, Reply, Route
 from console.schema import time_of, us_of
 from console.schema_suppressions import (
@@ -32,7 +32,6 @@ from model.errors import AddressError
 from model.fact import DeliveryKey, Fact, FactType
 from model.keyring import KeyRing
 from store.documents import Document
-from store.errors import StoreError
 from store.gate import BLOCK_KIND, block_name
 from store.reader import PAGE_SIZE
 from store.roster import fold_text
@@ -53,7 +52,7 @@ async def add_block(call: Call) -> Reply:
     except AddressError as error:
         raise bad_request(f"Not to be blocked: {error}.") from None
     is_new = call.services.reader.document(call.identity.tenant, BLOCK_KIND, name) is None
-    await _submit(call, [fact, audited(call, "block.add", f"block:{name}")])
+    await call.services.writer.submit([fact, audited(call, "block.add", f"block:{name}")])
     return Reply(201 if is_new else 200, shown(_find(call, name)))
 
 
@@ -95,7 +94,7 @@ async def delete_block(call: Call) -> Reply:
     key = DeliveryKey(identity.tenant, 0, 0)
     fact = Fact(FactType.DOCUMENT_SET, key, services.stamp(), detail, services.node)
     note = json.dumps({"reason": call.query.reason})
-    await _submit(call, [fact, audited(call, "block.delete", f"block:{path.block}", note)])
+    await call.services.writer.submit([fact, audited(call, "block.delete", f"block:{path.block}", note)])
     return Reply(204)
 
 
@@ -114,9 +113,9 @@ async def import_blocks(call: Call) -> Reply:
     if not query.dry_run:
         facts = [_fact(call, block)[1] for _, block in taking.changed]
         for start in range(0, len(facts), _BATCH):
-            await _submit(call, facts[start : start + _BATCH])
+            await call.services.writer.submit(facts[start : start + _BATCH])
         note = json.dumps({"added": taking.added, "changed": len(taking.changed) - taking.added})
-        await _submit(call, [audited(call, "block.import", "", note)])
+        await call.services.writer.submit([audited(call, "block.import", "", note)])
     return Reply(200, taking.report(dry_run=query.dry_run))
 
 
@@ -224,13 +223,6 @@ def shown(document: Document) -> BlockOut:
         document.name, said["kind"], value, domain, document.actor, time_of(document.at_us) or datetime.min,
         time_of(said["expires_at_us"]), said["note"],
     )  # fmt: skip
-
-
-async def _submit(call: Call, facts: list[Fact]) -> None:
-    try:
-        await call.services.writer.submit(facts)
-    except StoreError as error:
-        raise store_busy() from error
 
 
 _NOT_FOUND = Answer(404, "There is no such block, or it is another tenant's.", Problem, MEDIA_TYPE)

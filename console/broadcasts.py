@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 
-from console.problem import ProblemError, bad_request, not_found, store_busy
+from console.problem import ProblemError, bad_request, not_found
 from console.route import Call, Reply
 from console.schema import (
     BroadcastIn,
@@ -23,7 +23,6 @@ from model.fact import (
     Fact,
     FactType,
 )
-from store.errors import StoreError
 from store.reader import Broadcast
 from store.roster import fold_text
 
@@ -34,10 +33,7 @@ async def put_broadcast(call: Call) -> Reply:
     number = services.keys().broadcast_number(tenant, call.path.id)
     is_new = services.reader.broadcast(tenant, number) is None
     fact = described(call, call.path.id, number, body)
-    try:
-        await services.writer.submit([fact])
-    except StoreError as error:
-        raise store_busy() from error
+    await services.writer.submit([fact])
     return Reply(201 if is_new else 200, shown(find_broadcast(call, number)))
 
 

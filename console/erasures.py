@@ -11,7 +11,6 @@ from msgspec import Meta, Struct
 from console.audit import audited
 from console.broadcasts import read_cursor, write_cursor
 from console.identity import Scope
-from console.problem import store_busy
 from console.route import Answer, Call, Reply, Route
 from console.schema import PageQuery, time_of
 from console.schema_suppressions import AddressOrNumber, Reason
@@ -20,7 +19,6 @@ from model.detail import DocumentSet
 from model.fact import DeliveryKey, Fact, FactType
 from store.documents import Document
 from store.erasure import ERASURE_KIND, RETENTION_KIND, RETENTION_NAME, Retention
-from store.errors import StoreError
 
 Days = Annotated[int, Meta(ge=1, le=36_500)]
 
@@ -109,10 +107,7 @@ async def _write(call: Call, kind: str, name: str, body: bytes, deed: Fact) -> N
     key = DeliveryKey(identity.tenant, 0, 0)
     detail = DocumentSet(kind, name, body, identity.name)
     fact = Fact(FactType.DOCUMENT_SET, key, services.stamp(), detail, services.node)
-    try:
-        await services.writer.submit([fact, deed])
-    except StoreError as error:
-        raise store_busy() from error
+    await services.writer.submit([fact, deed])
 
 
 ROUTES = (

@@ -8,7 +8,7 @@ from datetime import datetime
 from console.audit import audited
 from console.broadcasts import read_cursor, write_cursor
 from console.identity import Scope
-from console.problem import MEDIA_TYPE, Problem, not_found, store_busy
+from console.problem import MEDIA_TYPE, Problem, not_found
 from console.route import Answer, Call, Reply, Route
 from console.schema import PageQuery, time_of
 from console.schema_suppressions import ExemptIn, ExemptOut, ExemptPage, ExemptPath, ReasonQuery
@@ -18,7 +18,6 @@ from model.detail import DocumentSet
 from model.errors import AddressError
 from model.fact import DeliveryKey, Fact, FactType
 from store.documents import Document
-from store.errors import StoreError
 from store.gate import EXEMPT_KIND
 
 
@@ -67,10 +66,7 @@ async def _write(call: Call, name: str, body: bytes | None, action: str, reason:
     key = DeliveryKey(identity.tenant, 0, 0)
     detail = DocumentSet(EXEMPT_KIND, name, body, identity.name)
     fact = Fact(FactType.DOCUMENT_SET, key, services.stamp(), detail, services.node)
-    try:
-        await services.writer.submit([fact, audited(call, action, f"recipient:{name}", json.dumps({"reason": reason}))])
-    except StoreError as error:
-        raise store_busy() from error
+    await services.writer.submit([fact, audited(call, action, f"recipient:{name}", json.dumps({"reason": reason}))])
 
 
 def _find(call: Call, name: str) -> Document:

@@ -15,7 +15,7 @@ from console.broadcasts import find_broadcast, number_of, read_cursor, write_cur
 from console.export_rules import RESTRICTED, file_name, media_type, problem_of
 from console.export_tasks import ExportTasks, Task, TooManyExportsError
 from console.identity import Scope
-from console.problem import MEDIA_TYPE, Problem, ProblemError, bad_request, not_found, store_busy
+from console.problem import MEDIA_TYPE, Problem, ProblemError, bad_request, not_found
 from console.route import Answer, Call, Reply, Route
 from console.schema import time_of
 from console.schema_exports import (
@@ -27,7 +27,6 @@ from console.schema_exports import (
     ExportState,
     ExportType,
 )
-from store.errors import StoreError
 
 _CHUNK = 262_144
 
@@ -50,8 +49,6 @@ async def create_export(call: Call) -> Reply:
         task = await tasks.create(identity.tenant, identity.name, request, number, may_restricted=may_restricted)
     except TooManyExportsError as error:
         raise _too_many() from error
-    except StoreError as error:
-        raise store_busy() from error
     return Reply(201, _shown(call, task))
 
 
@@ -78,18 +75,13 @@ async def retry_export(call: Call) -> Reply:
         again = await tasks.retry(identity.tenant, identity.name, task, may_restricted=may_restricted)
     except TooManyExportsError as error:
         raise _too_many() from error
-    except StoreError as error:
-        raise store_busy() from error
     return Reply(200, _shown(call, again))
 
 
 async def cancel_export(call: Call) -> Reply:
     """Stop an export, or remove its file before its time; the row stays."""
     tasks, identity, task = _tasks(call), call.identity, _found(call)
-    try:
-        task = await tasks.cancel(identity.tenant, identity.name, task)
-    except StoreError as error:
-        raise store_busy() from error
+    task = await tasks.cancel(identity.tenant, identity.name, task)
     return Reply(200, _shown(call, task))
 
 
@@ -111,10 +103,7 @@ async def get_file(call: Call) -> web.StreamResponse:
     except FileNotFoundError:
         raise _gone(task) from None
     with file:
-        try:
-            await tasks.note_download(identity.tenant, identity.name, task)
-        except StoreError as error:
-            raise store_busy() from error
+        await tasks.note_download(identity.tenant, identity.name, task)
         return await _send(call, task, path, file)
 
 

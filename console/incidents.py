@@ -11,7 +11,7 @@ from aiohttp import web
 from console.answer_stream import AnswerStream
 from console.audit import audited
 from console.identity import Scope
-from console.problem import MEDIA_TYPE, Problem, not_found, store_busy
+from console.problem import MEDIA_TYPE, Problem, not_found
 from console.route import NDJSON, Answer, Call, Reply, Route
 from console.schema import encode, time_of, us_of
 from console.schema_suppressions import (
@@ -26,7 +26,6 @@ from console.schema_suppressions import (
 )
 from model.detail import DocumentSet, Released
 from model.fact import DeliveryKey, Fact, FactType
-from store.errors import StoreError
 from store.floods import INCIDENT_KIND
 from store.gate import Candidate
 from store.incidents import WINDOW_US, Affected, Incident
@@ -96,10 +95,7 @@ async def _lift(call: Call, recipients: list[int], first: int, until: int, reaso
             detail = Released("bounce", reason, identity.name, first, until)
             key = DeliveryKey(identity.tenant, 0, recipient)
             facts.append(Fact(FactType.RELEASED, key, services.stamp(), detail, services.node))
-    try:
-        await services.writer.submit(facts)
-    except StoreError as error:
-        raise store_busy() from error
+    await services.writer.submit(facts)
     return len(facts)
 
 
@@ -168,10 +164,7 @@ async def _decide(call: Call, incident: Incident, state: str | None, reason: str
         detail = DocumentSet(INCIDENT_KIND, name, json.dumps(said).encode(), identity.name)
         key = DeliveryKey(identity.tenant, 0, 0)
         facts.append(Fact(FactType.DOCUMENT_SET, key, services.stamp(), detail, services.node))
-    try:
-        await services.writer.submit(facts)
-    except StoreError as error:
-        raise store_busy() from error
+    await services.writer.submit(facts)
 
 
 def _shown(call: Call, incident: Incident) -> IncidentOut:

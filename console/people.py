@@ -7,7 +7,7 @@ import asyncio
 from console.audit import audited
 from console.broadcasts import find_broadcast, number_of, read_cursor, write_cursor
 from console.identity import Scope
-from console.problem import MEDIA_TYPE, Problem, bad_request, not_found, store_busy
+from console.problem import MEDIA_TYPE, Problem, bad_request, not_found
 from console.reports import event_of
 from console.route import Answer, Call, Reply, Route
 from console.schema import BroadcastRefPath, time_of
@@ -29,7 +29,6 @@ from model.detail import DocumentSet
 from model.errors import AddressError
 from model.fact import DeliveryKey, Fact, FactType
 from store.acks import ACK_KIND, Ack, ack_name, acked_until, acked_us, read_acks, write_acks
-from store.errors import StoreError
 from store.messages import normalise_message
 from store.people import MetricError, Person
 from store.report import is_assuming
@@ -105,10 +104,7 @@ async def ack_errors(call: Call) -> Reply:
             document = DocumentSet(ACK_KIND, ack_name(number), write_acks(acks), identity.name)
             said = Fact(FactType.DOCUMENT_SET, key, services.stamp(), document, services.node)
             deed = audited(call, "errors.ack", f"broadcast:{number:012x}", f'{{"until": {body.until}}}')
-            try:
-                await services.writer.submit([said, deed])
-            except StoreError as error:
-                raise store_busy() from error
+            await services.writer.submit([said, deed])
         left, _ = services.people.count_errors(identity.tenant, number, after_seq=acked_until(acks))
     return Reply(200, AckOut(before - left, left))
 

@@ -6,12 +6,10 @@ from dataclasses import replace
 
 from console.audit import audited
 from console.identity import Scope
-from console.problem import store_busy
 from console.route import Answer, Call, Reply, Route
 from console.schema_suppressions import PolicyIn, PolicyOut
 from model.detail import DocumentSet
 from model.fact import DeliveryKey, Fact, FactType
-from store.errors import StoreError
 from store.policy import POLICY_KIND, POLICY_NAME, Policy
 
 _SCOPES = {
@@ -44,10 +42,7 @@ async def put_policy(call: Call) -> Reply:
     key = DeliveryKey(identity.tenant, 0, 0)
     detail = DocumentSet(POLICY_KIND, POLICY_NAME, policy.body(), identity.name)
     fact = Fact(FactType.DOCUMENT_SET, key, services.stamp(), detail, services.node)
-    try:
-        await services.writer.submit([fact, audited(call, "policy.put", "suppression", policy.body().decode())])
-    except StoreError as error:
-        raise store_busy() from error
+    await services.writer.submit([fact, audited(call, "policy.put", "suppression", policy.body().decode())])
     return Reply(200, _shown(policy))
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 
 from console.identity import Scope
-from console.problem import store_busy
 from console.queue_board import QueuesIn, QueuesOut, QueuesQuery
 from console.route import Answer, Call, Reply, Route
 from console.schema import us_of
 from model.detail import DocumentSet
 from model.fact import DeliveryKey, Fact, FactType
-from store.errors import StoreError
 
 QUEUE_KIND = "queue"
 
@@ -35,10 +33,7 @@ async def put_queues(call: Call) -> Reply:
             key = DeliveryKey(identity.tenant, 0, 0)
             facts.append(Fact(FactType.DOCUMENT_SET, key, services.stamp(), detail, services.node))
     if facts:
-        try:
-            await services.writer.submit(facts)
-        except StoreError as error:
-            raise store_busy() from error
+        await services.writer.submit(facts)
     return Reply(200, QueuesOut(services.queues.shown(identity.tenant, QueuesQuery(), now_us)))
 
 

@@ -11,7 +11,7 @@ import msgspec
 from console.audit import audited
 from console.broadcasts import read_cursor, write_cursor
 from console.identity import Scope
-from console.problem import MEDIA_TYPE, Problem, bad_request, not_found, store_busy
+from console.problem import MEDIA_TYPE, Problem, bad_request, not_found
 from console.route import Answer, Call, Reply, Route
 from console.schema import PreflightIn, PreflightOut, PreflightRow, ReleaseQuery, SuppressionPath, time_of, us_of
 from console.schema_suppressions import (
@@ -34,7 +34,6 @@ from model.detail import Released, Report, Unsubscribed
 from model.errors import AddressError
 from model.fact import DeliveryKey, Fact, FactType
 from model.keyring import KeyRing
-from store.errors import StoreError
 from store.gate import Candidate
 from store.keys import recipient_prefix
 from store.reader import SuppressionRow
@@ -172,7 +171,7 @@ async def release(call: Call) -> Reply:
     row = ReleaseRow(path.recipient, path.kind)
     if not _holds(call, row):
         raise not_found("This recipient has no such entry that holds now.")
-    await _submit(call, list(release_facts(call, [row], call.query.reason)))
+    await call.services.writer.submit(list(release_facts(call, [row], call.query.reason)))
     return Reply(204)
 
 
@@ -181,7 +180,7 @@ async def release_many(call: Call) -> Reply:
     body: ReleaseIn = call.body
     rows = list(dict.fromkeys(body.entries))
     there = [row for row in rows if _holds(call, row)]
-    await _submit(call, list(release_facts(call, there, body.reason)))
+    await call.services.writer.submit(list(release_facts(call, there, body.reason)))
     return Reply(200, ReleaseOut(len(there), [row for row in rows if row not in there]))
 
 
@@ -200,13 +199,6 @@ def _holds(call: Call, row: ReleaseRow) -> bool:
     services, tenant = call.services, call.identity.tenant
     holding = services.suppression.holding(tenant, int(row.recipient, 16), services.now_us())
     return any(entry.kind.public_name == row.kind.value for entry in holding)
-
-
-async def _submit(call: Call, facts: list[Fact]) -> None:
-    try:
-        await call.services.writer.submit(facts)
-    except StoreError as error:
-        raise store_busy() from error
 
 
 def shown(row: SuppressionRow) -> SuppressionOut:

@@ -10,11 +10,10 @@ from msgspec import Meta, Struct
 
 from console.audit import audited
 from console.identity import ROLES, Role, Scope
-from console.problem import MEDIA_TYPE, Problem, bad_request, not_found, store_busy
+from console.problem import MEDIA_TYPE, Problem, bad_request, not_found
 from console.route import Answer, Call, Reply, Route
 from console.schema import ShortText, time_of
 from console.token_desk import TokenRow
-from store.errors import StoreError
 
 _DAY_S = 86_400
 
@@ -86,10 +85,7 @@ async def revoke_token(call: Call) -> Reply:
 
 async def _audit(call: Call, action: str, target: str, note: dict[str, object]) -> None:
     """Write down what is about to be done: a deed without its line would be the worse mistake."""
-    try:
-        await call.services.writer.submit([audited(call, action, target, json.dumps(note, ensure_ascii=False))])
-    except StoreError as error:
-        raise store_busy() from error
+    await call.services.writer.submit([audited(call, action, target, json.dumps(note, ensure_ascii=False))])
 
 
 def _shown(row: TokenRow) -> TokenOut:
