@@ -441,14 +441,19 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_megabyte_takes_linear_time(name: str) -> None:
     source = HOSTILE[name]
-    took = []
-    for part in (source[: len(source) // 4], source):
-        started = time.process_time()
-        rewrite_html(part, MAIL)
-        rewrite_text(part, MAIL)
-        took.append(time.process_time() - started)
-    print(f"{name}: {took[1] * 1_000:.0f} ms")
-    assert took[1] < 1 or took[1] < took[0] * 8, took  # a busy machine is slow, but not quadratic
+    for _ in range(3):  # a busy machine is slow, and unevenly so, but not quadratic three times
+        quarter, whole = _seconds_for(source[: len(source) // 4]), _seconds_for(source)
+        print(f"{name}: {whole * 1_000:.0f} ms")
+        if whole < 1 or whole < quarter * 8:
+            return
+    raise AssertionError((quarter, whole))
+
+
+def _seconds_for(source: str) -> float:
+    started = time.process_time()
+    rewrite_html(source, MAIL)
+    rewrite_text(source, MAIL)
+    return time.process_time() - started
 
 
 # Where links lead, by themselves
