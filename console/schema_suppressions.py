@@ -14,7 +14,8 @@ from model.cause import Cause
 When = Annotated[datetime, Meta(tz=True)]
 Reason = Annotated[str, Meta(min_length=1, max_length=500, description="why; kept for ever")]
 DomainName = Annotated[str, Meta(max_length=253)]
-AddressText = Annotated[str, Meta(min_length=1, max_length=1_000)]
+#: In a URL, where every character may take twelve octets and the whole at most 8,190.
+AddressText = Annotated[str, Meta(min_length=1, max_length=320)]
 Since = Annotated[
     str, Meta(pattern=r"^[0-9]{1,19}$", description="`next` of the answer before; 0 for all there ever was")
 ]
@@ -23,7 +24,7 @@ BlockId = Annotated[
     str, Meta(pattern=r"^(recipient:[0-9a-f]{16}|company:[0-9a-f]{32}|domain:[a-z0-9._*\[\]:-]{1,253})$")
 ]
 AddressOrNumber = Annotated[
-    str, Meta(min_length=1, max_length=1_000, description="an address, or the recipient's 16 hexadecimal digits")
+    str, Meta(min_length=1, max_length=320, description="an address, or the recipient's 16 hexadecimal digits")
 ]
 
 
