@@ -10,6 +10,7 @@ from console.audit import audited
 from console.block_csv import CsvLine, check_value, read_lines, read_text
 from console.broadcasts import read_cursor, write_cursor
 from console.identity import Scope
+from console.kept import kept
 from console.problem import MEDIA_TYPE, Problem, ProblemError, bad_request, not_found, too_large
 from console.route import Answer, Call, Reply, Route
 from console.schema import time_of, us_of
@@ -29,7 +30,7 @@ from console.schema_suppressions import (
 from model.address import Address
 from model.detail import DocumentSet
 from model.errors import AddressError
-from model.fact import DeliveryKey, Fact, FactType
+from model.fact import Fact
 from model.keyring import KeyRing
 from store.documents import Document
 from store.gate import BLOCK_KIND, block_name
@@ -89,10 +90,7 @@ async def delete_block(call: Call) -> Reply:
     """Take a custom block away."""
     path: BlockPath = call.path
     _find(call, path.block)
-    services, identity = call.services, call.identity
-    detail = DocumentSet(BLOCK_KIND, path.block, None, identity.name)
-    key = DeliveryKey(identity.tenant, 0, 0)
-    fact = Fact(FactType.DOCUMENT_SET, key, services.stamp(), detail, services.node)
+    fact = kept(call, BLOCK_KIND, path.block, None)
     note = json.dumps({"reason": call.query.reason})
     await call.services.writer.submit([fact, audited(call, "block.delete", f"block:{path.block}", note)])
     return Reply(204)
@@ -203,8 +201,7 @@ def _fact(call: Call, block: BlockIn) -> tuple[str, Fact]:
     """Return name and fact of a block. Raises AddressError when it names nothing."""
     services, identity = call.services, call.identity
     detail = block_document(block, services.keys(), identity.tenant, identity.name)
-    key = DeliveryKey(identity.tenant, 0, 0)
-    return detail.name, Fact(FactType.DOCUMENT_SET, key, services.stamp(), detail, services.node)
+    return detail.name, kept(call, detail.kind, detail.name, detail.body)
 
 
 def _find(call: Call, name: str) -> Document:

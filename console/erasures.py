@@ -11,12 +11,12 @@ from msgspec import Meta, Struct
 from console.audit import audited
 from console.broadcasts import read_cursor, write_cursor
 from console.identity import Scope
+from console.kept import kept
 from console.route import Answer, Call, Reply, Route
 from console.schema import PageQuery, time_of
 from console.schema_suppressions import AddressOrNumber, Reason
 from console.suppressions import recipient_of
-from model.detail import DocumentSet
-from model.fact import DeliveryKey, Fact, FactType
+from model.fact import Fact
 from store.documents import Document
 from store.erasure import ERASURE_KIND, RETENTION_KIND, RETENTION_NAME, Retention
 
@@ -103,11 +103,8 @@ def _shown(document: Document) -> ErasureOut:
 
 
 async def _write(call: Call, kind: str, name: str, body: bytes, deed: Fact) -> None:
-    services, identity = call.services, call.identity
-    key = DeliveryKey(identity.tenant, 0, 0)
-    detail = DocumentSet(kind, name, body, identity.name)
-    fact = Fact(FactType.DOCUMENT_SET, key, services.stamp(), detail, services.node)
-    await services.writer.submit([fact, deed])
+    fact = kept(call, kind, name, body)
+    await call.services.writer.submit([fact, deed])
 
 
 ROUTES = (

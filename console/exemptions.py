@@ -8,15 +8,14 @@ from datetime import datetime
 from console.audit import audited
 from console.broadcasts import read_cursor, write_cursor
 from console.identity import Scope
+from console.kept import kept
 from console.problem import MEDIA_TYPE, Problem, not_found
 from console.route import Answer, Call, Reply, Route
 from console.schema import PageQuery, time_of
 from console.schema_suppressions import ExemptIn, ExemptOut, ExemptPage, ExemptPath, ReasonQuery
 from console.suppressions import recipient_of
 from model.address import Address
-from model.detail import DocumentSet
 from model.errors import AddressError
-from model.fact import DeliveryKey, Fact, FactType
 from store.documents import Document
 from store.gate import EXEMPT_KIND
 
@@ -62,11 +61,10 @@ def _address(text: str) -> str | None:
 
 
 async def _write(call: Call, name: str, body: bytes | None, action: str, reason: str) -> None:
-    services, identity = call.services, call.identity
-    key = DeliveryKey(identity.tenant, 0, 0)
-    detail = DocumentSet(EXEMPT_KIND, name, body, identity.name)
-    fact = Fact(FactType.DOCUMENT_SET, key, services.stamp(), detail, services.node)
-    await services.writer.submit([fact, audited(call, action, f"recipient:{name}", json.dumps({"reason": reason}))])
+    fact = kept(call, EXEMPT_KIND, name, body)
+    await call.services.writer.submit(
+        [fact, audited(call, action, f"recipient:{name}", json.dumps({"reason": reason}))]
+    )
 
 
 def _find(call: Call, name: str) -> Document:

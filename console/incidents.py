@@ -11,6 +11,7 @@ from aiohttp import web
 from console.answer_stream import AnswerStream
 from console.audit import audited
 from console.identity import Scope
+from console.kept import kept
 from console.problem import MEDIA_TYPE, Problem, not_found
 from console.route import NDJSON, Answer, Call, Reply, Route
 from console.schema import encode, time_of, us_of
@@ -24,7 +25,7 @@ from console.schema_suppressions import (
     UndoIn,
     UndoOut,
 )
-from model.detail import DocumentSet, Released
+from model.detail import Released
 from model.fact import DeliveryKey, Fact, FactType
 from store.floods import INCIDENT_KIND
 from store.gate import Candidate
@@ -153,7 +154,7 @@ def _find(call: Call) -> Incident:
 
 async def _decide(call: Call, incident: Incident, state: str | None, reason: str, note: dict[str, object]) -> None:
     """Write down what was decided of an incident, and who did."""
-    services, identity = call.services, call.identity
+    services = call.services
     name = incident.incident_id
     facts = [audited(call, f"incident.{state or 'undone in part'}", name, json.dumps({"reason": reason, **note}))]
     if state is not None:
@@ -161,9 +162,7 @@ async def _decide(call: Call, incident: Incident, state: str | None, reason: str
             "state": state, "domain": incident.domain, "first_us": incident.first_us, "until_us": incident.until_us,
             "reason": reason,
         }  # fmt: skip
-        detail = DocumentSet(INCIDENT_KIND, name, json.dumps(said).encode(), identity.name)
-        key = DeliveryKey(identity.tenant, 0, 0)
-        facts.append(Fact(FactType.DOCUMENT_SET, key, services.stamp(), detail, services.node))
+        facts.append(kept(call, INCIDENT_KIND, name, json.dumps(said).encode()))
     await services.writer.submit(facts)
 
 

@@ -7,6 +7,7 @@ import asyncio
 from console.audit import audited
 from console.broadcasts import find_broadcast, number_of, read_cursor, write_cursor
 from console.identity import Scope
+from console.kept import kept
 from console.problem import MEDIA_TYPE, Problem, bad_request, not_found
 from console.reports import event_of
 from console.route import Answer, Call, Reply, Route
@@ -25,9 +26,8 @@ from console.schema_people import (
 )
 from model.address import Address
 from model.cause import SPECS, SansanClass
-from model.detail import DocumentSet
 from model.errors import AddressError
-from model.fact import DeliveryKey, Fact, FactType
+from model.fact import DeliveryKey
 from store.acks import ACK_KIND, Ack, ack_name, acked_until, acked_us, read_acks, write_acks
 from store.messages import normalise_message
 from store.people import MetricError, Person
@@ -100,9 +100,7 @@ async def ack_errors(call: Call) -> Reply:
         before, _ = services.people.count_errors(identity.tenant, number, after_seq=acked_until(acks))
         if body.until > acked_until(acks):
             acks.append(Ack(body.until, services.now_us(), identity.name))
-            key = DeliveryKey(identity.tenant, 0, 0)
-            document = DocumentSet(ACK_KIND, ack_name(number), write_acks(acks), identity.name)
-            said = Fact(FactType.DOCUMENT_SET, key, services.stamp(), document, services.node)
+            said = kept(call, ACK_KIND, ack_name(number), write_acks(acks))
             deed = audited(call, "errors.ack", f"broadcast:{number:012x}", f'{{"until": {body.until}}}')
             await services.writer.submit([said, deed])
         left, _ = services.people.count_errors(identity.tenant, number, after_seq=acked_until(acks))

@@ -6,10 +6,9 @@ from dataclasses import replace
 
 from console.audit import audited
 from console.identity import Scope
+from console.kept import kept
 from console.route import Answer, Call, Reply, Route
 from console.schema_suppressions import PolicyIn, PolicyOut
-from model.detail import DocumentSet
-from model.fact import DeliveryKey, Fact, FactType
 from store.policy import POLICY_KIND, POLICY_NAME, Policy
 
 _SCOPES = {
@@ -38,11 +37,8 @@ async def put_policy(call: Call) -> Reply:
     }
     given = {name: value for name, value in changes.items() if value is not None}
     policy = replace(call.services.suppression.policy(call.identity.tenant), **given)  # type: ignore[arg-type]
-    services, identity = call.services, call.identity
-    key = DeliveryKey(identity.tenant, 0, 0)
-    detail = DocumentSet(POLICY_KIND, POLICY_NAME, policy.body(), identity.name)
-    fact = Fact(FactType.DOCUMENT_SET, key, services.stamp(), detail, services.node)
-    await services.writer.submit([fact, audited(call, "policy.put", "suppression", policy.body().decode())])
+    fact = kept(call, POLICY_KIND, POLICY_NAME, policy.body())
+    await call.services.writer.submit([fact, audited(call, "policy.put", "suppression", policy.body().decode())])
     return Reply(200, _shown(policy))
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 from console.identity import Scope
+from console.kept import kept
 from console.queue_board import QueuesIn, QueuesOut, QueuesQuery
 from console.route import Answer, Call, Reply, Route
 from console.schema import us_of
-from model.detail import DocumentSet
-from model.fact import DeliveryKey, Fact, FactType
+from model.fact import Fact
 
 QUEUE_KIND = "queue"
 
@@ -29,9 +29,7 @@ async def put_queues(call: Call) -> Reply:
             if since is not None:
                 until = us_of(said.next_attempt_at)
                 body = json.dumps({"paused_since_us": since, "reason": said.paused_reason, "next_us": until}).encode()
-            detail = DocumentSet(QUEUE_KIND, name, body, identity.name)
-            key = DeliveryKey(identity.tenant, 0, 0)
-            facts.append(Fact(FactType.DOCUMENT_SET, key, services.stamp(), detail, services.node))
+            facts.append(kept(call, QUEUE_KIND, name, body))
     if facts:
         await services.writer.submit(facts)
     return Reply(200, QueuesOut(services.queues.shown(identity.tenant, QueuesQuery(), now_us)))
