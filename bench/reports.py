@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from contextlib import ExitStack, closing
@@ -12,10 +11,10 @@ from pathlib import Path
 from bench.api import Api
 from bench.comparison import Comparison, Options, Sample, compare, not_measured
 from bench.errors import BenchError, MissingProgramError
+from bench.listing import row_of
 from bench.lists import measure_pages, measure_report
 from bench.load import build_load
-from bench.mailings import address_of
-from bench.ours import BROADCAST, Ours, running_ours
+from bench.ours import Ours, running_ours
 from bench.processes import Meter, wait_for_quiet
 from bench.smtp import OurRun as MailRun
 from bench.visits import PIXEL, Visits
@@ -56,7 +55,7 @@ def _measure_sends(api: Api, ours: Ours, options: Options) -> Comparison:
     samples: list[Sample] = []
     refused = 0
     for run in range(options.runs + 1):  # the first one warms up
-        body = b"".join(_row(next(numbers)) for _ in range(rows))
+        body = b"".join(row_of(next(numbers)) for _ in range(rows))
         wait_for_quiet(options.patience_s)
         meter, took, load_cpu = Meter(ours.clocks("console")), 0.0, 0.0
         for attempt in range(_ATTEMPTS):
@@ -79,22 +78,10 @@ def _measure_sends(api: Api, ours: Ours, options: Options) -> Comparison:
     return compare("sends_rate", "rows/s", samples[1:], [], remark)
 
 
-def _row(number: int) -> bytes:
-    row = {
-        "broadcast": BROADCAST,
-        "address": address_of(number),
-        "last_name": f"山田{number % 997}",
-        "first_name": f"太郎{number % 89}",
-        "company": f"株式会社サンプル{number % 4_999}",
-        "contact_ref": f"c{number}",
-    }
-    return json.dumps(row, ensure_ascii=False).encode() + b"\n"
-
-
 def _let_things_happen(folder: Path, ours: Ours, listed: int) -> str:
     """Let some of the ``listed`` recipients bounce and open, for reports and lists to show; returns what in words."""
     smtp_load, web_load = build_load("smtp_load", folder), build_load("web_load", folder)
-    bounced = MailRun(smtp_load, ours, folder / "mails")(_EVENTS_S).events
+    bounced = MailRun(smtp_load, ours, folder / "mails", is_listing=False)(_EVENTS_S).events
     visits = Visits(folder / "visits", min(_VISITS, listed))
     visits.write(ours, PIXEL)
     opened = WebRun(web_load, ours, visits, PIXEL)(_EVENTS_S).events

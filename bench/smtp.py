@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench.comparison import Comparison, Contender, Options, Sample, compare, not_measured, take_turns
 from bench.errors import BenchError, MissingProgramError
+from bench.listing import list_recipients
 from bench.load import build_load
 from bench.mailings import write_mails
 from bench.ours import Ours, running_ours
@@ -55,8 +56,12 @@ def compare_smtp(options: Options) -> list[Comparison]:
 class OurRun:
     """Delivers reports never seen before to our server, and checks each time that the store has them."""
 
-    def __init__(self, load: Path, ours: Ours, mails: Path) -> None:
-        """``load`` is the compiled generator, ``mails`` the file that is written anew for each run."""
+    def __init__(self, load: Path, ours: Ours, mails: Path, *, is_listing: bool = True) -> None:
+        """``load`` is the compiled generator, ``mails`` the file that is written anew for each run.
+
+        ``is_listing`` is to list the recipients before; otherwise they must be listed already.
+        """
+        self._is_listing = is_listing
         self._load, self._ours, self._mails = load, ours, mails
         self._clocks = ours.clocks("smtp")
         self._port = ours.server.address("smtp")[1]
@@ -70,6 +75,8 @@ class OurRun:
         count = int(seconds * self._mails_per_s)
         day = self._ours.today()
         self._mean_octets = write_mails(self._mails, self._ours.mint, day=day, first=self._written, count=count)
+        if self._is_listing:
+            list_recipients(self._ours, range(self._written, self._written + count))
         self._written += count
         before = self._ours.facts()
         sample = deliver(self._load, self._port, self._clocks, self._mails, seconds, wraps=False)
@@ -81,7 +88,11 @@ class OurRun:
     def confirm(self) -> str:
         """Return in words what the store says of all runs. Raises BenchError when mails proved nothing to us."""
         found = self._ours.facts_by_type()
+        listed = found.pop("planned", 0)
         if sum(found.values()) != self._accepted or found.get("unmatched"):
             raise BenchError(f"{self._accepted} mails accepted, but the store has {found}")
         types = ", ".join(f"{count:,} {name}" for name, count in found.items())
-        return f"{self._accepted:,} mails of {self._mean_octets:,.0f} octets accepted, facts: {types}"
+        return (
+            f"{self._accepted:,} mails of {self._mean_octets:,.0f} octets accepted, {listed:,} listed before, "
+            f"facts: {types}"
+        )

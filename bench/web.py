@@ -19,6 +19,7 @@ from bench.comparison import (
     take_turns,
 )
 from bench.errors import MissingProgramError
+from bench.listing import list_recipients
 from bench.load import build_load
 from bench.memory import PeakMemory
 from bench.nginx import running_nginx
@@ -102,6 +103,7 @@ def _start_ours(
     wanted = int(options.seconds * options.runs * _URLS_PER_S)
     visits = Visits(path, max(_FEWEST_URLS, min(_URLS, wanted)))
     visits.write(ours, route)
+    list_recipients(ours, range(visits.count))
     return ours, OurRun(load, ours, visits, route)
 
 

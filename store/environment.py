@@ -31,6 +31,8 @@ from store.transaction import Database, Transaction
 #: Address space, not disk: the file grows only as facts come (D6).
 DEFAULT_MAP_SIZE = 64 * 2**30
 _MAX_READERS = 1024
+#: How often a store may grow under us while we open it.
+_OPENINGS = 10
 #: With less room than this an input/output error means a full disk.
 _FULL_BYTES = 2**20
 _MOUNTS = Path("/proc/self/mounts")
@@ -60,8 +62,7 @@ class Environment:
                 readonly=read_only,
                 mode=0o600,
             )
-            self._check_version(read_only)
-            self._dbs = {name: self._env.open_db(name, create=not read_only) for name in keys.DATABASES}
+            self._open_databases(read_only)
         except lmdb.Error as error:
             raise StoreError(f"the store in {path} cannot be opened: {error}") from error
 
@@ -201,6 +202,19 @@ class Environment:
             with self._gate:
                 self._is_resizing = False
                 self._gate.notify_all()
+
+    def _open_databases(self, read_only: bool) -> None:
+        for attempt in range(_OPENINGS):
+            try:
+                self._check_version(read_only)
+                self._dbs = {name: self._env.open_db(name, create=not read_only) for name in keys.DATABASES}
+            except lmdb.MapResizedError:
+                # Another process made the map larger since it was opened: take its size and try again (D6).
+                if attempt == _OPENINGS - 1:
+                    raise
+                self._env.set_mapsize(0)
+            else:
+                return
 
     def _check_version(self, read_only: bool) -> None:
         if read_only:

@@ -22,6 +22,7 @@ from store.counters import QUARTER_US, Footprint, footprint
 from store.environment import Environment
 from store.errors import StoreError
 from store.hits import take_hit, take_listing
+from store.lists import list_seq
 from store.messages import normalise_message
 from store.recipients import RecipientFold
 from store.record import Entry, Overflow, Record, address_of, entry_of
@@ -62,8 +63,11 @@ class _Touched:
     #: what it added before the first change that was not simply one more hit; None while all were
     before: Footprint | None = None
     is_changed: bool = False
+    #: lists that hits alone brought it on, and off
     on_lists: frozenset[int] = frozenset()
     off_lists: frozenset[int] = frozenset()
+    #: its Record.first_seqs with ``before``
+    first_seqs: tuple[int, int] = (0, 0)
 
 
 class Fold:
@@ -309,6 +313,7 @@ class Fold:
         """Note what a delivery adds as it is, before something changes that is not simply one more hit."""
         if touched.before is None:
             touched.before = footprint(touched.record)
+            touched.first_seqs = touched.record.first_seqs()
             touched.domain = touched.record.domain_name
 
     # Writing
@@ -342,12 +347,19 @@ class Fold:
         put_over(txn, self._deliveries, place, record.pack(place))
         if place[2:8] == _NO_BROADCAST:
             return
-        for which in touched.off_lists:
-            txn.delete(keys.list_key(place, which), db=self._lists)
-        for which in touched.on_lists:
-            put_over(txn, self._lists, keys.list_key(place, which), b"")
+        if touched.before is None and (touched.on_lists or touched.off_lists):
+            seqs = record.first_seqs()
+            self._write_lists(
+                place, _list_keys(place, touched.off_lists, seqs), _list_keys(place, touched.on_lists, seqs)
+            )
         if touched.is_new:
             put_over(txn, self._mailed, keys.mailed_place(place), b"")
+
+    def _write_lists(self, place: bytes, off: set[bytes], on: set[bytes]) -> None:
+        for key in off:
+            self._txn.delete(key, db=self._lists)
+        for key in on:
+            put_over(self._txn, self._lists, key, place[8:])
 
     def _settle(self, place: bytes, touched: _Touched, before: Footprint) -> None:
         """Work out what changed between ``before`` and now."""
@@ -357,9 +369,11 @@ class Fold:
         if place[2:8] == _NO_BROADCAST:
             return
         self._changes.add(place[:8], (touched.domain, record.domain_name), before, after)
-        # What hits moved before ``before`` was taken is to be written as well, as far as it still holds.
-        touched.off_lists = (touched.off_lists | before.lists) - after.lists
-        touched.on_lists = (touched.on_lists | (after.lists - before.lists)) & after.lists
+        # What hits moved before ``before`` was taken is not written yet.
+        stored = (before.lists - touched.on_lists) | touched.off_lists
+        off = _list_keys(place, stored, touched.first_seqs)
+        on = _list_keys(place, after.lists, record.first_seqs())
+        self._write_lists(place, off - on, on - off)
         if _can_unmask(before, after):
             tenant, recipient = int.from_bytes(place[:2], "big"), int.from_bytes(place[8:], "big")
             self._recipients.touch(tenant, recipient, can_suppress=True)
@@ -370,6 +384,10 @@ class Fold:
                 self._txn.delete(place[:8] + keys.seq_key(old.seq), db=errors)
             if new is not None:
                 put_over(self._txn, errors, place[:8] + keys.seq_key(new.seq), place[8:])
+
+
+def _list_keys(place: bytes, which: frozenset[int], first_seqs: tuple[int, int]) -> set[bytes]:
+    return {keys.list_key(place[:8], one, list_seq(one, first_seqs)) for one in which}
 
 
 def _can_unmask(before: Footprint, after: Footprint) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from model.fact import DeliveryKey
 
 #: Raised by any change that an older Yamabiko would misread (D13).
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 # Databases. Primary: META, LOG, and the overflow counts inside DELIVERIES. All else is folded from them.
 #: names of single values -> value
@@ -35,7 +35,7 @@ DEAD_HOSTS = b"dead_hosts"
 GLOBAL_BOUNCES = b"global_bounces"
 #: tenant (2), recipient (8) -> broadcast (6) in which it failed first (K29)
 FIRST_FAILED = b"first_failed"
-#: tenant (2), broadcast (6), list (1), recipient (8) -> empty: see store.lists
+#: tenant (2), broadcast (6), list (1), seq (8) -> recipient (8): in the order they came on it, see store.lists
 LISTS = b"lists"
 #: tenant (2), broadcast (6), seq of the failure (8) -> recipient (8): errors in the order they came (R22)
 ERRORS = b"errors"
@@ -165,9 +165,9 @@ def failures_scope(domain: str, window: int) -> bytes:
     return SCOPE_FAILURES + domain.encode("ascii", "replace") + b"\0" + window.to_bytes(4, "big")
 
 
-def list_key(place: bytes, which: int) -> bytes:
-    """Return the LISTS key of the delivery with key ``place`` in list ``which``."""
-    return place[:8] + bytes((which,)) + place[8:]
+def list_key(broadcast: bytes, which: int, seq: int) -> bytes:
+    """Return a LISTS key of the broadcast with the 8 octets ``broadcast``."""
+    return broadcast + bytes((which,)) + seq.to_bytes(8, "big")
 
 
 def page_key(broadcast: bytes, page: int) -> bytes:

@@ -1,6 +1,9 @@
 """Which lists of its broadcast a delivery is on, so that every number leads to its people at once (S17).
 
 What is common is not listed: who was reached or has not opened is found by going through the roster.
+
+A list is in the order in which that which brings somebody on it came: whoever opens is written behind those before, not
+at a place of their own anywhere among a million.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ RESUBSCRIBED = 8
 AUTO_REPLIED = 9
 CONFLICT = 10
 CONVERTED = 11
+_BY_HITS = (ENGAGED, CLICKED, CONFLICT)
 #: excluded, by kind
 _EXCLUDED = 32
 #: undelivered, by cause, the hard ones one further
@@ -55,6 +59,15 @@ def lists_of(outcome: Outcome) -> frozenset[int]:
         if holds:
             found.add(which)
     return frozenset(found)
+
+
+def list_seq(which: int, first_seqs: tuple[int, int]) -> int:
+    """Return the number that a delivery has on list ``which``.
+
+    ``first_seqs`` is Record.first_seqs: nothing that comes later changes it.
+    """
+    hit, other = first_seqs
+    return (hit or other) if which in _BY_HITS else (other or hit)
 
 
 def failed_list(cause: Cause, *, is_hard: bool) -> int:

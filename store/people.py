@@ -259,7 +259,7 @@ class People:
                 start = after if after is not None and after.startswith(prefix) else prefix
                 is_there = cursor.set_range(start)
                 while is_there and cursor.key().startswith(prefix):
-                    yield cursor.key(), cursor.key()[9:], None
+                    yield cursor.key(), cursor.value(), None
                     is_there = cursor.next()
 
     def _in_roster(

@@ -48,12 +48,15 @@ _EXTRA: dict[int, Struct] = {
     FactType.RESUBSCRIBED: Struct(">BBB"),
     FactType.RELEASED: Struct(">BQQ"),
 }
+#: octets of a shape, by type
+_SHAPE_SIZES = {fact_type: 1 + layout.size for fact_type, layout in _EXTRA.items()}
 #: flags, length of the domain, state, entries, octets of shapes, opens, by machines, clicks, by machines, done
 HEAD = Struct(">BBBHHHHHHI")
 _OVERFLOW = Struct(">IIII")
 _IS_HTML, HAS_OVERFLOW, _HAS_TRAP = 1, 2, 4
 _TIME, _SEQ, _MARK = 8, 6, 8
 _FAILED, _OPENED, _CLICKED = int(FactType.FAILED), int(FactType.OPENED), int(FactType.CLICKED)
+_PLANNED = int(FactType.PLANNED)
 
 
 class Entry(NamedTuple):
@@ -158,6 +161,22 @@ class Record:
         self.marks = b"".join(map(_mark_of, entries))
         self.size = len(entries)
         self.has_trap = any(e.type in _ENGAGED and e.extra[0] == Agent.HONEYPOT for e in entries)
+
+    def first_seqs(self) -> tuple[int, int]:
+        """Return the lowest number in the log of an open or click, and of any other entry but a listing; 0 if none."""
+        shapes, seqs = self.shapes, self.seqs
+        hit = other = at = 0
+        for place in range(self.size):
+            fact_type = shapes[at]
+            at += _SHAPE_SIZES[fact_type]
+            if fact_type == _PLANNED:
+                continue
+            seq = int.from_bytes(seqs[place * _SEQ : place * _SEQ + _SEQ], "big")
+            if fact_type in _ENGAGED:
+                hit = min(hit, seq) if hit else seq
+            else:
+                other = min(other, seq) if other else seq
+        return hit, other
 
     @property
     def summary(self) -> Summary:

@@ -64,8 +64,9 @@ def state_of(env: Environment) -> dict[str, list[tuple[bytes, object]]]:
     from store.suppression import Suppression
 
     result: dict[str, list[tuple[bytes, object]]] = {}
-    for name in (layout.COUNTERS, layout.MAILED, layout.LISTS, layout.FIRST_FAILED, layout.DEAD_HOSTS):
+    for name in (layout.COUNTERS, layout.MAILED, layout.FIRST_FAILED, layout.DEAD_HOSTS):
         result[name.decode()] = [(k, v) for k, v in rows_of(env, name)]
+    result["lists"] = sorted((k[:9], v) for k, v in rows_of(env, layout.LISTS))
     for name in (layout.DELIVERIES, layout.TEST_DELIVERIES):
         result[name.decode()] = [
             (k, (r.is_html, r.domain, r.summary, [e[:4] for e in r.entries]))
