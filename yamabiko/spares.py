@@ -65,6 +65,8 @@ class Spares:
             if started is not None:
                 os.close(started.beats)
             started = await self._start(post.kind)
+        else:
+            self._last_start.pop(post.kind, None)  # it could start, so that another may be started at once
         stdin = started.process.stdin
         if stdin is not None:
             stdin.write(msgspec.json.encode(post) + b"\n")

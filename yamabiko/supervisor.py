@@ -25,7 +25,11 @@ from yamabiko.spares import Post, Spares
 _KINDS = ("smtp", "tracker", "console")
 #: First store slot of each kind; a UniqueClock has eight (model.fact).
 _FIRST_SLOT = {"smtp": 0, "tracker": 3, "console": 7}
+#: What is started before anything else, in this order: mail programs and servers are waiting.
+_FIRST_KINDS = ("tracker", "smtp")
+_HEAD_START_S = 2.0
 _TICK_S = 0.5
+_START_TICK_S = 0.05
 _PATIENCE_S = 5.0
 _log = logging.getLogger(__name__)
 
@@ -46,13 +50,31 @@ class Supervisor:
         self._state = "starting"
         self._problem = ""
 
-    async def run(self) -> int:
-        """Serve until told to stop; returns the exit code. Raises ListenError or OSError when it cannot start."""
+    async def run(self, check: Callable[[], None]) -> int:
+        """Serve until told to stop; returns the exit code.
+
+        ``check`` is called before anything is served, and may refuse by raising. Raises what it raises, and
+        ListenError or OSError when it cannot start.
+        """
         run = self._settings.run
         limit = raise_descriptor_limit()
-        self._spares = Spares(run, _worker_environment(run))
-        self._reserve_ports()
         run_files.write_json(run / run_files.SETTINGS, to_values(self._settings))
+        self._spares = Spares(run, _worker_environment(run))
+        try:
+            # They begin without a post: what they import takes longer than all that is to be checked here.
+            await self._spares.refill(_FIRST_KINDS)
+            await asyncio.to_thread(check)
+            self._reserve_ports()
+            await self._serve(limit)
+        finally:
+            self._spares.dismiss()
+            for kind in _KINDS:
+                (run / f"{kind}.json").unlink(missing_ok=True)
+            (run / run_files.STATUS).unlink(missing_ok=True)
+        _log.info("supervisor stopped", extra={"exit_code": self._exit_code})
+        return self._exit_code
+
+    async def _serve(self, limit: int) -> None:
         for kind, count in self._counts().items():
             host, port = self._keepers[kind].getsockname()[:2]
             for number in range(count):
@@ -61,16 +83,8 @@ class Supervisor:
         self._handle_signals()
         _log.info("supervisor started", extra={"home": str(self._settings.home), "descriptor_limit": limit})
         self._tasks = [asyncio.create_task(self._keep(child), name=child.post.name) for child in self._children]
-        try:
-            await self._watch()
-            await self._drain()
-        finally:
-            self._spares.dismiss()
-            for kind in _KINDS:
-                (run / f"{kind}.json").unlink(missing_ok=True)
-            (run / run_files.STATUS).unlink(missing_ok=True)
-        _log.info("supervisor stopped", extra={"exit_code": self._exit_code})
-        return self._exit_code
+        await self._watch()
+        await self._drain()
 
     def _counts(self) -> dict[str, int]:
         processes = self._settings.processes
@@ -122,6 +136,8 @@ class Supervisor:
 
     async def _keep(self, child: Child) -> None:
         """Fill a post until the end."""
+        if child.post.kind not in _FIRST_KINDS:
+            await self._wait_for_tracker()
         while not self._stopping.is_set():
             code = await child.run_once()
             if self._stopping.is_set():
@@ -140,6 +156,17 @@ class Supervisor:
             except TimeoutError:
                 continue
 
+    async def _wait_for_tracker(self) -> None:
+        """Leave the processors to those whom recipients wait for, but not for long."""
+        trackers = [child for child in self._children if child.post.kind == "tracker"]
+        deadline = time.monotonic() + _HEAD_START_S
+        while not all(child.is_ready for child in trackers) and time.monotonic() < deadline:
+            try:
+                await asyncio.wait_for(self._stopping.wait(), _START_TICK_S)
+            except TimeoutError:
+                continue
+            return
+
     async def _watch(self) -> None:
         while not self._stopping.is_set():
             if self._state == "starting" and all(child.is_ready for child in self._children):
@@ -152,7 +179,7 @@ class Supervisor:
             self._write_status()
             if self._state == "running" and all(child.is_ready for child in self._children):
                 await self._refill_spares()
-            interval = 0.05 if self._state == "starting" else _TICK_S
+            interval = _START_TICK_S if self._state == "starting" else _TICK_S
             try:
                 await asyncio.wait_for(self._stopping.wait(), interval)
             except TimeoutError:

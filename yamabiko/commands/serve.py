@@ -37,7 +37,6 @@ def serve_command(context: click.Context) -> None:
     except AlreadyRunningError as error:
         raise OperatorError(str(error), exits.UNAVAILABLE) from error
     try:
-        _check_rules(settings)
         _greet(settings, made)
         _set_up_logs(settings)
         code = asyncio.run(_supervise(settings, context))
@@ -51,7 +50,7 @@ def serve_command(context: click.Context) -> None:
 async def _supervise(settings: Settings, context: click.Context) -> int:
     from yamabiko.supervisor import Supervisor
 
-    return await Supervisor(settings, lambda: load_settings(context)).run()
+    return await Supervisor(settings, lambda: load_settings(context)).run(lambda: _check_rules(settings))
 
 
 def _set_up_logs(settings: Settings) -> None:
