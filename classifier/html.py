@@ -6,41 +6,62 @@ import re
 from html import unescape
 
 _MAX_HTML = 256 * 1024
-_INVISIBLE = re.compile(r"<(style|script|head|title)\b[^>]*>", re.IGNORECASE)
+_INVISIBLE = frozenset({"style", "script", "head", "title"})
 _COMMENT = "<!--"
-_BREAK = re.compile(
-    r"<(?:br|/?p|/?div|/?tr|/?li|/?h[1-6]|/?table|/?ul|/?ol|/?pre|hr|/?blockquote)\b[^<>]{0,2000}>", re.IGNORECASE
-)
-_TAG = re.compile(r"</?[a-zA-Z!][^<>]{0,4000}>")
+#: Elements that begin a new line, opened or closed; those that are never closed only opened.
+_BLOCKS = ("p", "div", "tr", "li", "h1", "h2", "h3", "h4", "h5", "h6", "table", "ul", "ol", "pre", "blockquote")
+_BREAKS = frozenset({"br", "hr", *_BLOCKS, *(f"/{name}" for name in _BLOCKS)})
+_TAG_NAME = re.compile(r"/?[a-zA-Z!][\w!]*")
+#: A longer tag is none: somebody wrote "<".
+_MAX_TAG = 4_000
 _BLANKS = re.compile(r"[ \t\u00a0]+")
 _EMPTY_LINES = re.compile(r"\n(?:[ \t]*\n)+")
 
 
 def html_to_text(html: str) -> str:
     """Return the visible text of ``html`` (at most 256 KiB of it), one line per block element."""
-    html = _drop_invisible(html[:_MAX_HTML]).replace("\n", " ")
-    text = unescape(_TAG.sub("", _BREAK.sub("\n", html)))
+    text = unescape(_drop_tags(_drop_comments(html[:_MAX_HTML]).replace("\n", " ")))
     return _EMPTY_LINES.sub("\n\n", _BLANKS.sub(" ", text)).strip()
 
 
-def _drop_invisible(html: str) -> str:
-    kept: list[str] = []
-    at = 0
-    lowered = html.lower() if html.isascii() else html
-    never_closed: set[str] = set()
-    for match in _INVISIBLE.finditer(html):
-        name = match.group(1).lower()
-        if match.start() < at or name in never_closed:
+def _drop_tags(html: str) -> str:
+    pieces = html.split("<")
+    kept = [pieces[0]]
+    ends: dict[str, int] = {}
+    resume = 0
+    for place, piece in enumerate(pieces):
+        if place < resume or not place:
             continue
-        end = lowered.find(f"</{name}", match.end())
-        if end < 0:
-            # A browser would show nothing of the rest, but a broken mail is read to its end.
-            never_closed.add(name)
+        end = piece.find(">")
+        found = _TAG_NAME.match(piece) if 0 <= end <= _MAX_TAG else None
+        if found is None:
+            kept.append("<" + piece)
             continue
-        kept.append(html[at : match.start()])
-        at = end
-    kept.append(html[at:])
-    return _drop_comments("".join(kept))
+        name = found.group().lower()
+        if name in _INVISIBLE:
+            resume = ends[name] = _find_end(pieces, name, place, ends.get(name, 0))
+            if resume > place:
+                continue
+        elif name in _BREAKS:
+            kept.append("\n")
+        kept.append(piece[end + 1 :])
+    return "".join(kept)
+
+
+def _find_end(pieces: list[str], name: str, place: int, known: int) -> int:
+    """Return the piece that ends an element opened in piece ``place``; -1 when none does.
+
+    ``known`` is what was found for the last one of that name: of those never closed, none is looked for again. A
+    browser would show nothing of the rest, but a broken mail is read to its end.
+    """
+    if known < 0:
+        return known
+    closing = f"/{name}"
+    size = len(closing)
+    for later in range(place + 1, len(pieces)):
+        if pieces[later][:size].lower() == closing:
+            return later
+    return -1
 
 
 def _drop_comments(html: str) -> str:

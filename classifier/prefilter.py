@@ -7,6 +7,7 @@ where an automaton would have to build states for it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 import re2
@@ -32,6 +33,9 @@ MAX_SUBJECT = 64 * 1024
 _LANES = 4
 _LEAST_PIECE = 2
 _STEM = 3
+_ASCII_RUN = re.compile(r"[\x00-\x7f]{2,}")
+#: The one letter beyond ASCII that is another form of one within and stays what it is in lower case.
+_LONG_S = "\u017f"
 
 
 class Prefilter:
@@ -64,8 +68,9 @@ class Prefilter:
         self._stems = frozenset(self._starts)
         self._words: dict[str, int] = {}
         self._shared: dict[int, int] = {}
-        self._set = compile_set(list(self._pieces), _MOST_MEMORY, literal=True)
-        self._set_bits = list(self._pieces.values())
+        self._all = _Pieces(self._pieces)
+        #: the pieces that are not ASCII alone: a smaller set, which knows its way sooner
+        self._foreign = _Pieces({piece: bits for piece, bits in self._pieces.items() if not piece.isascii()})
 
     def scope_of(self, ranks: Iterable[int]) -> int:
         """Return the bits of all patterns of ``ranks``: a scope for ``candidates``."""
@@ -81,22 +86,22 @@ class Prefilter:
         is_ascii = text.isascii()
         lowered = text.lower()
         held = self._free
-        if is_ascii and len(text) <= _MAX_TEXT:
+        if len(text) <= _MAX_TEXT and _LONG_S not in text:
             words = self._words
             unseen = 0
-            for word in lowered.split():
+            for word in lowered.split(" "):
                 bits = words.get(word)
                 if bits is None:
                     unseen += 1
                     if unseen > _MAX_UNSEEN:
                         # Made of nothing but new words: no reply is.
-                        held |= self._search(text)
+                        held |= self._all.search(text)
                         break
                     bits = self._look_up(word)
                 if bits:
                     held |= bits
         else:
-            held |= self._search(text)
+            held |= self._all.search(text)
         width = self._width
         left = held & (held >> width)
         left &= (left >> (2 * width)) & scope
@@ -135,8 +140,25 @@ class Prefilter:
 
     def _look_up(self, word: str) -> int:
         """Return the bits that ``word`` sets, and remember them."""
+        if word.isascii():
+            held = self._look_into(word)
+        else:
+            held = self._foreign.search(word)
+            for run in _ASCII_RUN.findall(word):
+                held |= self._look_into(run)
         if len(word) > _MAX_WORD:
-            return self._search(word)
+            return held
+        if len(self._words) >= _MAX_WORDS:
+            self._words.clear()
+            self._shared.clear()
+        # Words that fulfil the same share one number: a few hundred of them are all there is.
+        held = self._words[word] = self._shared.setdefault(held, held)
+        return held
+
+    def _look_into(self, word: str) -> int:
+        """Return the bits of the pieces in ``word``, which is ASCII."""
+        if len(word) > _MAX_WORD:
+            return self._all.search(word)
         held = 0
         places = range(len(word) - 1)
         for stem in self._stems & {word[at : at + _STEM] for at in places}:
@@ -146,19 +168,22 @@ class Prefilter:
         for stem in self._stems & {word[at : at + _LEAST_PIECE] for at in places}:
             for _, bits in self._starts[stem]:
                 held |= bits
-        if len(self._words) >= _MAX_WORDS:
-            self._words.clear()
-            self._shared.clear()
-        # Words that fulfil the same share one number: a few hundred of them are all there is.
-        held = self._words[word] = self._shared.setdefault(held, held)
         return held
 
-    def _search(self, text: str) -> int:
+
+class _Pieces:
+    """Pieces of words, and the bits that each sets; found in a text by an automaton."""
+
+    def __init__(self, bits: dict[str, int]) -> None:
+        self._set = compile_set(list(bits), _MOST_MEMORY, literal=True)
+        self._bits = list(bits.values())
+
+    def search(self, text: str) -> int:
         """Return the bits that the pieces in ``text`` set."""
         held = 0
         # Without a match the Set answers None. Empty, it cannot be asked.
-        for hit in (self._set.Match(text.encode("utf-8", "replace")) or ()) if self._set_bits else ():
-            held |= self._set_bits[hit]
+        for hit in (self._set.Match(text.encode("utf-8", "replace")) or ()) if self._bits else ():
+            held |= self._bits[hit]
         return held
 
 
