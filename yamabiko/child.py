@@ -15,6 +15,8 @@ from yamabiko.spares import Post, Spares
 #: A worker that lived for so long was in order: its next start does not wait.
 _HEALTHY_AFTER_S = 5.0
 _LONGEST_PAUSE_S = 10.0
+#: How long a worker may take from its start to its first beat.
+_START_PATIENCE_S = 30.0
 _log = logging.getLogger(__name__)
 
 
@@ -88,9 +90,13 @@ class Child:
         self.send(signal.SIGTERM)
 
     def kill_if_stuck(self, after_s: float) -> None:
-        """Kill it when it was silent for ``after_s``: it may hold the store's write lock (D8)."""
+        """Kill it when it was silent for ``after_s``: it may hold the store's write lock (D8).
+
+        One that has not said anything yet is starting, which takes a busy machine longer.
+        """
         silent = time.monotonic() - self._last_beat
-        if self._process is not None and silent > after_s:
+        patience_s = after_s if self._beat.ready else max(after_s, _START_PATIENCE_S)
+        if self._process is not None and silent > patience_s:
             _log.error("worker stuck, killing it", extra={"name_of_worker": self.post.name, "silent_s": silent})
             self._last_beat = time.monotonic()
             self.send(signal.SIGKILL)

@@ -85,12 +85,13 @@ class Spares:
             self._last_start[kind] = time.monotonic()
             self._waiting[kind] = await self._start(kind)
 
-    def dismiss(self) -> None:
-        """End the spares."""
+    async def dismiss(self) -> None:
+        """End the spares, and wait for their end."""
         for spare in self._waiting.values():
             if spare.process.returncode is None:
                 spare.process.send_signal(signal.SIGKILL)  # they have begun nothing
             os.close(spare.beats)
+            await spare.process.wait()
         self._waiting.clear()
 
     async def _start(self, kind: str) -> Started:

@@ -67,7 +67,7 @@ class Supervisor:
             self._reserve_ports()
             await self._serve(limit)
         finally:
-            self._spares.dismiss()
+            await self._spares.dismiss()
             for kind in _KINDS:
                 (run / f"{kind}.json").unlink(missing_ok=True)
             (run / run_files.STATUS).unlink(missing_ok=True)
