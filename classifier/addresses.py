@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 # RFC 5322 3.2.3 and RFC 6531 3.3, but without what running text puts around an address.
-_LOCAL = (
-    r"(?:\"[^\"\n]{1,64}\"|[^\s<>()\[\]\"',;:=|@`“”「」『』]"
-    r"[^\s<>()\[\]\"',;:|@`“”「」『』]{0,127})"
-)
+_FULL_WIDTH = "“”「」『』：；，。、（）［］【】〈〉《》＜＞〔〕・…"
+_LOCAL = rf"(?:\"[^\"\n]{{1,64}}\"|[^\s<>()\[\]\"',;:=|@`{_FULL_WIDTH}][^\s<>()\[\]\"',;:|@`{_FULL_WIDTH}]{{0,127}})"
 _LABEL = r"[\w\u0080-\uffff-]"
 _DOMAIN = rf"(?:[A-Za-z0-9\u0080-\uffff]{_LABEL}{{0,62}}(?:\.{{1,2}}{_LABEL}{{1,63}})*|\[[\d.]{{7,15}}\])"
 #: An address in running text.
@@ -22,7 +20,7 @@ _LEAD = (
     r"for|smtp|an|empfänger|destinataires?|destinatari[oi]s?|получатель|宛先|送信先|あて先|收件人|delivery failed|"
     r"error-for|failed address|unknown user|user mailbox exceeds allowed size|delivery to|could not deliver to|mailbox)"
 )
-_BULLET = r"^[ \t>*•・○●■◆.-]*(?:\d{1,2}[.)] )?(?:\d{3} (?:[245]\.\d\.\d )?)?"
+_BULLET = r"^[ \t>*•・○●■◆.-]*(?:\d{1,2}[.)] |\[\d{1,2}\] )?(?:\d{3} (?:[245]\.\d\.\d )?)?"
 _ANCHOR = re.compile(
     rf"{_BULLET}(?:{_LEAD}[ \t]*[:：][ \t]*|delivery failed \d+ attempts:[ \t]*)?"
     # Exchange writes an X.400 name around it: c=US;a= ;p=Example;o=Site;dda:SMTP=cat@example.com;
@@ -44,12 +42,26 @@ _SERVICE = re.compile(
 _SUMMARY = re.compile(r"[ \t*]*to:.*\n(?:[ \t*]*(?:cc|date|sent):.*\n)*[ \t*\n]*(?:subject|sent|date):", re.IGNORECASE)
 _CONTEXT_NOT = re.compile(
     r"(?:(?<!generated )from|sender|return-path|reply-to|contact|help|mail from|questions?|envelope-from|cc|sent by|"
-    r"送信者|差出人)"
+    r"送信者|差出人|送信元|発信者|発信元|寄件人|寄件者|发件人|發件人|发送者|보낸 ?사람|발신자|absender|von|"
+    r"exp[ée]diteur|remitente|mittente|proveniente da|remetente|afzender|avsändare|afsender|avsender|nadawca|"
+    r"odes[íi]latel|odosielate[ľl]|"
+    r"felad[óo]|g[öo]nderen|отправител[ья]|відправник|αποστολέας|المرسل|השולח|ผู้ส่ง|người gửi|"
+    r"pengirim|originator)"
     r"[ \t]*[:：=]?[ \t]*[<\"(]*$",
     re.IGNORECASE,
 )
+# Text without spaces runs on from a word into an address and out of it again: "宛先cat@example.jp宛".
+_GLUED_BEFORE = re.compile(r"[^\x00-\x7f]+(?=[A-Za-z0-9])")
+_GLUED_BEHIND = re.compile(r"(?<=\.[A-Za-z]{2})[A-Za-z]{0,61}([^\x00-\x7f].*)")
+# The first paragraph, of one line, that only greets whom the notification is for: "Hello news@example.com,".
+_GREETING = re.compile(
+    rf"\s*(?:(?:[^\W\d]{{2,15}}(?: [^\W\d]{{2,15}})?,? )?{_LOCAL}@{_DOMAIN} ?(?:[,，،!]|様|さん|您好[，,]?)"
+    rf"|[^\W\d]{{2,15}}(?: [^\W\d]{{2,15}})?, {_LOCAL}@{_DOMAIN} ?:?)[ \t]*\n[ \t]*\n"
+)
+_KEY = re.compile(r"(?:final-?|original-?)?(?:recipient|rcpt|rcpt_to|to|address|addr|user|e-?mail)=", re.IGNORECASE)
 MAX_RECIPIENTS = 50
 _MAX_SHORT = 320
+_MAX_PLACES = 16
 _NOBODY: frozenset[str] = frozenset()
 
 
@@ -59,6 +71,8 @@ class Named:
 
     address: str
     text: str
+    #: whether a line begins with it, as where recipients are listed; else it was found in running text
+    is_listed: bool = False
 
 
 def clean_address(text: str) -> str:
@@ -81,16 +95,19 @@ def _clean(text: str) -> str:
 _clean_short = lru_cache(maxsize=1_024)(_clean)
 
 
-def find_named(text: str, exclude: Container[str] = _NOBODY) -> list[Named]:
+def find_named(text: str, exclude: Container[str] = _NOBODY, *, is_strict: bool = False) -> list[Named]:
     """Return the recipients that ``text`` names, in order, at most 50.
 
     Lines that start with an address own the text up to the next such line. Without any, addresses after words
     such as "deliver to" count, then any address. Arguments: ``exclude`` holds addresses that are no failed
-    recipient (the mail's own sender and receiver) unless nothing else is named.
+    recipient (the mail's own sender and receiver) unless nothing else is named and not ``is_strict``.
     """
     if "@" not in text:
         return []
-    for skipped in (exclude, _NOBODY):
+    greeting = _GREETING.match(text)
+    if greeting is not None:
+        text = text[greeting.end() :]
+    for skipped in (exclude,) if is_strict else (exclude, _NOBODY):
         named = (
             _by_anchor(text, skipped) or _by_pattern(text, _INTRODUCED, skipped) or _by_pattern(text, ADDRESS, skipped)
         )
@@ -103,15 +120,13 @@ def _by_anchor(text: str, exclude: Container[str]) -> list[Named]:
     """Read lines that start with an address; an indentation of their own makes later ones a reply's second line."""
     lines = text.split("\n")
     anchors = [
-        (at, match) for at, line in enumerate(lines) if "@" in line and (match := _ANCHOR.match(line)) is not None
+        (at, unglued(match.group(1)))
+        for at, line in enumerate(lines)
+        if "@" in line and (match := _ANCHOR.match(line)) is not None
     ]
     # "To: x" above "Subject: y" sums up the message that failed: no recipient if others stand below.
     summed_up = [at for at, _ in anchors if _is_to(lines[at]) and _SUMMARY.match("\n".join(lines[at : at + 4]))]
-    usable = [
-        (at, match)
-        for at, match in anchors
-        if match.group(1).lower().rstrip(".-_") not in exclude and not _DAEMON.match(match.group(1))
-    ]
+    usable = [(at, address) for at, address in anchors if address.lower() not in exclude and not _DAEMON.match(address)]
     if summed_up:
         usable = [item for item in usable if item[0] not in summed_up] or usable
     if not usable:
@@ -119,16 +134,45 @@ def _by_anchor(text: str, exclude: Container[str]) -> list[Named]:
     indent = _indent_of(lines[usable[0][0]])
     starts = [item for item in usable if _indent_of(lines[item[0]]) == indent]
     order: dict[str, Named] = {}
-    for number, (at, match) in enumerate(starts):
-        address = match.group(1).rstrip(".-_")
+    for number, (at, address) in enumerate(starts):
         end = starts[number + 1][0] if number + 1 < len(starts) else len(lines)
         owned = "\n".join(lines[at:end])
         known = order.get(address.lower())
         if known is not None:
             known.text += "\n" + owned
         elif len(order) < MAX_RECIPIENTS:
-            order[address.lower()] = Named(address, owned)
+            order[address.lower()] = Named(address, owned, is_listed=True)
     return list(order.values())
+
+
+def unglued(address: str) -> str:
+    """Return ``address`` without what it ends with but for punctuation, and without words it runs into."""
+    address = address.rstrip(".-_")
+    if "=" in address and (key := _KEY.match(address)):
+        address = address[key.end() :]
+    if address.isascii():
+        return address
+    local, _, domain = address.rpartition("@")
+    behind = _GLUED_BEHIND.search(domain)
+    if behind is not None:
+        domain = domain[: behind.start(1)]
+    # A mixed local part is one of RFC 6531 only where the domain is not ASCII either.
+    before = _GLUED_BEFORE.match(local) if domain.isascii() else None
+    return f"{local[before.end() :] if before else local}@{domain}"
+
+
+def starts_line(text: str, address: str) -> bool:
+    """Whether a line of ``text`` begins with ``address``, as the lines do that list recipients."""
+    at = text.find(address)
+    for _ in range(_MAX_PLACES):
+        if at < 0:
+            return False
+        begin = text.rfind("\n", 0, at) + 1
+        match = _ANCHOR.match(text[begin : begin + _MAX_SHORT]) if at - begin < _MAX_SHORT else None
+        if match is not None and unglued(match.group(1)) == address:
+            return True
+        at = text.find(address, at + 1)
+    return False
 
 
 def _is_to(line: str) -> bool:
@@ -140,16 +184,24 @@ def _indent_of(line: str) -> int:
 
 
 def _by_pattern(text: str, pattern: re.Pattern[str], exclude: Container[str]) -> list[Named]:
+    """Read what ``pattern`` finds; where each stands on a line of its own, it owns the text up to the next."""
     order: dict[str, Named] = {}
+    places: list[int] = []
     for match in pattern.finditer(text):
-        address = match.group(1).rstrip(".-_")
+        address = unglued(match.group(1))
         key = address.lower()
         is_service = _SERVICE.match(address) and (exclude or pattern is ADDRESS)
         if key in exclude or is_service or "." not in address.rpartition("@")[2]:
             continue
         if _CONTEXT_NOT.search(text[max(0, match.start() - 40) : match.start(1)]):
             continue
-        order.setdefault(key, Named(address, text))
+        if key not in order:
+            order[key] = Named(address, text)
+            places.append(text.rfind("\n", 0, match.start(1)) + 1)
         if len(order) >= MAX_RECIPIENTS:
             break
-    return list(order.values())
+    named = list(order.values())
+    if len(set(places)) == len(places) > 1:
+        for name, start, end in zip(named, places, [*places[1:], len(text)], strict=True):
+            name.text = text[start:end]
+    return named

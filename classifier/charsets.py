@@ -34,6 +34,8 @@ _CODECS = {
     "x-euc-jp": "euc_jp",
     "eucjp": "euc_jp",
     "gb2312": "gb18030",
+    # What Python's own library calls it.
+    "eucgb2312_cn": "gb18030",
     "gbk": "gb18030",
     "gb18030": "gb18030",
     "hz-gb-2312": "hz",

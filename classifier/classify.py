@@ -14,12 +14,13 @@ from classifier.judge import Judge
 from classifier.matcher import collapse
 from classifier.message import Message, parse_message
 from classifier.noted import may_note, passage_about
+from classifier.phrases import REPEATED_SUBJECT
 from classifier.quoted import cut_original
 from classifier.report import DeliveryStatus, Report
 from classifier.returned import read_returned
 from classifier.rule import PRIORITY_STATUS, PRIORITY_WEAK_TEXT, Evidence, Rule
 from classifier.rulefile import RuleSet
-from model.cause import Cause
+from model.cause import Cause, Reason
 from model.reading import Action, Kind, Reading, RecipientReading, Returned, Verdict
 
 _MAX_SHOWN = 1_000
@@ -133,10 +134,19 @@ class Classifier:
             if strength >= PRIORITY_STATUS or (found >= PRIORITY_WEAK_TEXT and evidence.reply_code):
                 break
         assert best is not None
+        subject = notification.subject if decisive is None and report.text and len(report.recipients) == 1 else ""
+        if subject and subject.encode("utf-8", "replace") not in report.returned_head:
+            # Some say why in the subject alone.
+            evidence = reported_evidence(status, report, f"{status.diagnostic}\n{subject}")
+            decisive = judge.strongest(evidence)
+            best = evidence if decisive is not None else best
         verdict = judge.state(decisive, best)
         if verdict.cause is Cause.NO_REASON and not status.address:
             # Mission A10: neither a recipient nor a reason.
             verdict = replace(verdict, cause=Cause.UNPARSABLE)
+        elif verdict.cause is Cause.NO_REASON and status.action is Action.DELAYED:
+            # A warning without a reason says that time passes; the cause stays unknown.
+            verdict = replace(verdict, stated=Reason.TIMEOUT)
         return verdict, best
 
 
@@ -166,6 +176,12 @@ class _Notification:
         self._opening: str | None = None
         self._words: str | None = None
         self._named: dict[str, str] | None = None
+
+    @property
+    def subject(self) -> str:
+        """Its own subject; "" when that only repeats the original's."""
+        subject = self._message.headers.get("subject")
+        return "" if REPEATED_SUBJECT.are_in_short(subject) else subject
 
     @property
     def opening(self) -> str:

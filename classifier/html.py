@@ -11,6 +11,8 @@ _COMMENT = "<!--"
 #: Elements that begin a new line, opened or closed; those that are never closed only opened.
 _BLOCKS = ("p", "div", "tr", "li", "h1", "h2", "h3", "h4", "h5", "h6", "table", "ul", "ol", "pre", "blockquote")
 _BREAKS = frozenset({"br", "hr", *_BLOCKS, *(f"/{name}" for name in _BLOCKS)})
+#: Cells of a row: a word and the next cell's address must not become one word.
+_CELLS = frozenset({"td", "/td", "th", "/th"})
 _TAG_NAME = re.compile(r"/?[a-zA-Z!][\w!]*")
 #: A longer tag is none: somebody wrote "<".
 _MAX_TAG = 4_000
@@ -44,6 +46,8 @@ def _drop_tags(html: str) -> str:
                 continue
         elif name in _BREAKS:
             kept.append("\n")
+        elif name in _CELLS:
+            kept.append(" ")
         kept.append(piece[end + 1 :])
     return "".join(kept)
 

@@ -18,6 +18,7 @@ _REPLY = re.compile(
 )
 _STATUS = re.compile(r"([245](?<![\w.@/-][245])(?<!\d-[245])\.\d{1,3}\.\d{1,3})(?![\w.-]*[.@]?\d)(?![\w.]*@)")
 _ADDRESS = re.compile(r"[<\"'(\[]?(?<![\w.+=/-])[\w.+=/!#$%&*^{}|~-]{1,128}@(?:[\w-]+\.)*[\w-]+[>\"')\]]?")
+_TYPED = re.compile(r"rfc822; ?(?=x@x)", re.IGNORECASE)
 _FEW_ADDRESSES = 20
 _URL = re.compile(r"(https?://[^/\s<>\"']{1,255})[/?#][^\s<>\"']*")
 _STATUS_AFTER_REPLY = re.compile(r"[245](?<!\w[245])[0-5]\d[ \-]#?([245]\.\d{1,3}\.\d{1,3})\b(?!\.\d)")
@@ -145,7 +146,11 @@ def subject_of(text: str) -> str:
     collapsed = collapse(text)
     if "://" in collapsed:
         collapsed = _URL.sub(r"\1", collapsed)
-    return _hide_addresses(collapsed) if "@" in collapsed else collapsed
+    if "@" not in collapsed:
+        return collapsed
+    shown = _hide_addresses(collapsed)
+    # The type of an address (RFC 3464 2.1.2) is no word about the standard.
+    return _TYPED.sub("", shown) if "822;" in shown else shown
 
 
 def _hide_addresses(text: str) -> str:

@@ -56,18 +56,42 @@ DAEMON = Phrases(
     r"delivery[-_ ]?(?:sub)?system",
     r"mail (?:system|administrator|gateway)",
     r"system administrator",
-    r"mdaemon|daemon@|bounce|interscan|antivirus_for_smtp|mmsc",
+    r"mdaemon|daemon@|bounces?[\w.+=-]*@|bounced? mail|interscan|antivirus_for_smtp|mmsc",
     r"mail[- ]?deliver",
     r"\bndr@",
     r"mail-?server",
     r"smtp[- ]?gateway",
     r"no-?reply@\S*dion\.ne\.jp",
 )
+#: The machines among them that nobody writes as: a postmaster may be a person.
+MAILER_DAEMON = Phrases(r"mailer[-_ ]?daemon|mail[-_. ]?delivery[-_ ]?(?:sub)?system|auto-?mailer")
+#: Subjects of notes to a postmaster: about sessions a server refused, and what became of many mails.
+TO_POSTMASTER = Phrases(
+    r"smtp server: (?:errors|protocol error)|smtp session (?:log|transcript)|logwatch|log summary|statistics",
+    r"^message \S+ frozen|\b(?:bounce|delivery|complaint) (?:rate|statistics|summary)",
+    r"(?:daily|weekly|monthly|hourly|campaign) [^\n]{0,30}(?:report|summary|digest)|日次|週次|月次",
+    hints=(
+        "smtp server",
+        "smtp session",
+        "logwatch",
+        "log summary",
+        "statistics",
+        "frozen",
+        "daily",
+        "weekly",
+        "monthly",
+        "hourly",
+        "campaign",
+        "rate",
+        "summary",
+    ),
+)
 #: Subjects of mail that came back.
 BOUNCE_SUBJECT = Phrases(
     r"undeliver|non[- ]?delivery|not delivered",
     r"(?:delivery|mail|message|sending)[ -](?:status )?(?:notification|failure|failed|error|problem|report|delayed)",
     r"(?:delivery|mail|message|sending)[ -](?:status )?warning",
+    r"deliver(?:y|ing) (?:to|of|for) \S+ (?:has |was )?(?:been )?(?:fail|not |delayed|rejected|refused|impossible)",
     r"delivery (?:has )?(?:failed|failure|status|report|problem|error|warning|delay)",
     r"failure (?:notice|delivery)|fail(?:ed|ure) (?:mail|notice|delivery)",
     r"returned (?:mail|to sender|message)|return(?:ed|ing)? (?:message )?to sender",
@@ -81,13 +105,41 @@ BOUNCE_SUBJECT = Phrases(
     r"niet bezorgd|onbestelbaar|niet afgeleverd|ej levererat|kunde inte leverera|ikke leveret",
     r"kan ?(?:ikke|inte) lever|teslim edilem|nedoru[čc]iteln|ei voitu toimittaa|nu a putut fi livrat",
     r"не доставлен|недоставлен|не удалось|niedostarczon|nedoru[čc]|k[ée]zbes[íi]thetetlen",
-    r"(?:配信|配達|送信|配送|送達)(?:エラー|不能|でき|失敗|されません)|不達|(?:メール|送信|配信).{0,6}エラー|エラーメール|戻り(?:メール|ました)",
-    r"(?:配信|配送|送信)(?:の)?遅延|お届けでき|未達|vertraagd|uitgesteld|opó[źz]nion|retard[ée]|retrasad|ritardat|atrasad|задерж",
-    r"届(?:け|き)ません",
+    r"(?:配信|配達|送信|配送|送達)(?:エラー|不能|でき|失敗|されません)|不達|(?:メール|送信|配信).{0,6}エラー",
+    r"エラーメール|戻り(?:メール|ました)",
+    r"(?:配信|配送|送信)(?:の)?遅延|お届けでき|未達|vertraagd|uitgesteld|opó[źz]nion|retard[ée]|retrasad|ritardat",
+    r"atrasad|задерж",
+    r"届(?:け|き)ません|non[- ]remi|non[- ](?:delivered|deliverable|récept)|unable to (?:deliver|send)",
+    r"transmission (?:failure|failed|error)",
+    r"(?:전송|발송|배달|전달|수신)[^\n]{0,6}(?:실패|못|불가|오류)",
+    r"(?:投递|發送|发送|投遞|寄送|传送|傳送)(?:失败|失敗|错误)",
+    r"недоруч|не доставлен|не отправлен|неможлив|αδυναμία|αποτυχία|תקלה במסירה|למסירה|לא נמסר|تعذر|فشل|ไม่สามารถ",
+    r"không thể|thất bại",
     r"退信|退回|未送达|传输失败|傳輸失敗|投递失败|無法傳遞|반송|배달 ?(?:실패|되지)",
+)
+#: Subjects that repeat the original's behind a word for failing: "Undeliverable: Spring news".
+REPEATED_SUBJECT = Phrases(
+    r"(?:undeliver\w*|undelivered mail|rejected|failed|failure|delayed|delivery failure|delivery has failed) ?[:：]",
+    r"(?:unzustellbar|non remis|no se puede entregar|n[ãa]o entregue|non recapitabile|onbestelbaar|re|fwd?) ?[:：]",
+    r"(?:olevererbart|kan ikke leveres|недоставл\w*|не доставлено|niedostarczone|nedoručitelné) ?[:：]",
+    r"(?:配信不能|未送达|未傳遞|배달 못함) ?[:：]",
+    prefix="^",
 )
 #: Subjects of mail that a person answers or passes on.
 PASSED_ON = Phrases(r"^\s*(?:re|fwd?|aw|wg|tr|rv|enc|ynt|ответ|转发|回复|답장|전달)(?:\[\d+\])? ?[:：]")
+#: Those among them that no system writes when it answers.
+FORWARDED = Phrases(r"^\s*(?:fwd?|wg|tr|rv|enc|转发|轉寄|전달|転送)(?:\[\d+\])? ?[:：]")
+#: How people begin and end a letter, and no program does.
+LETTER = Phrases(
+    r"(?:hi|hello|hallo|hey|dear|bonjour|hola|estimad[oa]s?|ciao|gentile|buongiorno|ol[áa]|prezad[oa]s?|beste|hej|cześć)"
+    r"(?: [^\n,.!]{1,30})?[ \t]*[,!]?[ \t]*$",
+    r"guten (?:tag|morgen)|liebe[rs]? |sehr geehrte|witam|здравствуйте|привет|добрый день|お世話になって",
+    r"こんにちは|안녕하세요|[您你]好[，,]?$|(?:(?:best|kind|warm) )?(?:regards|wishes|thanks|thank you|cheers)\b",
+    r"(?:gruß|grüße|cordialement|saludos)",
+    r"(?:saluti|abraços|groeten|mit (?:freundlichen|besten) gr|viele gr|с уважением|よろしくお願い|敬具)",
+    r"[^\n]{0,200}(?:\bdo you know (?:why|what|if)|\bany idea (?:why|what))",
+    prefix=r"^[ \t]*",
+)
 #: Sentences that only a mail system writes.
 BOUNCE_SENTENCE = Phrases(
     r"(?:could|can|was|were|has|have|had)(?: ?not|n't) (?:yet )?(?:be |been )?(?:yet )?"
@@ -104,24 +156,88 @@ BOUNCE_SENTENCE = Phrases(
     r"message (?:delivery )?(?:has )?failed|will (?:continue to|keep) (?:try|attempt)",
     r"user unknown|unknown user|no such user|mailbox (?:is )?(?:full|unavailable|not found)|over quota|host unknown",
     r"transcript of session|duplicated message-id|error (?:was )?detected while processing",
-    r"送信できません|配信できません|配信でき|送信でき|届けでき|お届け|見つかりません|宛先不明|配送でき|失敗しました|エラー",
-    r"届きませんでした|(?:配信|送信|配送|お届け)(?:する)?ことができ|(?:配信|配送)が(?:遅れ|遅延)|使われて(?:い|お)(?:ない|りません)",
+    r"送信できません|配信できません|配信でき|送信でき|届けでき|お届け|見つかりません|宛先不明|配送でき|失敗しました",
+    r"エラー",
+    r"届きませんでした|(?:配信|送信|配送|お届け)(?:する)?ことができ|(?:配信|配送)が(?:遅れ|遅延)",
+    r"使われて(?:い|お)(?:ない|りません)",
     r"zugestellt werden|konnte nicht|n'a pas pu|pas pu [eê]tre",
     r"no se (?:ha )?pudo|no pudo|impossibile|non [eè] stato possibile|n[ãa]o (?:p[oô]de|foi)|niet worden",
     r"не (?:может|могло|удалось|было)|nie (?:mo[żz]na|zosta[łl])|kunde inte|kunne ikke",
     r"mislykkedes|teslim edilem|nezda[řr]ilo|sikertelen|gick inte att",
     r"无法(?:投递|送达|发送)|退信|退回|未能|無法",
 )
+#: Names for the mail of the one who reads the notification.
+SENDERS_MAIL = Phrases(
+    r"(?:your|following|this|attached|enclosed|below|above) (?:e-?)?(?:mail|message|letter)",
+    r"(?:mail|message) (?:that |which )?(?:you (?:sent|wrote|addressed|tried)|below|from you)",
+    r"you (?:sent|were sending)",
+    r"\bihre? (?:e-?mail|mail|nachricht)|votre (?:message|e-?mail|mail|courriel|courrier)",
+    r"\b[st]u (?:mensaje|correo|e-?mail)",
+    r"\b(?:suo|tuo|vostro|il) messaggio|\bsua (?:mensagem|e-?mail)|\b(?:uw|je) (?:bericht|e-?mail|mail)",
+    r"ditt (?:meddelande|e-?brev)|\bdin (?:meddelelse|besked|melding|e-?mail)|meldingen din|viesti(?:si|äsi)",
+    r"(?:twoj|tw[óo]j|pańsk|państwa)\S* (?:wiadomo|e-?mail|poczt)|va[šs][eiu] ?(?:zpr[áa]v|spr[áa]v|e-?mail|poruk)",
+    r"(?:level|[üu]zenet)[eé]t?\b|(?:ileti|mesaj|e-?posta)\S*n[ıi]z|mesajul (?:dvs|dumneavoastr|t[ăa]u)|pesan anda",
+    r"(?:ваш|твоё|твое)\S* (?:письм|сообщени|лист|повідомлен|имейл)|μήνυμά σας|הודעתך|رسالتك|ของคุณ|của bạn",
+    r"(?:お客様|お客さま|あなた|貴方|貴殿)[^。\n]{0,16}(?:メール|送信)|送信(?:された|した|いただいた)メール",
+    r"お送り(?:いただ|頂)",
+    r"(?:上記|下記|次|以下)の(?:メール|メッセージ|宛先|あて先|受信者|アドレス|送信先)",
+    r"[您你](?:的|发|發|寄|所)[^。\n]{0,12}(?:邮件|郵件|信)",
+    r"[您你](?:发往|寄往|发给|寄给|發往|寄給)|보내신|귀하의|고객님[^.\n]{0,10}메일",
+)
+#: Subjects of reports that a mail arrived or was passed on.
+DELIVERED = Phrases(
+    r"\((?:success|relay(?:ed)?|delivered)\)|^return receipt|successfully (?:delivered|sent)",
+    r"delivery (?:receipt|confirmation)",
+    r"^(?:relayed|delivered|expanded|zugestellt|weitergeleitet|übermittelt|remis|distribué|transmis|entregado|entregue|retransmitid[oa]"
+    r"|recapitato|inoltrato|consegnato|afgeleverd|bezorgd|doorgestuurd|levererat|leveret|dostarczon[oey]|doručeno",
+    r"доставлено) ?[:：]",
+    r"^(?:配信済み|配信完了|中継済み|送達|已送达|已送達|已转发|已轉送|배달됨|전달됨)",
+    r"(?:erfolgreich (?:zugestellt|übermittelt))",
+    hints=(
+        "(success",
+        "(relay",
+        "(delivered",
+        "return receipt",
+        "successfully",
+        "delivery receipt",
+        "confirmation",
+        "relayed",
+        "delivered:",
+        "delivered :",
+        "expanded",
+        "zugestellt",
+        "weitergeleitet",
+        "bermittelt",
+        "remis",
+        "distribu",
+        "transmis",
+        "entregad",
+        "entregue",
+        "retransmitid",
+        "recapitato",
+        "inoltrato",
+        "consegnato",
+        "afgeleverd",
+        "bezorgd",
+        "doorgestuurd",
+        "levererat",
+        "leveret",
+        "dostarczon",
+    ),
+)
 #: Sentences that say the mail is still being tried.
 DELAYED = Phrases(
     r"(?:delivery|message|mail)[^.\n]{0,40}(?:has been |is |was )delayed|delivery[^.\n]{0,20}delayed",
     r"will (?:continue|keep|be re-?tr)[^.\n]{0,40}(?:try|attempt|deliver|retri)|will (?:automatically )?retry",
     r"this is (?:just )?a warning|warning message only|not yet been delivered|will be re-?tried|still being retried",
-    r"attempts will (?:be )?continue|delivery will continue",
+    r"attempts (?:to deliver [^.\n]{0,40})?(?:will (?:be )?continue|are still)|delivery will continue|could not yet be",
     r"(?:don't|do(?: not)?) need to (?:resend|take any action)|no action is required on your part",
-    r"(?:配信|配送|送信)が遅れ|引き続き(?:配信|配送|送信|再送)|再送を(?:続け|行い|試みて|試みます|繰り返)|遅延|再試行します",
+    r"(?:配信|配送|送信)が遅れ|引き続き(?:配信|配送|送信|再送)|再送を(?:続け|行い|試みて|試みます|繰り返)|遅延",
+    r"再試行します",
     r"wird (?:weiterhin|erneut) versucht|verz[öo]gert|retard[ée]|se ha retrasado|vertraagd|blijft proberen",
     r"opó[źz]nion|ritardat|continuer[àa] a|atrasad|continuará|задерж|延迟|延遲|지연",
+    r"(?:still|keep(?:s)?) (?:trying|waiting|retrying)|temporarily delayed|has not (?:yet )?been delivered yet",
+    r"will (?:re)?try (?:again|for)|we (?:will )?retry|retry(?:ing)? every|longer than (?:expected|usual)",
     hints=(
         "delayed",
         "will continue",
@@ -134,6 +250,9 @@ DELAYED = Phrases(
         "not yet been",
         "being retried",
         "attempts will",
+        "attempts to deliver",
+        "attempts are",
+        "delivery will",
         "need to",
         "no action is",
         "wird ",
@@ -145,12 +264,49 @@ DELAYED = Phrases(
         "atras",
         "continuer",
         "rzogert",
+        "still trying",
+        "still waiting",
+        "still retrying",
+        "keep trying",
+        "keep waiting",
+        "keep retrying",
+        "keeps trying",
+        "keeps waiting",
+        "keeps retrying",
+        "delivered yet",
+        "not yet be",
+        "will try",
+        "we retry",
+        "retry every",
+        "retrying every",
+        "longer than",
     ),
+)
+#: "Not yet", and "we go on trying", in the words of others.
+DELAYED_ABROAD = Phrases(
+    r"noch nicht zugestellt|versucht (?:noch|weiter|es weiter)|weitere(?:n|r)? (?:zustell)?versuch",
+    r"pas encore (?:pu |été )|réessa(?:iera|yer|ierons)|nouvelles? tentatives?|continuera (?:à|d)",
+    r"seguir[áa](?:n)? intent",
+    r"(?:aún|todavía) no |(?:se )?seguirá intent|ainda não|continuará a? ?tent|tentar novamente",
+    r"non [eè] (?:stato )?ancora",
+    r"nog niet (?:bezorgd|afgeleverd)|opnieuw (?:te )?prober|ännu inte|endnu ikke|ennå ikke|ännu kunnat|ei ole vielä",
+    r"fors[øö]ge(?:r|t)? (?:igen|fortsat)|försöker (?:igen|fortsätt)|jeszcze nie|ponawian|kolejne próby",
+    r"zatím (?:ne|se)|dosud ne",
+    r"még nem|újra (?:meg)?próbál|henüz|yeniden dene|tekrar dene|(?:пока|ещё|еще|поки|ще) не ",
+    r"попыт\S+ [^.\n]{0,40}продолж",
+    r"продолж\S+ [^.\n]{0,30}попыт|повторн\S+ попыт|будет повтор|спроб\S+ [^.\n]{0,40}(?:продовж|тривати)",
+    r"まだ(?:配信|配送|送信|お届け)|引き続き試み|再送(?:信)?(?:の必要はありません|されます|を試み)",
+    r"再度(?:配信|配送|送信)を",
+    r"継続して(?:配信|配送|送信|再送)|尚未(?:投递|送达|送達|傳遞|发送)|继续(?:尝试|投递|重试)|繼續(?:嘗試|投遞)",
+    r"稍后重试|自动重试",
+    r"아직 (?:전송|배달|전달)|계속(?:해서)? (?:시도|전송)|재시도|재전송을",
 )
 #: Subjects of such warnings.
 DELAYED_SUBJECT = Phrases(
     r"delay|warning|still being retried|deferred|not yet|遅延|verzögert",
-    r"vertraagd|retard|retras|ritard|atras|задерж|opó[źz]n|延迟|지연",
+    r"vertraagd|retard|retras|ritard|atras|задерж|opó[źz]n|延迟|지연|遅れ|警告|延遲|försen|forsink|viivästy|zpožd",
+    r"késle|gecik",
+    r"waiting|demorad|adverten|warnung|avertissement|advertencia|avviso|waarschuwing|предупрежд|затрим",
 )
 #: Sentences that say it is not.
 GIVEN_UP = Phrases(
@@ -171,7 +327,43 @@ AUTO_REPLY_SUBJECT = Phrases(
     r"automaattinen vastaus|poissaolo|autoodpowied|odpowied[źz] automatyczna|automatick[áa] odpov",
     r"automatiku[sm] v[áa]lasz|автоответ|автоматический ответ|otomatik yan[ıi]t",
     r"automatiska atbilde|atv[aā]lin[āaâ]jums",
-    r"自動(?:返信|応答|回答)|不在(?:の|通知|連絡|$)|休暇|外出中|自动(?:回复|答复)|自動回覆|자동 ?(?:회신|응답)|부재",
+    r"自動(?:返信|応答|回答|配信)|不在(?:の|通知|連絡|$)|休暇|外出中|自动(?:回复|答复)|自動回覆|자동 ?(?:회신|응답)",
+    r"부재",
+)
+#: Subjects that acknowledge a mail, or ask its sender for something: an automatic reply if a machine sent it.
+ACKNOWLEDGED = Phrases(
+    r"thank you for (?:contacting|your (?:e-?mail|message|inquiry|enquiry|request))|\bwe(?: have|'ve)? received your",
+    r"(?:received|receipt of) your (?:e-?mail|message|inquiry|enquiry|request|ticket)",
+    r"\bticket (?:created|received|opened)",
+    r"eingangsbest[äa]tigung|empfangsbest[äa]tigung|accus[ée] de r[ée]ception|acuse de recibo|conferma di ricezione",
+    r"ontvangstbevestiging|potwierdzenie (?:otrzymania|odbioru)|受け?付け(?:ました|いたしました|完了)",
+    r"受付(?:完了|のお知らせ)",
+    r"已收到您的|접수(?:되었|완료)|awaits moderator approval|held for moderat|awaiting moderation",
+    r"confirm your (?:message|e-?mail|mail)\b|verification required|verify your (?:message|e-?mail)\b",
+    r"sender (?:verification|challenge)",
+    r"\b(?:my|our|new) (?:e-?mail )?address (?:has |is )?chang|\baddress change\b|\bi am away\b",
+    r"\bam (?:currently )?(?:away|out)\b",
+    hints=(
+        "thank you",
+        "received",
+        "receipt",
+        "ticket",
+        "eingang",
+        "empfang",
+        "accus",
+        "acuse",
+        "conferma",
+        "ontvangst",
+        "potwierdz",
+        "moderat",
+        "confirm",
+        "verif",
+        "sender ",
+        "address",
+        "away",
+        "am out",
+        "currently out",
+    ),
 )
 #: The person is gone or has another address.
 HAS_LEFT = Phrases(
@@ -185,8 +377,26 @@ HAS_LEFT = Phrases(
 CHALLENGE = Phrases(
     r"(?:verify|confirm|prove|authenticate)\b[^.\n]{0,60}\byou are (?:a )?(?:human|person|real)",
     r"(?:verify|confirm|prove|authenticate) (?:your (?:e-?mail )?(?:address|message)|yourself)",
-    r"challenge[- ]response|sender verification|boxbe|approved? sender|whitelist request",
+    r"challenge[- ]response|sender verification|boxbe|approved? sender|whitelist(?:ed)? (?:request|sender)",
+    r"by a whitelist",
+    r"verification (?:is )?required|complete the (?:verification|confirmation)",
+    r"confirm (?:your )?(?:message|mail) (?:to|by)",
     r"click (?:the link|here)[^.\n]{0,60}(?:deliver|release) your (?:message|mail)",
+)
+#: Somebody is away, in the words of those who say so themselves.
+AWAY = Phrases(
+    r"\b(?:i am|i'm|i will be|we are) (?:currently |now )?(?:away|out|travel|on (?:leave|vacation|holiday|a business))",
+    r"out of (?:the |my )?office|limited access to (?:my )?e-?mail",
+    r"(?:will|shall) (?:not )?(?:be )?(?:back|return|read(?:ing)?) ",
+    r"\bich bin\b[^.\n]{0,60}(?:nicht|abwesend|urlaub|unterwegs)|nicht im (?:büro|haus)",
+    r"je suis[^.\n]{0,60}(?:absent|cong|déplacement)",
+    r"(?:estoy|estaré)[^.\n]{0,60}(?:vacaciones|fuera|ausente|viaje)|sono[^.\n]{0,60}(?:ferie|assente|fuori)",
+    r"(?:estou|estarei)[^.\n]{0,60}(?:férias|ausente|fora|viagem)|\bik ben\b[^.\n]{0,60}(?:afwezig|vakantie|niet)",
+    r"jag är[^.\n]{0,60}(?:borta|semester|ledig)|jeg er[^.\n]{0,60}(?:ferie|ikke|bortreist)",
+    r"olen[^.\n]{0,60}(?:lomalla|poissa)",
+    r"jestem[^.\n]{0,60}(?:urlop|nieobecn)|przebywam na urlopie|jsem[^.\n]{0,60}dovolen|szabadságon|izinde|yıllık izin",
+    r"(?:в отпуске|в командировке|отсутству|у відпустці)|休暇|出張|不在|外出して|休みを(?:いただ|頂)|休假|出差",
+    r"不在办公室|휴가|출장|부재",
 )
 #: What stands at the start of a line above the copy of the original.
 ORIGINAL_FOLLOWS = Phrases(

@@ -24,6 +24,13 @@ _MAY_FOLLOW = re.compile(
 _MAY_BE_HEADER = re.compile(
     r"\n(?:received:|return-path:|dkim-signature:|x-|arc-seal:|message-id:|mime-version:|authentication-results:)"
 )
+# A recipient with what is said of it, as no original begins.
+_REPORTED = re.compile(
+    r"^[ \t]*(?:<[^\s<>@]{1,64}@[^\s<>@]{1,255}>:|[^\s<>@]{1,64}@[^\s<>@]{1,255}[ \t]+[^\n]{0,400}?[45]\d\d[ -])",
+    re.MULTILINE,
+)
+_MAX_BETWEEN = 4_096
+_DRAWN = frozenset("-=*|_#>~")
 _HEADER_LINE = re.compile(r"^(?:[\w-]{2,40}:|[ \t]+\S)")
 
 
@@ -35,11 +42,28 @@ def cut_original(text: str) -> tuple[str, str]:
     while phrase and not text[: phrase[0]].strip():
         phrase = _find_line(ORIGINAL_FOLLOWS, _MAY_FOLLOW, text, lowered, phrase[1])
     end = phrase[0] if phrase else len(text)
+    # A line drawn above the original is its end for sure.
+    is_drawn = phrase is not None and text[phrase[0]] in _DRAWN
+    if phrase and not is_drawn and (top := _top_behind_report(text, lowered, phrase[1])):
+        return text[:top], text[top:]
     header = _find_line(_HEADER_START, _MAY_BE_HEADER, text[:end], lowered[:end])
     if header:
         end = _top_of_header(text, header[0])
         return text[:end], text[end:]
     return (text[:end], text[phrase[1] + 1 :]) if phrase else (text, "")
+
+
+def _top_behind_report(text: str, lowered: str, at: int) -> int:
+    """Return where the original's header begins if the report itself stands between ``at`` and there, else 0.
+
+    "The original is attached" may be said in the first lines.
+    """
+    header = _find_line(_HEADER_START, _MAY_BE_HEADER, text, lowered, at)
+    if header is None:
+        return 0
+    top = _top_of_header(text, header[0])
+    between = text[at:top][:_MAX_BETWEEN]
+    return top if "@" in between and _REPORTED.search(between) else 0
 
 
 def _in_lower_case(text: str) -> str:

@@ -18,4 +18,5 @@ FORMS: tuple[tuple[str, Callable[[Message], Report | None]], ...] = (
     ("rfc3834", auto_reply.read),
     ("sendmail", sendmail.read),
     ("plain", plain.read),
+    ("unmarked-reply", auto_reply.read_unmarked),
 )

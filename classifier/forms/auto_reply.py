@@ -8,12 +8,15 @@ from email.utils import parsedate_to_datetime
 
 from classifier.absence import read_absence
 from classifier.addresses import clean_address
+from classifier.headers import Headers
 from classifier.message import Message
-from classifier.phrases import AUTO_REPLY_SUBJECT, CHALLENGE, HAS_LEFT
+from classifier.phrases import ACKNOWLEDGED, AUTO_REPLY_SUBJECT, AWAY, BOUNCE_SUBJECT, CHALLENGE, HAS_LEFT
 from classifier.quoted import cut_original
+from classifier.recognition import reports_failure
 from classifier.report import DeliveryStatus, Report
 from model.reading import Action, AutoReplyKind, Kind
 
+_MACHINE_PRECEDENCE = frozenset({"bulk", "junk"})
 _REPLY_PRECEDENCE = frozenset({"auto_reply", "auto-reply", "autoreply"})
 # Mail systems send their failures as auto-replied too (RFC 3834 leaves them aside), under one of these names.
 _DAEMON = re.compile(r"mailer[-_ ]?daemon|post[-_ ]?master|mail delivery|delivery (?:sub)?system|^ndr@", re.IGNORECASE)
@@ -23,6 +26,29 @@ def read(message: Message) -> Report | None:
     """Read an automatic reply; None when neither header nor subject says that it is one."""
     if not is_automatic(message):
         return None
+    report = _read(message)
+    # RFC 3834 2 leaves failures aside, but Exim and Postfix mark theirs like this, whatever name they got.
+    part = message.first("text/plain", "text/html")
+    if part is not None and not AUTO_REPLY_SUBJECT.are_in_short(message.headers.get("subject")):
+        return None if reports_failure(message, *cut_original(part.opening)) else report
+    return report
+
+
+def read_unmarked(message: Message) -> Report | None:
+    """Read a responder's mail that only the null path (RFC 3834 3.3) and its own words tell from a person's.
+
+    Asked after all forms of failures, which use the null path as well.
+    """
+    headers = message.headers
+    if headers.raw("return-path").strip() != "<>" or _DAEMON.search(headers.get("from")):
+        return None
+    part = message.first("text/plain", "text/html")
+    if part is None or not AWAY.are_in(cut_original(part.opening)[0]):
+        return None
+    return _read(message)
+
+
+def _read(message: Message) -> Report:
     headers = message.headers
     part = message.first("text/plain", "text/html")
     notice = cut_original(part.opening)[0] if part is not None else ""
@@ -55,9 +81,26 @@ def is_automatic(message: Message) -> bool:
     if headers.raw("precedence").lower() in _REPLY_PRECEDENCE or "x-autoreply" in headers or "x-autorespond" in headers:
         return True
     # Exchange marks every automatic answer; mailings carry X-Auto-Response-Suppress too, to prevent answers.
-    if "x-auto-response-suppress" in headers and submitted.startswith("auto-generated") and "in-reply-to" in headers:
+    subject = headers.get("subject")
+    if "x-auto-response-suppress" in headers and submitted.startswith("auto-generated") and _is_answer(headers):
+        return "microsoftexchange" not in headers.raw("from").lower() and not BOUNCE_SUBJECT.are_in_short(subject)
+    if AUTO_REPLY_SUBJECT.are_in_short(subject):
         return True
-    return AUTO_REPLY_SUBJECT.are_in_short(headers.get("subject"))
+    return ACKNOWLEDGED.are_in_short(subject) and _is_from_machine(headers) and not BOUNCE_SUBJECT.are_in_short(subject)
+
+
+def _is_answer(headers: Headers) -> bool:
+    return "in-reply-to" in headers or headers.raw("return-path").strip() == "<>"
+
+
+def _is_from_machine(headers: Headers) -> bool:
+    """Whether the header says that nobody wrote it for this occasion; no proof of a reply by itself."""
+    return (
+        headers.raw("return-path").strip() == "<>"
+        or headers.raw("auto-submitted").lower().startswith("auto-")
+        or headers.raw("precedence").lower() in _MACHINE_PRECEDENCE
+        or "x-auto-response-suppress" in headers
+    )
 
 
 def _kind_of(text: str) -> AutoReplyKind:

@@ -12,6 +12,13 @@ from model.reading import Action, Kind
 _FIELD = re.compile(r"^([A-Za-z][\w-]{2,40})[ \t]*:[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.MULTILINE)
 _DMARC = re.compile(r"dmarc (?:failure|forensic) report", re.IGNORECASE)
 _DMARC_WORDS = re.compile(r"dmarc (?:policy|results?)|(?:spf|dkim) alignment", re.IGNORECASE)
+# A provider's complaint without fields: it says so above the original.
+_COMPLAINT_SUBJECT = re.compile(r"\b(?:abuse|spam|complaint|feedback|fbl)\b", re.IGNORECASE)
+_COMPLAINT_WORDS = re.compile(
+    r"(?:abuse|complaint|feedback[ -]loop|spam) report|report(?:ed|s) [^.]{0,80}\bas (?:spam|junk|unwanted|abus)"
+    r"|mark(?:ed|s) [^.]{0,80}\bas (?:spam|junk)",
+    re.IGNORECASE,
+)
 _HOTMAIL = re.compile(r"complaint about message from \d", re.IGNORECASE)
 
 
@@ -28,6 +35,10 @@ def read(message: Message) -> Report | None:
     # The Hotmail junk-mail programme wrapped the bare original and said so in the subject.
     if _HOTMAIL.search(subject) and message.first("message/rfc822") is not None:
         return Report(form="hotmail-jmrp", kind=Kind.FEEDBACK_REPORT, feedback_type="abuse")
+    if _COMPLAINT_SUBJECT.search(subject) and message.first("message/rfc822", "text/rfc822-headers") is not None:
+        words = next((part.text[:2_048] for part in message.find("text/plain")), "")
+        if _COMPLAINT_WORDS.search(" ".join(words.split())):
+            return Report(form="complaint-in-words", kind=Kind.FEEDBACK_REPORT, feedback_type="abuse")
     # Some name the policy in words and put the original's header below them.
     if _DMARC.search(subject) and (
         message.first("message/rfc822", "text/rfc822-headers") is not None

@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 
 from classifier.addresses import MAX_RECIPIENTS
-from classifier.forms.plain import action_of, is_bounce, may_be_bounce
 from classifier.message import Message
 from classifier.quoted import cut_original, head_of
+from classifier.recognition import action_of, is_bounce, may_be_bounce
 from classifier.report import DeliveryStatus, Report
+from model.reading import Action
 
 _TRANSCRIPT = re.compile(r"^ *-+ Transcript of session follows -+ *$", re.MULTILINE)
 _UNSENT = re.compile(r"^ *-+ (?:Unsent message|Message header|Recipients of this|Original message)", re.MULTILINE)
 # "554 <cat@example.com>... 550 Host unknown": code, recipient, three dots, words.
 _RECIPIENT = re.compile(r"^([245]\d\d) (?:[245]\.\d\.\d )?<?([^\s<>]{1,128}@[^\s<>]{1,255}?)>?\.\.\. *(.*)$")
+# What it still tries, in the same words but without a code.
+_DEFERRED = re.compile(r"^<?([^\s<>]{1,128}@[^\s<>]{1,255}?)>?\.\.\. *(Deferred\b.*)$")
+_GIVEN_UP = re.compile(r"could not be delivered for|deleted from (?:the )?queue", re.IGNORECASE)
 
 
 def read(message: Message) -> Report | None:
@@ -25,15 +29,18 @@ def read(message: Message) -> Report | None:
     if match is None:
         return None
     notice, original = cut_original(part.text[:65_536])
-    if not is_bounce(message, notice):
+    if not is_bounce(message, notice, original):
         return None
     unsent = _UNSENT.search(notice, match.end())
     recipients = _read_lines(notice[match.end() : unsent.start() if unsent else len(notice)].split("\n"))
-    if not recipients:
+    if all(recipient.action is Action.DELAYED for recipient in recipients):
+        # Nothing failed yet, or all of it did so for the time it took: the words around tell.
         return None
+    is_over = _GIVEN_UP.search(notice) is not None
     action = action_of(message.headers.get("subject"), notice)
     for recipient in recipients:
-        recipient.action = action
+        if recipient.action is Action.FAILED or is_over:
+            recipient.action = action
     report = Report(form="sendmail", recipients=recipients, text=notice)
     report.returned_head = head_of(original) if original else b""
     return report
@@ -44,6 +51,10 @@ def _read_lines(lines: list[str]) -> list[DeliveryStatus]:
     said: list[str] = []
     for line in lines:
         match = _RECIPIENT.match(line)
+        deferred = _DEFERRED.match(line) if match is None and ">... Deferred" in line else None
+        if deferred is not None and len(order) < MAX_RECIPIENTS:
+            address, words = deferred.groups()
+            order.setdefault(address.lower(), DeliveryStatus(address, action=Action.DELAYED, diagnostic=words))
         if match is None:
             if line.startswith("<<< "):
                 said.append(line[4:])
@@ -53,7 +64,8 @@ def _read_lines(lines: list[str]) -> list[DeliveryStatus]:
         code, address, words = match.groups()
         diagnostic = "\n".join([*said, f"{code} {words}"]) if _is_about_session(words) else f"{code} {words}"
         known = order.get(address.lower())
-        if known is None and len(order) < MAX_RECIPIENTS:
+        # What was deferred at one host may have failed at the next.
+        if (known is None or known.action is Action.DELAYED) and len(order) < MAX_RECIPIENTS:
             order[address.lower()] = DeliveryStatus(address=address, diagnostic=diagnostic)
         said = []
     return list(order.values())

@@ -1,0 +1,224 @@
+"""Whether a mail without a structured report is one that a mail system gave back; and whether it still tries.
+
+Sender and subject decide first, since nothing needs to be decoded for them. A mail from a mail system needs one more
+sign, a mail from anybody else several: people, shops and monitors write about failed mail too.
+"""
+
+from __future__ import annotations
+
+import re
+
+from classifier.addresses import ADDRESS, find_named, starts_line, unglued
+from classifier.charsets import decode_words
+from classifier.headers import Headers
+from classifier.message import Message
+from classifier.parties import Parties
+from classifier.phrases import (
+    AWAY,
+    BOUNCE_SENTENCE,
+    BOUNCE_SUBJECT,
+    DAEMON,
+    DELAYED,
+    DELAYED_ABROAD,
+    DELAYED_SUBJECT,
+    DELIVERED,
+    FORWARDED,
+    GIVEN_UP,
+    LETTER,
+    MAILER_DAEMON,
+    PASSED_ON,
+    SENDERS_MAIL,
+    TO_POSTMASTER,
+)
+from classifier.quoted import head_of
+from classifier.undelivered import (
+    is_about_goods,
+    is_about_mail,
+    names_nobody,
+    says_failed_of,
+    says_something_undelivered,
+    says_undelivered,
+    says_undelivered_to,
+    subject_says_undelivered,
+)
+from model.reading import Action
+
+#: Characters of a notification in which a sentence is looked for.
+_HEAD = 16_384
+#: Characters in which a person asks.
+_LETTER = 500
+#: How many signs a mail needs that no mail system wrote.
+_ENOUGH = 3
+_MAX_ADDRESSES = 10
+#: An SMTP reply or an RFC 3463 status, as they stand in notifications.
+_REPLY = re.compile(r"(?<![\d.:/-])(?:[45]\d\d[ -](?=[\w<#(])|#?[45]\.\d{1,2}\.\d{1,3}(?![\d.]))")
+_SYSTEM_SENDER = re.compile(
+    r"(?:no-?reply|donotreply|mail(?:er|gw|gate\w*|filter|scan\w*|marshal|router)?|smtp\w*|gateway|server|system|root"
+    r"|admin\w*|notif\w*|uucp|mmdf|mx\w*|filter|\w*scan\w*|anti\w*|quarantine|listserv|owner-\S+|\S+-owner|\S+-admin)@",
+    re.IGNORECASE,
+)
+
+
+def may_be_bounce(message: Message) -> bool:
+    """Whether the header is that of a mail that came back: without, no text makes it one."""
+    headers = message.headers
+    return (
+        message.report_type == "delivery-status"
+        or "x-failed-recipients" in headers
+        or BOUNCE_SUBJECT.are_in_short(headers.get("subject"))
+        or is_daemon(message)
+        or headers.raw("auto-submitted").lower().startswith("auto-")
+        or subject_says_undelivered(headers.get("subject"))
+    )
+
+
+def is_bounce(message: Message, notice: str, original: str = "") -> bool:
+    """Whether sender, subject and text together say that a mail system gave a message back.
+
+    Arguments: ``notice`` is the text without the quoted ``original``, see ``quoted.cut_original``.
+    """
+    headers = message.headers
+    if "x-failed-recipients" in headers:
+        return True
+    subject = headers.get("subject")
+    if TO_POSTMASTER.are_in_short(subject):
+        return False
+    has_subject = BOUNCE_SUBJECT.are_in_short(subject)
+    is_machine = _is_named_daemon(headers)
+    if message.report_type == "delivery-status" or _is_surely_machine(headers, is_named=is_machine):
+        if has_subject or BOUNCE_SENTENCE.are_in(notice[:_HEAD]):
+            return is_machine or _is_of_mail(message, subject, notice)
+        return _says_so_of_another(message, subject, notice, original) or DELIVERED.are_in_short(subject)
+    if is_machine and has_subject and not PASSED_ON.are_in_short(subject):
+        return True
+    if not has_subject and not subject_says_undelivered(subject) and not says_undelivered(notice):
+        return False
+    return _weigh(message, subject, notice, original) + is_machine >= _ENOUGH
+
+
+def reports_failure(message: Message, notice: str, original: str) -> bool:
+    """Whether an automatic answer is a mail system's about a failure, though neither sender nor subject says so."""
+    if AWAY.are_in(notice[:_HEAD]) or not says_undelivered(notice):
+        return False
+    foreign = _foreign_in(notice, message)
+    return any(starts_line(notice, address) for address in foreign) or (
+        bool(foreign) and _REPLY.search(notice[:_HEAD]) is not None
+    )
+
+
+def is_daemon(message: Message) -> bool:
+    """Whether the envelope or the From field says that a mail system wrote it."""
+    headers = message.headers
+    return headers.raw("return-path").strip() == "<>" or _is_named_daemon(headers)
+
+
+def _is_named_daemon(headers: Headers) -> bool:
+    sender = f"{decode_words(headers.raw('from'))} {headers.raw('sender')}"
+    return DAEMON.are_in_short(sender) or headers.raw("from").strip() in ("", "<>")
+
+
+def _is_surely_machine(headers: Headers, *, is_named: bool) -> bool:
+    """Whether no person can have sent it: RFC 5321 4.5.5 keeps the null path for notifications."""
+    path = headers.raw("return-path").strip()
+    if path == "<>" or (is_named and not path):
+        return True
+    return is_named and MAILER_DAEMON.are_in_short(f"{decode_words(headers.raw('from'))} {path}")
+
+
+def _is_of_mail(message: Message, subject: str, notice: str) -> bool:
+    """Whether a machine's notice is about mail: fax servers and backups use the null path as well."""
+    if _REPLY.search(notice[:_HEAD]) or _carries_original(message):
+        return True
+    if any(starts_line(notice, address) for address in _foreign_in(notice, message)):
+        return True
+    return is_about_mail(f"{subject}\n{notice}") and not (is_about_goods(subject) and not is_about_mail(subject))
+
+
+def _says_so_of_another(message: Message, subject: str, notice: str, original: str) -> bool:
+    """Whether words of no known system say of an address that is not the mail's own that a mail failed."""
+    foreign = _foreign_in(f"{subject}\n{notice}", message)
+    is_mailer = MAILER_DAEMON.are_in_short(message.headers.get("from"))
+    if is_mailer and (
+        says_something_undelivered(subject)
+        or original
+        or _REPLY.search(notice[:_HEAD])
+        or any(says_failed_of(notice, address) for address in foreign)
+    ):
+        # It writes for no other reason.
+        return True
+    if not foreign:
+        return False
+    if subject_says_undelivered(subject):
+        return True
+    if _is_named_daemon(message.headers) or _is_system(message.headers):
+        if says_something_undelivered(notice) or names_nobody(subject) or names_nobody(notice):
+            return True
+    elif any(starts_line(notice, address) or says_failed_of(notice, address) for address in foreign) or original:
+        # A person's responder may name whom to write to instead.
+        return says_undelivered(notice) or (
+            bool(head_of(original)) and (says_something_undelivered(notice) or names_nobody(notice))
+        )
+    return _REPLY.search(notice[:_HEAD]) is not None and (names_nobody(notice) or _carries_original(message))
+
+
+def _weigh(message: Message, subject: str, notice: str, original: str) -> int:
+    """Count what speaks for a mail that was given back, less what speaks for a person or a newsletter."""
+    headers = message.headers
+    # A person who forwards or answers a notification has its subject and its words, but is no mail system.
+    is_answer = "in-reply-to" in headers or "references" in headers or "\n>" in notice
+    if FORWARDED.are_in_short(subject) or PASSED_ON.are_in_short(subject) and (is_answer or _carries_original(message)):
+        return 0
+    foreign = [name.address for name in find_named(notice[:_HEAD], Parties(headers), is_strict=True)]
+    if not foreign and not original and not _carries_original(message):
+        return 0
+    signs = 2 if _carries_original(message) or (original and "\n" in original.strip()) else 0
+    signs += subject_says_undelivered(subject) or (says_something_undelivered(subject) and not is_about_goods(subject))
+    signs += says_undelivered(notice) and SENDERS_MAIL.are_in(notice[:_HEAD])
+    signs += _REPLY.search(notice[:_HEAD]) is not None
+    signs += any(
+        starts_line(notice, address) or says_undelivered_to(notice, address) for address in foreign[:_MAX_ADDRESSES]
+    )
+    signs += _is_system(headers)
+    signs += headers.raw("auto-submitted").lower().startswith("auto-")
+    signs -= "list-unsubscribe" in headers or headers.raw("precedence").lower() == "list"
+    signs -= LETTER.are_in(notice[:_HEAD]) + ("?" in notice[:_LETTER])
+    signs -= 2 * (is_about_goods(f"{subject}\n{notice}") and not is_about_mail(subject))
+    return signs
+
+
+def _is_system(headers: Headers) -> bool:
+    """Whether the sender's address is one that programs write from."""
+    match = ADDRESS.search(headers.raw("from")[:400])
+    return match is not None and _SYSTEM_SENDER.match(match.group(1)) is not None
+
+
+def _carries_original(message: Message) -> bool:
+    return message.first("message/rfc822", "text/rfc822-headers", "message/rfc822-headers") is not None
+
+
+def _foreign_in(text: str, message: Message) -> list[str]:
+    """Return the addresses in ``text`` that are neither the mail's own sender nor receiver."""
+    if "@" not in text:
+        return []
+    own = Parties(message.headers)
+    found: list[str] = []
+    for number, match in enumerate(ADDRESS.finditer(text[:_HEAD])):
+        if number >= _MAX_ADDRESSES:
+            break
+        address = unglued(match.group(1))
+        if address.lower() not in own:
+            found.append(address)
+    return found
+
+
+def action_of(subject: str, notice: str) -> Action:
+    """Tell a warning, after which the mail is still tried, from a failure, by what both say of it."""
+    # English words need no other language's; most notifications have them.
+    is_delayed = DELAYED.are_in(notice) or (
+        not (notice.isascii() and " the " in notice) and DELAYED_ABROAD.are_in(notice)
+    )
+    if is_delayed and (DELAYED_SUBJECT.are_in_short(subject) or not GIVEN_UP.are_in(notice)):
+        return Action.DELAYED
+    if DELIVERED.are_in_short(subject) and not says_undelivered(notice):
+        return Action.DELIVERED
+    return Action.FAILED
