@@ -66,6 +66,37 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "distinct-addresses": lambda: (
         PLAIN % b"utf-8" + b"undeliverable\n" + b"".join(b"u%d@b.example\n" % i for i in range(30_000))
     ),
+    "distinct-addresses-and-original": lambda: (
+        PLAIN % b"utf-8"
+        + b"undeliverable\n"
+        + b"".join(b"u%d@b.example\n" % i for i in range(3_000))
+        + b"Received: from a\n"
+        + b"From: a@b.example\n" * 900
+        + b"\nhello"
+    ),
+    "addresses-of-a-stranger": lambda: (
+        b"Return-Path: <a@b.example>\nFrom: a@b.example\nSubject: mail not delivered\n\n"
+        + b"".join(b"not a mail to u%d@b.example was delivered.\n" % i for i in range(30_000))
+    ),
+    "one-address-again": lambda: PLAIN % b"utf-8" + b"undeliverable\n" + b"x c@d.example\n" * 100_000,
+    "empty-lines": lambda: PLAIN % b"utf-8" + b"\n \n" * 300_000 + b"mail not delivered to c@d.example",
+    "greetings": lambda: PLAIN % b"utf-8" + b"hello c@d." + b"e." * 20_000 + b",\n\nundeliverable",
+    "sentences": lambda: (
+        b"From: a@b.example\nSubject: mail could not be sent\n\n" + b"Your mail. was not! sent? " * 100_000
+    ),
+    "one-sentence": lambda: b"Return-Path: <>\nFrom: a@b.example\nSubject: x\n\n" + b"mail " * 400_000 + b"c@d.example",
+    "original-promised-often": lambda: (
+        PLAIN % b"utf-8" + b"original message follows\n<c@d.example>: 550\n" * 40_000 + b"Received: from a\n"
+    ),
+    "acknowledged-in-words": lambda: (
+        b"Return-Path: <>\nFrom: a@b.example\nAuto-Submitted: auto-replied\nSubject: x\n\n"
+        + b"Your mail to c@d.example was not delivered. 550 no.\n" * 40_000
+    ),
+    "complaint-words": lambda: (
+        b'From: a@b.example\nSubject: spam report\nContent-Type: multipart/mixed; boundary="B"\n\n--B\n\n'
+        + b"reported " * 100_000
+        + b"\n--B\nContent-Type: message/rfc822\n\nTo: c@d.example\n\n"
+    ),
     "one-atom-1mb": lambda: PLAIN % b"utf-8" + b"undeliverable " + b"a" * 1_000_000 + b"@",
     "dots": lambda: PLAIN % b"utf-8" + b"undeliverable a@" + b"a." * 300_000,
     "recipient-blocks-20k": lambda: (

@@ -10,9 +10,9 @@ import pytest
 from classifier import phrases, quoted
 from classifier.addresses import clean_address
 from classifier.dates import _DAY, _matches
-from classifier.forms.plain import _OWN, _OwnAddresses
 from classifier.headers import FIELDS, Headers
 from classifier.message import Message, parse_message
+from classifier.parties import _OWN, Parties
 from classifier.phrases import Phrases
 from fuzz.classify import read_seeds
 from fuzz.mutate import mutate
@@ -95,9 +95,9 @@ def test_own_addresses_are_those_of_the_header(messages: list[Message], texts: l
         own = {clean_address(message.headers.raw(name)).lower() for name in _OWN} - {""}
         for address in [*own, *sorted(pool)[:3]]:
             # Each is asked of an object that has not read the header yet.
-            assert (address in _OwnAddresses(message.headers)) == (address in own)
+            assert (address in Parties(message.headers)) == (address in own)
             seen += address in own
-        assert bool(_OwnAddresses(message.headers)) == bool(own)
+        assert bool(Parties(message.headers)) == bool(own)
     assert seen > 100
 
 

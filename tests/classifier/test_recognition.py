@@ -1,0 +1,162 @@
+"""What tells a mail that came back from one that speaks of such: languages, disguises, people who pass one on."""
+
+from __future__ import annotations
+
+from email.header import Header
+from pathlib import Path
+
+import pytest
+
+from classifier.classify import Classifier
+from classifier.message import Message, parse_message
+from classifier.parties import Parties
+from classifier.quoted import cut_original
+from classifier.undelivered import is_about_goods, names_nobody, says_failed_of, says_undelivered
+from model.reading import Kind
+
+HERE = Path(__file__).parent
+CASES = [*sorted((HERE / "cases").glob("*.eml")), *sorted((HERE / "blind").glob("*.eml"))]
+RETURNED = (Kind.BOUNCE, Kind.DELAY_WARNING)
+
+NOT_DELIVERED = [
+    "We could not deliver your e-mail.",
+    "Ihre Nachricht ist leider nicht angekommen.",
+    "Impossible de remettre le message.",
+    "El correo no pudo llegar a su destino.",
+    "A mensagem enviada falhou na entrega.",
+    "Il messaggio non è arrivato.",
+    "Het bericht is niet verzonden.",
+    "Meddelandet nådde inte fram.",
+    "Beskeden blev ikke leveret.",
+    "Viestiä ei voitu lähettää.",
+    "Wiadomość nie została wysłana.",
+    "Zprávu nelze odeslat.",
+    "Az üzenetet nem lehetett elküldeni.",
+    "Mesaj gönderilemedi.",
+    "Mesajul nu a fost trimis.",
+    "Сообщение не отправлено.",
+    "Повідомлення не доставлено.",
+    "Съобщението не беше изпратено.",
+    "Το μήνυμα δεν στάλθηκε και η παράδοση απέτυχε.",
+    "ההודעה לא נשלחה.",
+    "فشل إرسال الرسالة.",
+    "ส่งอีเมลไม่สำเร็จ",
+    "Không gửi được thư.",
+    "Surel tidak terkirim.",
+    "メールを送れませんでした。",
+    "邮件未能发送成功",
+    "郵件傳送失敗",
+    "메일을 보내지 못했습니다. 메일 발송 실패",
+]
+OF_OTHER_THINGS = [
+    "The parcel arrived on Monday.",
+    "Your mail has arrived, thank you.",
+    "Das Paket konnte nicht zugestellt werden.",
+    "お荷物をお届けできませんでした。",
+    "The meeting did not take place.",
+    "Payment failed: the account is closed.",
+]
+
+
+@pytest.mark.parametrize("sentence", NOT_DELIVERED)
+def test_a_sentence_of_failed_mail_is_understood(sentence: str) -> None:
+    assert says_undelivered(f"Hello.\n\n{sentence}\n")
+
+
+@pytest.mark.parametrize("sentence", OF_OTHER_THINGS)
+def test_a_sentence_of_other_things_is_not(sentence: str) -> None:
+    assert not says_undelivered(sentence)
+
+
+def test_the_words_must_stand_in_one_sentence() -> None:
+    assert not says_undelivered("We got your mail. The parcel did not come. We deliver on Monday.")
+
+
+def test_goods_and_missing_people_are_told() -> None:
+    assert is_about_goods("Ihr Paket ist da")
+    assert not is_about_goods("Ihre Mail ist da")
+    assert names_nobody("omdat het adres helaas niet bestaat")
+    assert not names_nobody("Das Postfach besteht seit 1998.")
+    assert says_failed_of("Hello.\n\nc@d.example: refused by the host.", "c@d.example")
+    assert not says_failed_of("Refused by the host.\n\nAsk c@d.example for help.", "c@d.example")
+
+
+def _in_words(classifier: Classifier) -> list[tuple[str, Message, str]]:
+    """Return name, mail and text of every case that is a failure or a delay told in words alone."""
+    found: list[tuple[str, Message, str]] = []
+    for path in CASES:
+        raw = path.read_bytes()
+        reading = classifier.read(raw)
+        if reading.kind in RETURNED and reading.form in ("plain", "sendmail"):
+            message = parse_message(raw)
+            texts = [part.text for part in message.find("text/plain", "text/html") if part.text.strip()]
+            found += [(path.stem, message, texts[0])] if texts else []
+    return found
+
+
+def _mail(sender: str, path: str, subject: str, body: str, extra: str = "") -> bytes:
+    head = (
+        f"Return-Path: {path}\nFrom: {sender}\nTo: b+tok3n@bounce.example.com\n{extra}"
+        f"Subject: {Header(' '.join(subject.split()), 'utf-8').encode()}\nMIME-Version: 1.0\n"
+        "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n"
+    )
+    return (head + body).encode()
+
+
+def test_who_passes_a_bounce_on_sent_none(classifier: Classifier) -> None:
+    cases = _in_words(classifier)
+    assert len(cases) > 300
+    wrong: list[str] = []
+    for name, message, text in cases:
+        subject = message.headers.get("subject")
+        quoted = "\n".join(f"> {line}" for line in text.split("\n"))
+        mails = [
+            _mail("Kuro <kuro@example.org>", "<kuro@example.org>", f"Fwd: {subject}", f"See below.\n\n{text}"),
+            _mail("Kuro <kuro@example.org>", "<kuro@example.org>", "a customer", f"Hi,\n\nI got this:\n\n{text}"),
+            _mail("Kuro <kuro@example.org>", "<kuro@example.org>", f"Re: {subject}", f"Why?\n\n{quoted}",
+                  "In-Reply-To: <x@example.org>\n"),
+        ]  # fmt: skip
+        wrong += [name for mail in mails if classifier.read(mail).kind in RETURNED]
+    # RFC 3464 fields count whoever sends them; a form of words never does.
+    assert wrong == []
+
+
+def test_a_mailer_daemon_is_believed_whatever_the_subject(classifier: Classifier) -> None:
+    cases = _in_words(classifier)
+    missed = [
+        name
+        for name, _, text in cases
+        if classifier.read(_mail("MAILER-DAEMON@isp.example", "<>", "Spring news", text)).kind not in RETURNED
+    ]
+    assert len(missed) <= len(cases) // 50, missed
+
+
+def test_a_machine_nobody_knows_is_believed_mostly(classifier: Classifier) -> None:
+    cases = _in_words(classifier)
+    missed = [
+        name
+        for name, _, text in cases
+        if classifier.read(_mail("Example <service@isp.example>", "<>", "About your message", text)).kind
+        not in RETURNED
+    ]
+    assert len(missed) <= len(cases) // 8, missed
+
+
+def test_parties_are_not_failed_recipients() -> None:
+    headers = parse_message(b"From: a@b.example\nTo: c@d.example\n\n").headers
+    original = b"From: News <news@e.example>\nReply-To: reply@e.example\nTo: c2@d.example\nCc: other@e.example\n"
+    wanted = {"a@b.example", "c@d.example", "news@e.example", "reply@e.example"}
+    pool = [*wanted, "c2@d.example", "other@e.example", "ews@e.example"]
+    # Each is asked of an object that has read nothing yet, and of one that has read all.
+    assert {address for address in pool if address in Parties(headers, original)} == wanted
+    parties = Parties(headers, original)
+    assert {address for _ in range(3) for address in pool if address in parties} == wanted
+
+
+def test_the_report_may_stand_below_the_promise_of_an_original() -> None:
+    text = "Returned.\nThe original message is attached\n\n<c@d.example>: 550 5.1.1 unknown\n\nReceived: from a\n"
+    notice, original = cut_original(text)
+    assert "550" in notice
+    assert original.startswith("Received:")
+    drawn = "Undelivered.\n--- original message follows\n<c@d.example>: 550 quoted\n\nReceived: from a\nTo: x\n"
+    assert "550" not in cut_original(drawn)[0]
