@@ -21,6 +21,7 @@ from classifier.phrases import (
     DELAYED,
     DELAYED_ABROAD,
     DELAYED_SUBJECT,
+    DELAYED_TOO,
     DELIVERED,
     FORWARDED,
     GIVEN_UP,
@@ -45,6 +46,7 @@ from model.reading import Action
 
 #: Characters of a notification in which a sentence is looked for.
 _HEAD = 16_384
+_ENGLISH = (" the ", " to ", "our ", " of ", "nknown")
 #: Characters in which a person asks.
 _LETTER = 500
 #: How many signs a mail needs that no mail system wrote.
@@ -213,10 +215,10 @@ def _foreign_in(text: str, message: Message) -> list[str]:
 
 def action_of(subject: str, notice: str) -> Action:
     """Tell a warning, after which the mail is still tried, from a failure, by what both say of it."""
+    is_delayed = DELAYED.are_in(notice) or DELAYED_TOO.are_in(notice)
     # English words need no other language's; most notifications have them.
-    is_delayed = DELAYED.are_in(notice) or (
-        not (notice.isascii() and " the " in notice) and DELAYED_ABROAD.are_in(notice)
-    )
+    if not is_delayed and not (notice.isascii() and any([word in notice for word in _ENGLISH])):
+        is_delayed = DELAYED_ABROAD.are_in(notice)
     if is_delayed and (DELAYED_SUBJECT.are_in_short(subject) or not GIVEN_UP.are_in(notice)):
         return Action.DELAYED
     if DELIVERED.are_in_short(subject) and not says_undelivered(notice):
