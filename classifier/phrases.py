@@ -68,7 +68,7 @@ MAILER_DAEMON = Phrases(r"mailer[-_ ]?daemon|mail[-_. ]?delivery[-_ ]?(?:sub)?sy
 #: Subjects of notes to a postmaster: about sessions a server refused, and what became of many mails.
 TO_POSTMASTER = Phrases(
     r"smtp server: (?:errors|protocol error)|smtp session (?:log|transcript)|logwatch|log summary|statistics",
-    r"^message \S+ frozen|\b(?:bounce|delivery|complaint) (?:rate|statistics|summary)",
+    r"^message \S+ frozen|\b(?:(?:bounce|complaint) rate|(?:bounce|delivery|complaint) (?:statistics|summary))",
     r"(?:daily|weekly|monthly|hourly|campaign) [^\n]{0,30}(?:report|summary|digest)|日次|週次|月次",
     hints=(
         "smtp server",
