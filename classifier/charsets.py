@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import codecs
 import re
 
 # Labels of real mail, lower case, to codec names. Anything else is read as ASCII with replacement, so that
@@ -58,6 +59,9 @@ _CODECS.update({f"windows-{page}": f"cp{page}" for page in range(1250, 1259)})
 _CODECS.update({f"cp{page}": f"cp{page}" for page in range(1250, 1259)})
 # Senders that say iso-8859-1 mean windows-1252 wherever the two differ (WHATWG Encoding 4.2).
 _CODECS["iso-8859-1"] = _CODECS["latin1"] = "cp1252"
+# Each codec is a module: a millisecond that no mail should wait for.
+for _name in set(_CODECS.values()):
+    codecs.lookup(_name)
 
 # RFC 2047 2: encoded-word = "=?" charset "?" encoding "?" encoded-text "?="; RFC 2231 5 adds a language.
 _WORD = re.compile(r"=\?([\w.:-]{1,40})(?:\*[\w-]{0,20})?\?([BbQq])\?([^?\s]{0,2000})\?=(?:[ \t\n]+(?==\?))?")
