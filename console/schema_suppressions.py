@@ -278,6 +278,7 @@ class Profile(StrEnum):
 
     NATIVE = "native"
     SANSAN = "sansan"
+    ENGAGELAB = "engagelab"
 
 
 class PolicyIn(Struct, frozen=True, forbid_unknown_fields=True):

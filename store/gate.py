@@ -112,7 +112,7 @@ class Gate:
         found = self.policy.effective(entries) if entries else []
         if self.policy.has_breaker and any(self._is_held(entry) for entry in found):
             found = self.policy.effective(self._without_floods(candidate.recipient))
-        dead = self._dead_host(candidate.domain) if candidate.domain else None
+        dead = self._dead_host(candidate.domain) if candidate.domain and self.policy.counts_hosts else None
         if dead is not None:
             found.append(dead)
         if found and self.is_exempt(candidate.recipient):
@@ -199,17 +199,18 @@ class Gate:
         if mark is None:
             return False
         latest = total = 0
-        domain = candidate.domain
+        domain, is_at_tencent = candidate.domain, False
         with self._txn.cursor(db=self._env.db(keys.GLOBAL_BOUNCES)) as cursor:
             is_there = cursor.set_range(mark)
             while is_there and cursor.key().startswith(mark):
                 key = cursor.key()
-                at_us, count, said_domain = unpack_value(key, cursor.value())
+                at_us, count, said_domain, *is_tencent = unpack_value(key, cursor.value())
                 tenant = int.from_bytes(key[16:18], "big")
                 if not self._floods.is_held(tenant, said_domain, at_us):
+                    is_at_tencent = bool(is_tencent) if at_us > latest else is_at_tencent
                     latest, total, domain = max(latest, at_us), total + count, domain or said_domain
                 is_there = cursor.next()
-        return total > 0 and latest + bounce_days(total, domain) * DAY_US > self._now_us
+        return total > 0 and latest + bounce_days(total, domain, is_at_tencent=is_at_tencent) * DAY_US > self._now_us
 
     def _block(self, candidate: Candidate) -> Document | None:
         """Return the custom block that holds for a candidate: its own, its domain's, its company's (E36, S32)."""

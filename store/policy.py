@@ -19,8 +19,8 @@ class Policy:
     """How evidence becomes a refusal to mail.
 
     ``profile`` "native" follows mission 4.5 (times to live that grow, soft scores), "sansan" keeps four classes of
-    failure out until somebody lifts them (S31, X5). The guard keeps what is the sender's own fault from counting in
-    either (N03, A12).
+    failure out until somebody lifts them (S31, X5), "engagelab" lets nothing count but answers of no such address, up
+    the ladder (E39-E42). The guard keeps what is the sender's own fault from counting in any (N03, A12).
     """
 
     profile: str = "native"
@@ -51,7 +51,16 @@ class Policy:
             # Its own class of entries takes the place of those that expire.
             left_out = {SuppressionKind.BOUNCE, SuppressionKind.SOFT}
             return [e for e in entries if e.kind not in left_out and not self._is_guarded(e)]
+        if self.profile == "engagelab":
+            left_out = {SuppressionKind.CLASS, SuppressionKind.SOFT}
+            found = (e.of_no_address() if e.kind is SuppressionKind.BOUNCE else e for e in entries)
+            return [e for e in found if e is not None and e.kind not in left_out]
         return [e for e in entries if e.kind is not SuppressionKind.CLASS]
+
+    @property
+    def counts_hosts(self) -> bool:
+        """Whether a host that was not found for several addresses keeps out all of its domain."""
+        return self.profile != "engagelab"
 
     def _is_guarded(self, entry: Suppression) -> bool:
         return self.has_sender_guard and entry.kind is SuppressionKind.CLASS and is_own_fault(entry.cause)

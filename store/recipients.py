@@ -80,7 +80,9 @@ class RecipientFold:
             put_over(self._txn, self._env.db(keys.DEAD_HOSTS), key, entry.host_at_us.to_bytes(8, "big"))
         if entry.shared:
             key = keys.global_bounce_key(self._mark_of(entry), tenant, recipient)
-            value = pack_value(key, (entry.at_us, entry.shared, entry.domain))
+            # A last word only where it is true, so that what was written before reads the same.
+            tencent = (True,) if entry.is_at_tencent else ()
+            value = pack_value(key, (entry.at_us, entry.shared, entry.domain, *tencent))
             put_over(self._txn, self._env.db(keys.GLOBAL_BOUNCES), key, value)
 
     def _forget_beside(self, tenant: int, recipient: int, entry: Suppression) -> None:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from model.cause import SPECS, Cause
 from model.detail import Agent, Complained, Engaged, Excluded, Planned, Released, Report, Unsubscribed
 from model.fact import Fact, FactType
+from store.answering import is_own_host, is_tencent_host
 from store.errors import FactRefusedError, StoreCorruptError
 from store.messages import message_number
 
@@ -30,6 +31,8 @@ SUPPRESSION_KINDS = {"bounce": 1, "complaint": 2, "block": 3, "unsubscribe": 4, 
 SHARED = 0x80
 #: In the same: a host of the recipient's own domain says that it takes no mail for it (A24).
 OWN_HOST = 0x40
+#: In the same: a host of Tencent's refused, whatever the domain (E41).
+TENCENT_HOST = 0x20
 
 _ENGAGED = (FactType.OPENED, FactType.CLICKED)
 _REPORT, _NOTHING = Struct(">BBBBB"), Struct("")
@@ -350,10 +353,10 @@ def _order(entry: Entry) -> tuple[object, ...]:
 def entry_of(fact: Fact, seq: int) -> Entry:
     """Return the entry of a fact stored as number ``seq``.
 
-    ``extra`` by type: engaged (agent, link, links); report (channel, cause number, permanence 0 permanent
-    1 transient 2 unknown, trust with SHARED and OWN_HOST, confidence in percent) and of a failure the number of its
-    message; excluded (kind,); complained (form,); unsubscribed (via, reason, everything); released (suppression kind,
-    from, until; 0 for all up to the time of the fact); others ().
+    ``extra`` by type: engaged (agent, link, links); report (channel, cause number, permanence 0 permanent 1 transient
+    2 unknown, trust with SHARED, OWN_HOST and TENCENT_HOST, confidence in percent) and of a failure the number of
+    its message; excluded (kind,); complained (form,); unsubscribed (via, reason, everything); released (suppression
+    kind, from, until; 0 for all up to the time of the fact); others ().
     """
     detail = fact.detail
     if isinstance(detail, Engaged):
@@ -363,10 +366,11 @@ def entry_of(fact: Fact, seq: int) -> Entry:
         cause = SPECS[detail.cause].number if detail.cause else 0
         permanence = ("permanent", "transient", "unknown").index(detail.permanence.value)
         trust = int(detail.trust) | (SHARED if detail.global_mark else 0)
-        trust |= OWN_HOST if detail.cause is Cause.RELAY_DENIED and _is_by_own_host(detail) else 0
+        trust |= OWN_HOST if detail.cause is Cause.RELAY_DENIED and is_own_host(detail) else 0
+        is_failure = fact.type is FactType.FAILED
+        trust |= TENCENT_HOST if is_failure and is_tencent_host(detail) else 0
         extra = (int(detail.channel), cause, permanence, trust, round(detail.confidence * 100))
-        if fact.type is FactType.FAILED:
-            extra = (*extra, message_number(detail.diagnostic))
+        extra += (message_number(detail.diagnostic),) if is_failure else ()
     elif isinstance(detail, Excluded):
         extra = (int(detail.kind),)
     elif isinstance(detail, Complained):
@@ -376,13 +380,6 @@ def entry_of(fact: Fact, seq: int) -> Entry:
     elif isinstance(detail, Released):
         extra = (SUPPRESSION_KINDS[detail.suppression], detail.from_us, detail.until_us)
     return Entry(int(fact.type), fact.at_us, fact.id[:8], extra, seq)
-
-
-def _is_by_own_host(detail: Report) -> bool:
-    domain = (detail.address or "").rpartition("@")[2].rstrip(">").lower()
-    # RFC 3464 2.3.5 writes "dns; host", logs "host[address]".
-    host = (detail.remote_mta or "").rpartition(";")[2].partition("[")[0].strip().rstrip(".").lower()
-    return bool(domain) and (host == domain or host.endswith(f".{domain}"))
 
 
 def address_of(fact: Fact) -> tuple[str, bool] | None:

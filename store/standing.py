@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from model.cause import BY_NUMBER, SPECS, Cause, CauseSpec, Fault, Permanence, SansanClass, SuppressPolicy
 from model.detail import Trust
 from model.fact import DeliveryKey, FactType
+from store.answering import is_tencent_domain
 from store.outcome import State, judge_machines, settle
-from store.record import OWN_HOST, SHARED, Entry, Record
-from store.suppression import DAY_US, Suppression, SuppressionKind
+from store.record import OWN_HOST, SHARED, TENCENT_HOST, Entry, Record
+from store.suppression import DAY_US, NoAddress, Suppression, SuppressionKind, is_no_address
 
 COMPLAINT_DAYS = 180
 #: A mailbox dead for so long, and not mailed since, may be a trap by now (T22).
@@ -33,7 +34,6 @@ _KEPT_OUT = frozenset(
     {SansanClass.USER_UNKNOWN, SansanClass.HOST_UNKNOWN, SansanClass.REJECTED, SansanClass.UNPARSABLE}
 )
 _UNPARSABLE_MESSAGES = 2
-_TENCENT_DOMAINS = frozenset({"qq.com", "vip.qq.com", "foxmail.com"})
 _HOST_CAUSES = frozenset({Cause.HOST_UNKNOWN, Cause.DOMAIN_NO_MAIL})
 #: What makes an entry of the bounce list by itself.
 HARD_POLICIES = frozenset(
@@ -46,9 +46,12 @@ _ENGAGED = (FactType.OPENED, FactType.CLICKED)
 Ignored = Callable[[Entry], bool]
 
 
-def bounce_days(failures: int, domain: str) -> int:
-    """Return for how many days the ``failures``-th answer of no such address suppresses (E41, E42)."""
-    if domain in _TENCENT_DOMAINS:
+def bounce_days(failures: int, domain: str, *, is_at_tencent: bool = False) -> int:
+    """Return for how many days the ``failures``-th answer of no such address suppresses (E41, E42).
+
+    Tencent's steps hold for its own domains, and for others whose mail it takes (``is_at_tencent``).
+    """
+    if is_at_tencent or is_tencent_domain(domain):
         return int(2 ** min(failures - 1, 5)) if failures < 6 else 30
     return {1: 30, 2: 60}.get(failures, 180)
 
@@ -76,6 +79,10 @@ class _Failure:
     @property
     def order(self) -> tuple[int, bytes]:
         return self.entry.at_us, self.entry.mark
+
+    @property
+    def is_at_tencent(self) -> bool:
+        return self.entry.extra[3] & TENCENT_HOST != 0
 
 
 def fold_recipient(deliveries: Iterable[tuple[DeliveryKey, Record]], *, is_ignored: Ignored | None = None) -> Standing:
@@ -146,7 +153,7 @@ class _Evidence:
 
     def _take_failure(self, entry: Entry, entries: list[Entry]) -> None:
         # One failure a delivery, whatever number of reports (W5); only what our token proves (S23).
-        if entry.extra[3] & ~(SHARED | OWN_HOST) != Trust.SUPPRESS or not entry.extra[1]:
+        if entry.extra[3] & ~(SHARED | OWN_HOST | TENCENT_HOST) != Trust.SUPPRESS or not entry.extra[1]:
             return
         if self._is_ignored is not None and self._is_ignored(entry):
             return
@@ -189,7 +196,8 @@ class _Evidence:
         unparsable = [f for f in counted if f.spec.cause is Cause.UNPARSABLE]
         if len(unparsable) >= _UNPARSABLE_MESSAGES:
             # Nobody understands what comes back, twice, and our token proves whose it is (A11).
-            ends.append((_end(unparsable[-1], bounce_days(1, self.domain)), unparsable[-1]))
+            days = bounce_days(1, self.domain, is_at_tencent=unparsable[-1].is_at_tencent)
+            ends.append((_end(unparsable[-1], days), unparsable[-1]))
         if not ends:
             return []
         # What holds longest; of two that end together the later.
@@ -208,8 +216,19 @@ class _Evidence:
                 host_at_us=max((f.at_us for f in found if f.spec.cause in _HOST_CAUSES), default=0),
                 shared=len(shared),
                 shared_seq=shared[-1].entry.seq if shared else 0,
+                is_at_tencent=best.is_at_tencent,
+                no_address=self._no_address(ends),
             )
         ]
+
+    def _no_address(self, ends: list[tuple[int, _Failure]]) -> NoAddress | None:
+        """Return what those failures alone amount to that say there is no such address; None when all say so."""
+        found = [f for _, f in ends if is_no_address(f.spec.number)]
+        if not found or all(is_no_address(f.spec.number) and f.spec.suppress is SuppressPolicy.LADDER for _, f in ends):
+            return None
+        last = found[-1]
+        days = bounce_days(len(found), self.domain, is_at_tencent=last.is_at_tencent)
+        return NoAddress(len(found), last.at_us, last.at_us + days * DAY_US, last.entry.seq, last.spec.number)
 
     def _returns_at(self, found: list[_Failure]) -> int | None:
         last = max((f.at_us for f in found if f.spec.suppress is SuppressPolicy.LADDER), default=None)
@@ -321,7 +340,7 @@ def _days(failure: _Failure, ladder: int, domain: str) -> int | None:
     """Return for how many days a hard failure suppresses, None for ever."""
     match failure.spec.suppress:
         case SuppressPolicy.LADDER:
-            return bounce_days(ladder, domain)
+            return bounce_days(ladder, domain, is_at_tencent=failure.is_at_tencent)
         case SuppressPolicy.DAYS_30:
             return 30
         case SuppressPolicy.DAYS_180:

@@ -7,16 +7,20 @@ in store.standing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import Any, NamedTuple
 
 import msgpack
 
+from model.cause import BY_NUMBER
 from store.errors import StoreCorruptError
 from store.record import SUPPRESSION_KINDS
 from store.sealed import pack_value, unpack_value
 
 DAY_US = 86_400_000_000
+#: Where ``no_address`` stands among the stored values after the first three.
+_NO_ADDRESS = 10
 
 
 class SuppressionKind(IntEnum):
@@ -48,6 +52,16 @@ DENIALS: Mapping[SuppressionKind, str] = {
 }
 
 
+class NoAddress(NamedTuple):
+    """What of an entry of the bounce list rests on answers of no such address alone (E42): how often, the last one."""
+
+    failures: int
+    at_us: int
+    expires_at_us: int
+    seq: int
+    cause: int
+
+
 @dataclass(frozen=True, slots=True)
 class Suppression:
     """One entry. ``expires_at_us`` None means until lifted; ``seq`` leads to the fact that caused it."""
@@ -73,6 +87,10 @@ class Suppression:
     #: of the failures those that count for all tenants (E39): how many, and the number of the last one's fact
     shared: int = 0
     shared_seq: int = 0
+    #: for BOUNCE: whether Tencent's hosts refused, whatever the domain (E41)
+    is_at_tencent: bool = False
+    #: for BOUNCE: see ``of_no_address``; None where all of it or nothing of it is of that sort
+    no_address: NoAddress | None = None
 
     def is_active(self, now_us: int) -> bool:
         """Whether the entry holds at ``now_us``."""
@@ -86,12 +104,24 @@ class Suppression:
         is_over = self.expires_at_us is not None and self.expires_at_us <= now_us
         return None if is_over and self.is_active(now_us) else self.expires_at_us
 
+    def of_no_address(self) -> Suppression | None:
+        """Return what is left of an entry of the bounce list if only answers of no such address count (E39, E42)."""
+        said = self.no_address
+        if said is None:
+            return replace(self, returns_at_us=None, host_at_us=0) if is_no_address(self.cause) else None
+        return replace(
+            self, failures=said.failures, at_us=said.at_us, expires_at_us=said.expires_at_us, seq=said.seq,
+            cause=said.cause, returns_at_us=None, host_at_us=0, no_address=None,
+        )  # fmt: skip
+
     def pack(self, key: bytes) -> bytes:
         """Return the form stored under ``key``, which holds kind and broadcast."""
-        values = (
+        values: tuple[Any, ...] = (
             self.at_us, self.expires_at_us, self.seq, self.failures, self.cause, self.is_on, self.everything,
             self.domain, self.returns_at_us, self.host_at_us, self.shared, self.shared_seq,
         )  # fmt: skip
+        if self.is_at_tencent or self.no_address is not None:
+            values += (self.is_at_tencent, self.no_address)
         return pack_value(key, values)
 
     @classmethod
@@ -99,10 +129,18 @@ class Suppression:
         """Read what ``pack`` wrote. Raises StoreCorruptError when it is not that."""
         try:
             at_us, expires_at_us, seq, *rest = unpack_value(key, raw)
+            if rest[_NO_ADDRESS:] and rest[_NO_ADDRESS] is not None:
+                rest[_NO_ADDRESS] = NoAddress(*rest[_NO_ADDRESS])
             kind, broadcast = SuppressionKind(key[10]), int.from_bytes(key[11:], "big")
             return cls(kind, at_us, expires_at_us, seq, broadcast, *rest)
         except (ValueError, TypeError, msgpack.UnpackException) as error:
             raise StoreCorruptError(f"a suppression entry cannot be read: {error}") from error
+
+
+def is_no_address(cause: int) -> bool:
+    """Whether the cause with this number says that there is no such address, as the third seed counts them (E39)."""
+    spec = BY_NUMBER.get(cause)
+    return spec is not None and spec.engagelab_invalid == "address_not_exist"
 
 
 def choose(entries: Sequence[Suppression], streams: Mapping[int, str], stream: str, now_us: int) -> Suppression | None:

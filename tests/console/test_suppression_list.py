@@ -129,6 +129,10 @@ async def test_the_policy_decides_what_counts(api: Api, env: Environment) -> Non
     path = f"/v1/suppressions/{number:016x}/bounce?reason=new+mailbox"
     assert (await api.call("DELETE", path)).status == 204
     assert (await api.call("POST", "/v1/preflight", json=asked)).json["results"][0]["allowed"]
+    await api.call("PUT", "/v1/policy", json={"profile": "engagelab"})
+    write_now(env, [failed(number, 7, at=api.services.now_us() + SECOND)])
+    told = (await api.call("POST", "/v1/preflight", json=asked)).json["results"][0]
+    assert (told["excluded"], told["expires_at"][:7]) == ("bounce", "2026-05"), "thirty days: the lifted one counts not"
     assert (await api.call("PUT", "/v1/policy", json={"profile": "karte"})).status == 400
     assert [deed["action"] for deed in (await api.call("GET", "/v1/audit")).json["audit"]][-1] == "policy.put"
 

@@ -99,3 +99,18 @@ def test_the_store_does_what_the_table_says_for_sansan(cause: Cause, is_guarded:
     denial = Reader(env).preflight(1, [Candidate(1)], "", T0_US + 9 * 365 * DAY)[0]
     is_kept = POLICIES["sansan"].action(cause, is_guarded=is_guarded) is SuppressPolicy.FOREVER
     assert (denial is not None) is is_kept
+
+
+@pytest.mark.row("E39", "E42", "X5")
+@pytest.mark.parametrize("cause", list(Cause)[:38])
+def test_the_store_does_what_the_table_says_for_engagelab(cause: Cause, env: Environment) -> None:
+    """One permanent failure of each cause, beside one of another sort that is no answer of no such address."""
+    document = DocumentSet(POLICY_KIND, POLICY_NAME, Policy(profile="engagelab").body())
+    write_now(env, [Fact(FactType.DOCUMENT_SET, key(0, 0), T0_US, document)])
+    other = failed(2, 2, at=T0_US - DAY, cause=Cause.RECIPIENT_RESTRICTED)
+    write_now(env, [failed(1, cause=cause), other, failed(2, cause=cause)])
+    policy = POLICIES["engagelab"]
+    for denial in Reader(env).preflight(1, [Candidate(1), Candidate(2)], "", T0_US):
+        is_kept = policy.action(cause) is SuppressPolicy.LADDER
+        assert (denial is not None) is is_kept
+        assert denial is None or denial.expires_at_us == T0_US + (policy.days(1) or 0) * DAY
