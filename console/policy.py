@@ -34,6 +34,7 @@ async def put_policy(call: Call) -> Reply:
         "has_sender_guard": body.sender_guard,
         "has_breaker": body.breaker,
         "shares_bounces": body.share_bounces,
+        "pauses_senders": body.pause_senders,
     }
     given = {name: value for name, value in changes.items() if value is not None}
     policy = replace(call.services.suppression.policy(call.identity.tenant), **given)  # type: ignore[arg-type]
@@ -44,7 +45,14 @@ async def put_policy(call: Call) -> Reply:
 
 def _shown(policy: Policy) -> PolicyOut:
     scopes = _SCOPES | ({"bounce": _SHARED} if policy.shares_bounces else {})
-    return PolicyOut(policy.profile, policy.has_sender_guard, policy.has_breaker, policy.shares_bounces, scopes)
+    return PolicyOut(
+        policy.profile,
+        sender_guard=policy.has_sender_guard,
+        breaker=policy.has_breaker,
+        share_bounces=policy.shares_bounces,
+        pause_senders=policy.pauses_senders,
+        scopes=scopes,
+    )
 
 
 ROUTES = (

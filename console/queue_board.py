@@ -15,6 +15,8 @@ from msgspec import Meta, Struct
 
 from console.schema import ShortText, time_of
 
+#: Kind of the document that says that a queue stands: named DOMAIN|API_USER, since when and why.
+QUEUE_KIND = "queue"
 _BUCKET_S = 5
 _KEPT_BUCKETS = 7
 #: A queue that stands for longer is worth a call (E28).

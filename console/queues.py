@@ -6,12 +6,10 @@ import json
 
 from console.identity import Scope
 from console.kept import kept
-from console.queue_board import QueuesIn, QueuesOut, QueuesQuery
+from console.queue_board import QUEUE_KIND, QueuesIn, QueuesOut, QueuesQuery
 from console.route import Answer, Call, Reply, Route
 from console.schema import us_of
 from model.fact import Fact
-
-QUEUE_KIND = "queue"
 
 
 async def put_queues(call: Call) -> Reply:
@@ -31,6 +29,7 @@ async def put_queues(call: Call) -> Reply:
                 body = json.dumps({"paused_since_us": since, "reason": said.paused_reason, "next_us": until}).encode()
             facts.append(kept(call, QUEUE_KIND, name, body))
     if facts:
+        await services.outgoing.watcher.note_tenant(identity.tenant)  # a queue that stands for long is to be seen (E28)
         await services.writer.submit(facts)
     return Reply(200, QueuesOut(services.queues.shown(identity.tenant, QueuesQuery(), now_us)))
 

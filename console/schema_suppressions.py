@@ -288,6 +288,7 @@ class PolicyIn(Struct, frozen=True, forbid_unknown_fields=True):
     sender_guard: bool | None = None
     breaker: bool | None = None
     share_bounces: bool | None = None
+    pause_senders: bool | None = None
 
 
 class PolicyOut(Struct, frozen=True):
@@ -297,6 +298,7 @@ class PolicyOut(Struct, frozen=True):
     sender_guard: bool
     breaker: bool
     share_bounces: bool
+    pause_senders: bool
     scopes: dict[str, str]
 
 

@@ -43,7 +43,7 @@ async def delete_watch(call: Call) -> Reply:
 
 async def list_alerts(call: Call) -> Reply:
     """Return a page of alerts, the newest first."""
-    found = call.services.outgoing.watcher.alerts(call.identity.tenant, call.query.after or "", _PAGE + 1)
+    found = call.services.outgoing.alerts.page(call.identity.tenant, call.query.after or "", _PAGE + 1)
     page = [AlertOut(identity, alert) for identity, alert in found[:_PAGE]]
     return Reply(200, AlertPage(page, page[-1].id if len(found) > _PAGE else None))
 
@@ -65,7 +65,8 @@ ROUTES = (
         (Answer(204, "Removed; durable."), _NOT_FOUND), path_type=WatchPath,
     ),
     Route(
-        "GET", "/v1/alerts", Scope.COMMANDS_READ, "listAlerts", "What watches saw, and pauses that last too long.",
-        list_alerts, (Answer(200, "A page.", AlertPage),), query_type=CommandQuery,
+        "GET", "/v1/alerts", Scope.COMMANDS_READ, "listAlerts",
+        "What watches saw, rates too high, floods of failures, pauses that last too long.", list_alerts,
+        (Answer(200, "A page.", AlertPage),), query_type=CommandQuery,
     ),
 )  # fmt: skip

@@ -29,6 +29,8 @@ class Policy:
     has_breaker: bool = True
     #: whether "no such address" is shared, under a keyed mark, with the other tenants that chose so (E39, X10)
     shares_bounces: bool = False
+    #: whether the sending systems are asked for a pause when rates of failures ask for one (N16)
+    pauses_senders: bool = True
 
     @classmethod
     def parse(cls, body: bytes | None) -> Policy:

@@ -81,10 +81,11 @@ class Rate:
 def rates(env: Environment, tenant: int, now_us: int) -> list[Rate]:
     """Return the rates of a tenant, and of each broadcast that sent anything in the last day."""
     found: list[Rate] = []
+    first = _first(now_us, max(threshold.window_s for threshold in THRESHOLDS))
     with env.read() as txn:
         totals: dict[Threshold, Counts] = {threshold: {} for threshold in THRESHOLDS}
         for number in _latest(env, txn, tenant):
-            cells = list(_cells(env, txn, keys.broadcast_key(tenant, number)))
+            cells = list(_cells(env, txn, keys.broadcast_key(tenant, number), first))
             for threshold in THRESHOLDS:
                 counts = _window(cells, now_us, threshold.window_s)
                 if counts.get("targeted"):
@@ -99,13 +100,24 @@ def due(env: Environment, tenant: int, now_us: int) -> list[Rate]:
     return [rate for rate in rates(env, tenant, now_us) if rate.level in (Level.WARN, Level.PAUSE)]
 
 
+def tenants(env: Environment) -> list[int]:
+    """Return the tenants that have broadcasts."""
+    found: list[int] = []
+    with env.read() as txn, txn.cursor(db=env.db(keys.BROADCAST_ORDER)) as cursor:
+        is_there = cursor.first()
+        while is_there:
+            found.append(int.from_bytes(cursor.key()[:2], "big"))
+            is_there = found[-1] < 0xFFFF and cursor.set_range(keys.tenant_key(found[-1] + 1))
+    return found
+
+
 def _rate(number: int, threshold: Threshold, counts: Counts) -> Rate:
     return Rate(number, threshold, counts.get("targeted", 0), counts.get(threshold.metric, 0))
 
 
 def _window(cells: list[tuple[int, int, Counts]], now_us: int, window_s: int) -> Counts:
     """Return what was sent in the window with what became of it, and the complaints that came in it."""
-    first, last = (now_us - window_s * 1_000_000) // QUARTER_US, now_us // QUARTER_US
+    first, last = _first(now_us, window_s), now_us // QUARTER_US
     total: Counts = {}
     for done, at, row in cells:
         if first <= (at or done) <= last:
@@ -126,12 +138,23 @@ def _latest(env: Environment, txn: Transaction, tenant: int) -> list[int]:
     return found
 
 
-def _cells(env: Environment, txn: Transaction, broadcast: bytes) -> Iterator[tuple[int, int, Counts]]:
-    """Yield (quarter done, quarter of the event or 0, counts)."""
+def _first(now_us: int, window_s: int) -> int:
+    return max((now_us - window_s * 1_000_000) // QUARTER_US, 0)
+
+
+def _cells(env: Environment, txn: Transaction, broadcast: bytes, first: int) -> Iterator[tuple[int, int, Counts]]:
+    """Yield (quarter done, quarter of the event or 0, counts), of deliveries done long ago only events since ``first``.
+
+    Passes over what is older: an old mailing has a cell for every quarter of an hour anything ever happened in.
+    """
     prefix = broadcast + keys.SCOPE_CELL
     with txn.cursor(db=env.db(keys.COUNTERS)) as cursor:
         is_there = cursor.set_range(prefix)
         while is_there and cursor.key().startswith(prefix):
             key = cursor.key()
-            yield int.from_bytes(key[9:13], "big"), int.from_bytes(key[13:17], "big"), unpack_value(key, cursor.value())
+            done, at = int.from_bytes(key[9:13], "big"), int.from_bytes(key[13:17], "big")
+            if done < first and at < first:
+                is_there = cursor.set_range(key[:13] + first.to_bytes(4, "big"))
+                continue
+            yield done, at, unpack_value(key, cursor.value())
             is_there = cursor.next()

@@ -20,7 +20,7 @@ from store.gate import BLOCK_KIND, EXEMPT_KIND, Candidate, Gate
 from store.incidents import Affected, Incident, affected
 from store.log import read_fact, scan_chunks
 from store.policy import POLICY_KIND, POLICY_NAME, Policy
-from store.rates import Rate, rates
+from store.rates import Rate, due, rates, tenants
 from store.record import Record
 from store.suppression import Suppression, current
 from store.transaction import Transaction, scan_keys
@@ -104,6 +104,14 @@ class SuppressionDesk:
     def rates(self, tenant: int, now_us: int) -> list[Rate]:
         """Return a tenant's rates of hard failures and complaints (store.rates)."""
         return rates(self._env, tenant, now_us)
+
+    def due(self, tenant: int, now_us: int) -> list[Rate]:
+        """Return those of a tenant's rates that ask for something."""
+        return due(self._env, tenant, now_us)
+
+    def tenants(self) -> list[int]:
+        """Return the tenants that have broadcasts."""
+        return tenants(self._env)
 
     def holding(self, tenant: int, recipient: int, now_us: int) -> list[Suppression]:
         """Return the entries of one recipient that hold at ``now_us``, as the list shows them."""

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from console.outgoing.alarms import Alarms
+from console.outgoing.alert import Alerts
 from console.outgoing.commands import Commands
 from console.outgoing.courier import Courier, Gate, Means
 from console.outgoing.dispatcher import Dispatcher
@@ -23,6 +25,7 @@ from console.outgoing.sender import Outcome, Sender
 from console.outgoing.watcher import Watcher
 from store.feed import Feed
 from store.reader import Reader
+from store.suppression_desk import SuppressionDesk
 
 
 class Outgoing:
@@ -33,6 +36,7 @@ class Outgoing:
         *,
         feed: Feed,
         reader: Reader,
+        desk: SuppressionDesk,
         documents: Documents,
         stamp: Callable[[], int],
         opted_in: Sequence[Network] = (),
@@ -65,20 +69,29 @@ class Outgoing:
         )
         self.dispatcher = Dispatcher(means)
         self.endpoints = Endpoints(documents, self.dispatcher, now_s)
-        self.watcher = Watcher(documents, feed, names, self.commands, now_s, stamp, self.takes_commands)
-        self._watching: asyncio.Task[None] | None = None
+        self.alerts = Alerts(documents, stamp)
+        self.watcher = Watcher(documents, feed, names, self.commands, self.alerts, now_s, self.takes_commands)
+        self.alarms = Alarms(
+            documents, desk, reader, names, self.commands, self.alerts, now_s, self.takes_commands
+        )  # fmt: skip
+        self._watching: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Begin to deliver."""
         await self.dispatcher.start()
-        self._watching = asyncio.create_task(self.watcher.run(self.dispatcher.pulse))
+        watching = self.watcher.run(self.dispatcher.pulse)
+        self._watching = [asyncio.create_task(watching), asyncio.create_task(self._look_for_alarms())]
 
     async def stop(self) -> None:
         """End within a moment: what is under way is sent again after the next start."""
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
+        for task in self._watching:
+            task.cancel()
+        await asyncio.gather(*self._watching, return_exceptions=True)
         await self.dispatcher.stop()
+
+    async def _look_for_alarms(self) -> None:
+        await self.dispatcher.is_loaded.wait()  # before, nobody seems to take commands
+        await self.alarms.run(self.dispatcher.pulse)
 
     async def test(self, courier: Courier) -> Outcome:
         """Send an endpoint an event that never happened; returns what became of it."""

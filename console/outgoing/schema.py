@@ -8,11 +8,12 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from console.outgoing.alert import Alert
 from console.outgoing.commands import CommandName, CommandState
 from console.outgoing.endpoint import Standing
 from console.outgoing.event import Event, EventType
 from console.outgoing.notices import NoticeOf
-from console.outgoing.watch import Alert, Per, Watch, WatchOn
+from console.outgoing.watch import Per, Watch, WatchOn
 from console.schema import BroadcastId, BroadcastRef, ShortText, Text
 from model.cause import Cause
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 
 import msgspec
@@ -53,31 +52,6 @@ class Watch(msgspec.Struct, frozen=True):
     def quiet_s(self) -> int:
         """How long after an alert there is none of the same."""
         return max(self.window_s, self.for_s or 0)
-
-
-class AlertOf(StrEnum):
-    """Why there is an alert."""
-
-    #: a watch counted to its threshold
-    THRESHOLD = "threshold"
-    #: a pause lasts longer than two days (E28): somebody should ask why
-    PAUSED_TOO_LONG = "paused_too_long"
-
-
-class Alert(msgspec.Struct, frozen=True):
-    """What somebody should know. ``command`` is the id of the command it made, or of the pause it is about."""
-
-    what: AlertOf
-    at: datetime
-    watch: str | None = None
-    name: str = ""
-    broadcast: str | None = None
-    #: the broadcast's number
-    number: str | None = None
-    queue: str | None = None
-    count: int | None = None
-    window_s: int | None = None
-    command: str | None = None
 
 
 class Matcher:

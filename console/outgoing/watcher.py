@@ -1,4 +1,4 @@
-"""Follows the log for all watches: counts, raises alerts, asks for pauses (P07); and sees pauses that last (E28)."""
+"""Follows the log for all watches: counts, raises alerts, asks for pauses (P07)."""
 
 from __future__ import annotations
 
@@ -12,44 +12,37 @@ from typing import Any
 
 import msgspec
 
-from console.outgoing.commands import CommandName, Commands, CommandState
+from console.outgoing.alert import ACTOR, Alert, AlertOf, Alerts
+from console.outgoing.commands import Commands
 from console.outgoing.dispatcher import Pulse, every
 from console.outgoing.documents import HOUSE, Documents
-from console.outgoing.event import ALERT_KIND
 from console.outgoing.event_log import Names
-from console.outgoing.watch import WATCH_KIND, WATCHED_KIND, Alert, AlertOf, Matcher, Watch
+from console.outgoing.watch import WATCH_KIND, WATCHED_KIND, Matcher, Watch
 from model.fact import Fact, FactType
 from store.errors import StoreError
 from store.feed import Feed
 
 _log = logging.getLogger("yamabiko.outgoing")
 _TYPES = frozenset({FactType.FAILED, FactType.DEFERRED})
-#: Who asks for the commands of watches.
-ACTOR = "watch"
-#: From this age on a pause is worth a word (E28: two to three days).
-PAUSED_S = 48 * 3_600.0
-_PAUSES_EVERY_S = 600.0
-_BEYOND = 2**63 - 1
 #: Facts looked at again after a start, so that a restart forgets no count.
 _LOOK_BACK = 100_000
 _MAX_COUNTED = 10_000
-_PAUSES = {CommandName.QUEUE_PAUSE, CommandName.BROADCAST_PAUSE}
 
 
 class Watcher:
     """One per process. All methods raise StoreError."""
 
     def __init__(
-        self, documents: Documents, feed: Feed, names: Names, commands: Commands, now_s: Callable[[], float],
-        stamp: Callable[[], int], takes_commands: Callable[[int], bool],
+        self, documents: Documents, feed: Feed, names: Names, commands: Commands, alerts: Alerts,
+        now_s: Callable[[], float], takes_commands: Callable[[int], bool],
     ) -> None:  # fmt: skip
         """``takes_commands`` says whether anybody would hear a tenant's command."""
         self._documents = documents
         self._feed = feed
         self._names = names
         self._commands = commands
+        self._alerts = alerts
         self._now_s = now_s
-        self._stamp = stamp
         self._takes_commands = takes_commands
         self._matchers: dict[int, dict[str, Matcher]] = {}
         #: times of what was counted, by (watch, place)
@@ -80,11 +73,6 @@ class Watcher:
         rows = every(self._documents, tenant, WATCH_KIND)
         return [msgspec.json.decode(body, type=Watch) for _, body in rows]
 
-    def alerts(self, tenant: int, after: str, limit: int) -> list[tuple[str, Alert]]:
-        """Return (id, alert), the newest first."""
-        rows = self._documents.list(tenant, ALERT_KIND, after=after, limit=limit)
-        return [(identity, msgspec.json.decode(body, type=Alert)) for identity, body in rows]
-
     async def note_tenant(self, tenant: int) -> None:
         """Remember that the tenant has something to watch."""
         if self._documents.get(HOUSE, WATCHED_KIND, f"{tenant}") is None:
@@ -94,7 +82,7 @@ class Watcher:
 
     async def run(self, pulse: Pulse) -> None:
         """Watch until cancelled or the pulse ends."""
-        is_loaded, pauses_at = False, 0.0
+        is_loaded = False
         while not pulse.is_over:
             try:
                 if not is_loaded:
@@ -102,9 +90,6 @@ class Watcher:
                     is_loaded = True
                 while await self.step():
                     await asyncio.sleep(0)
-                if self._now_s() >= pauses_at:
-                    pauses_at = self._now_s() + _PAUSES_EVERY_S
-                    await self.look_at_pauses()
             except StoreError as error:
                 _log.error("watches wait for the store", exc_info=error)
                 await asyncio.sleep(5.0)
@@ -120,7 +105,7 @@ class Watcher:
             tenant = int(name)
             for watch in self.watches(tenant):
                 self._matchers.setdefault(tenant, {})[watch.id] = Matcher(watch)
-            for _, alert in self.alerts(tenant, "", 500):
+            for _, alert in self._alerts.page(tenant, "", 500):
                 self._take_quiet(tenant, alert)
         if self._matchers:
             found = await asyncio.to_thread(
@@ -172,37 +157,9 @@ class Watcher:
             AlertOf.THRESHOLD, datetime.fromtimestamp(now, UTC), watch.id, watch.name, broadcast,
             number=f"{place:012x}" if place else None, count=watch.threshold, window_s=watch.window_s, command=command,
         )  # fmt: skip
-        await self._keep(tenant, alert)
+        await self._alerts.keep(tenant, alert)
         self._quiet_until[watch.id, place] = now + watch.quiet_s
         self._counted.pop((watch.id, place), None)
-
-    async def look_at_pauses(self) -> None:
-        """Raise an alert for every pause that has lasted for two days, once a pause (E28)."""
-        now = self._now_s()
-        for name, _ in every(self._documents, HOUSE, WATCHED_KIND):
-            tenant = int(name)
-            told = {alert.command for _, alert in self.alerts(tenant, "", 500)}
-            latest: dict[tuple[str, str | None], None] = {}
-            for known in self._commands.list(tenant, "", 1_000):
-                command = known.command
-                subject = (command.command.partition(".")[0], command.broadcast or command.queue)
-                is_in_force = known.state(now) in (CommandState.SENT, CommandState.DONE)
-                if not is_in_force or subject in latest:
-                    continue
-                latest[subject] = None
-                since = command.asked_at.timestamp()
-                is_over = command.for_s is not None and since + command.for_s <= now
-                if command.command in _PAUSES and not is_over and now - since >= PAUSED_S and known.id not in told:
-                    at = datetime.fromtimestamp(now, UTC)
-                    await self._keep(
-                        tenant,
-                        Alert(AlertOf.PAUSED_TOO_LONG, at, broadcast=command.broadcast, queue=command.queue,
-                              command=known.id),
-                    )  # fmt: skip
-
-    async def _keep(self, tenant: int, alert: Alert) -> None:
-        identity = f"{_BEYOND - self._stamp():016x}"  # counted down: the newest comes first by name
-        await self._documents.put(tenant, ALERT_KIND, identity, msgspec.json.encode(alert), ACTOR)
 
     def _take_quiet(self, tenant: int, alert: Alert) -> None:
         matcher = self._matchers.get(tenant, {}).get(alert.watch or "")

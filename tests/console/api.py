@@ -187,6 +187,7 @@ async def running_api(
     outgoing = Outgoing(
         feed=feed,
         reader=reader,
+        desk=SuppressionDesk(env),
         documents=StoreDocuments(reader, writer, stamp),
         stamp=stamp,
         opted_in=[ip_network(network) for network in opted_in],

@@ -7,7 +7,7 @@ import pytest
 from model.cause import Channel
 from model.fact import Fact, FactType
 from store.environment import Environment
-from store.rates import Level, due, rates
+from store.rates import Level, due, rates, tenants
 from store.writer import write_now
 from tests.store.world import DAY, HOUR, SECOND, T0_US, complained, failed, planned, report
 
@@ -69,3 +69,22 @@ def test_a_small_broadcast_does_not_hide_in_the_whole(env: Environment) -> None:
     write_now(env, mailing(3_000, 0) + mailing(300, 60, broadcast=2))
     assert levels(env)["hard", 1] is Level.OK
     assert [(r.broadcast, r.level) for r in due(env, 1, NOW)] == [(2, Level.PAUSE)]
+
+
+def test_an_old_mailing_complained_of_today_counts_and_its_past_does_not(env: Environment) -> None:
+    """Cells of three weeks are passed over: of what was sent long ago only the complaints of today count."""
+    old = NOW - 21 * DAY
+    write_now(env, mailing(1_100, 100, at=old) + mailing(1_000, 0, broadcast=2))
+    write_now(env, [complained(n, at=old + n * 8 * HOUR // 15) for n in range(200, 300)])
+    assert levels(env)["complaints", 24] is Level.TOO_FEW and levels(env)["hard", 24] is Level.TOO_FEW
+    write_now(env, [complained(n, at=NOW - n * SECOND) for n in range(300, 305)])
+    assert levels(env)["complaints", 24] is Level.PAUSE, "5 of the 1,000 sent today"
+    whole = next(r for r in rates(env, 1, NOW) if (r.threshold.metric, r.threshold.window_s) == ("complaints", 86_400))
+    assert (whole.sends, whole.events) == (1_000, 5)
+
+
+def test_tenants_are_those_with_broadcasts(env: Environment) -> None:
+    assert tenants(env) == []
+    for tenant in (0xFFFF, 3, 1):
+        write_now(env, [Fact(f.type, f.key._replace(tenant=tenant), f.at_us, f.detail) for f in mailing(3, 1)])
+    assert tenants(env) == [1, 3, 0xFFFF]

@@ -235,6 +235,7 @@ def _outgoing(context: WorkerContext, reader: Reader, clock: UniqueClock, observ
     return Outgoing(
         feed=feed,
         reader=reader,
+        desk=SuppressionDesk(context.env),
         documents=StoreDocuments(reader, context.writer, stamp, settings.node),
         stamp=stamp,
         opted_in=[ip_network(network) for network in settings.webhooks.private_networks],

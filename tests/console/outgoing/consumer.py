@@ -18,6 +18,7 @@ from model.fact import UniqueClock
 from store.environment import Environment
 from store.feed import Feed
 from store.reader import Reader
+from store.suppression_desk import SuppressionDesk
 from store.writer import Writer
 
 
@@ -31,8 +32,8 @@ async def main(data: str) -> None:
         return clock.stamp(time.time_ns() // 1_000)
 
     outgoing = Outgoing(
-        feed=feed, reader=reader, documents=StoreDocuments(reader, writer, stamp), stamp=stamp,
-        opted_in=[ip_network("127.0.0.0/8")],
+        feed=feed, reader=reader, desk=SuppressionDesk(env), documents=StoreDocuments(reader, writer, stamp),
+        stamp=stamp, opted_in=[ip_network("127.0.0.0/8")],
     )  # fmt: skip
     await outgoing.start()
     dispatcher: Dispatcher = outgoing.dispatcher

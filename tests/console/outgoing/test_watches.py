@@ -1,4 +1,4 @@
-"""Watches: a spike raises one alert and asks for a pause (P07); a pause that lasts two days is told of (E28)."""
+"""Watches: a spike raises one alert and asks for a pause (P07)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from console.outgoing.commands import Commands, CommandState
-from console.outgoing.watcher import PAUSED_S, Watcher
+from console.outgoing.alert import Alerts
+from console.outgoing.commands import Commands
+from console.outgoing.watcher import Watcher
 from model.cause import Cause
 from model.fact import Fact, UniqueClock
 from store.writer import write_now
@@ -25,9 +26,9 @@ def watcher_of(world: World, *, takes: bool = True) -> Watcher:
     def stamp() -> int:
         return clock.stamp(int(world.clock.now * 1e6))
 
-    commands = Commands(world.documents, world.clock, stamp)
+    commands, alerts = Commands(world.documents, world.clock, stamp), Alerts(world.documents, stamp)
     return Watcher(
-        world.documents, world.feed, world.log._names, commands, world.clock, stamp, lambda _: takes
+        world.documents, world.feed, world.log._names, commands, alerts, world.clock, lambda _: takes
     )  # fmt: skip
 
 
@@ -51,10 +52,10 @@ async def test_a_spike_raises_one_alert_and_pauses_that_broadcast_alone(world: W
     world.add(*(fail(n, 1) for n in range(1, 10)), *(fail(n, 2) for n in range(1, 10)))
     world.add(*(fail(n, 1, cause=Cause.USER_UNKNOWN) for n in range(100, 150)))
     await look(world, watcher)
-    assert watcher.alerts(1, "", 10) == []  # nine each: not yet
+    assert watcher._alerts.page(1, "", 10) == []  # nine each: not yet
     world.add(*(fail(n, 1) for n in range(10, 40)))
     await look(world, watcher)
-    ((_, alert),) = watcher.alerts(1, "", 10)
+    ((_, alert),) = watcher._alerts.page(1, "", 10)
     assert (alert.what, alert.name, alert.count, alert.broadcast) == ("threshold", "spike", 10, f"~{1:012x}")
     (command,) = watcher._commands.list(1, "", 10)
     assert command.id == alert.command
@@ -66,11 +67,11 @@ async def test_a_spike_raises_one_alert_and_pauses_that_broadcast_alone(world: W
     world.clock.now += 3_700
     world.add(*(fail(n, 1, after_s=3_700) for n in range(200, 240)))
     await look(world, watcher)
-    assert len(watcher.alerts(1, "", 10)) == 1
+    assert len(watcher._alerts.page(1, "", 10)) == 1
     world.clock.now += 3_600
     world.add(*(fail(n, 1, after_s=7_300) for n in range(300, 310)))
     await look(world, watcher)
-    assert len(watcher.alerts(1, "", 10)) == 2
+    assert len(watcher._alerts.page(1, "", 10)) == 2
 
 
 async def test_slow_failures_never_add_up(world: World) -> None:
@@ -80,7 +81,7 @@ async def test_slow_failures_never_add_up(world: World) -> None:
         world.clock.now = T0_S + n * 400  # nine in an hour
         world.add(fail(n, after_s=n * 400))
         await look(world, watcher)
-    assert watcher.alerts(1, "", 10) == []
+    assert watcher._alerts.page(1, "", 10) == []
 
 
 async def test_a_pattern_and_all_broadcasts_together(world: World) -> None:
@@ -89,7 +90,7 @@ async def test_a_pattern_and_all_broadcasts_together(world: World) -> None:
     await make_watch(watcher, pattern="spamhaus", per="tenant")
     world.add(*(fail(n, n) for n in range(1, 11)))
     await look(world, watcher)
-    ((_, alert),) = watcher.alerts(1, "", 10)
+    ((_, alert),) = watcher._alerts.page(1, "", 10)
     assert alert.broadcast is None
     with pytest.raises(ValueError, match="pattern"):
         await make_watch(watcher, pattern="(unclosed")
@@ -100,39 +101,14 @@ async def test_a_restart_forgets_neither_counts_nor_who_is_to_be_quiet(world: Wo
     await make_watch(watcher)
     world.add(*(fail(n, 1) for n in range(1, 11)), *(fail(n, 2) for n in range(1, 10)))
     await look(world, watcher)
-    assert len(watcher.alerts(1, "", 10)) == 1
+    assert len(watcher._alerts.page(1, "", 10)) == 1
     world.clock.now += 1
     again = watcher_of(world)
     await again.load()
     world.add(*(fail(n, 1) for n in range(20, 40)))  # told already
     world.add(fail(10, 2))  # the tenth
     await look(world, again)
-    assert [alert.broadcast for _, alert in again.alerts(1, "", 10)] == [f"~{2:012x}", f"~{1:012x}"]
-
-
-@pytest.mark.row("E28")
-async def test_a_pause_of_two_days_is_told_once(world: World) -> None:
-    watcher = watcher_of(world)
-    await watcher.note_tenant(1)
-    commands = watcher._commands
-    pause, resume = {"command": "queue.pause"}, {"command": "queue.resume"}
-    asked = {}
-    for queue, said in (("docomo.ne.jp", pause), ("au.com", pause), ("short.example", {**pause, "for_s": 3_600})):
-        asked[queue] = await commands.ask(1, {**said, "queue": queue}, "test")
-        await commands.acknowledge(1, asked[queue].id, CommandState.DONE, "", "mta")
-        world.clock.now += 1
-    await commands.ask(1, {**pause, "queue": "nobody-took-it.example"}, "test")
-    world.clock.now += 3_600
-    done = await commands.ask(1, {**resume, "queue": "au.com"}, "test")
-    await commands.acknowledge(1, done.id, CommandState.DONE, "", "mta")
-    await watcher.look_at_pauses()
-    assert watcher.alerts(1, "", 10) == []
-    world.clock.now = T0_S + PAUSED_S + 10
-    for _ in range(3):
-        await watcher.look_at_pauses()
-        world.clock.now += 600
-    ((_, alert),) = watcher.alerts(1, "", 10)
-    assert (alert.what, alert.queue, alert.command) == ("paused_too_long", "docomo.ne.jp", asked["docomo.ne.jp"].id)
+    assert [alert.broadcast for _, alert in again._alerts.page(1, "", 10)] == [f"~{2:012x}", f"~{1:012x}"]
 
 
 async def test_through_the_api_to_the_receiver(api: Api, hook: Receiver) -> None:
