@@ -230,10 +230,19 @@ class SendRefused(Struct, frozen=True):
     error: str
 
 
-class PreflightIn(Struct, frozen=True, forbid_unknown_fields=True):
-    """Addresses to ask about, just before sending."""
+class PreflightPerson(Struct, frozen=True, forbid_unknown_fields=True):
+    """An address with the company it is listed under: custom blocks of companies are asked too (S32)."""
 
-    addresses: Annotated[list[Annotated[str, Meta(max_length=1_000)]], Meta(min_length=1, max_length=10_000)]
+    address: Annotated[str, Meta(max_length=1_000)]
+    company: ShortText | None = None
+
+
+class PreflightIn(Struct, frozen=True, forbid_unknown_fields=True):
+    """Addresses to ask about, just before sending: plain, or with a company."""
+
+    addresses: Annotated[
+        list[Annotated[str, Meta(max_length=1_000)] | PreflightPerson], Meta(min_length=1, max_length=10_000)
+    ]
     stream: Annotated[str, Meta(max_length=64)] = ""
 
 

@@ -53,24 +53,28 @@ async def preflight(call: Call) -> Reply:
     services, tenant = call.services, call.identity.tenant
     now_us, body = services.now_us(), call.body
     asked: list[tuple[str, Address | str]] = []
-    for text in body.addresses:
+    candidates: list[Candidate] = []
+    for said in body.addresses:
+        text, company = (said, None) if isinstance(said, str) else (said.address, said.company)
         try:
-            asked.append((text, Address.parse(text)))
+            address = Address.parse(text)
         except AddressError as error:
             asked.append((text, str(error)))
-    candidates = [candidate_of(call, address) for _, address in asked if isinstance(address, Address)]
+            continue
+        asked.append((text, address))
+        candidates.append(candidate_of(call, address, company))
     denials = iter(services.reader.preflight(tenant, candidates, body.stream, now_us))
     results = []
-    for text, address in asked:
-        if isinstance(address, str):
-            results.append(PreflightRow(text, False, "syntax", address))
+    for text, parsed in asked:
+        if isinstance(parsed, str):
+            results.append(PreflightRow(text, False, "syntax", parsed))
             continue
         denial = next(denials)
         # The order of mission 4.5: what a person or the list says goes before what kind of address it is.
         if denial is not None:
             until = time_of(denial.expires_at_us)
             results.append(PreflightRow(text, False, denial.kind.public_name, denial.detail, until))
-        elif address.local_part.lower() in services.role_addresses:
+        elif parsed.local_part.lower() in services.role_addresses:
             results.append(PreflightRow(text, False, "role", ROLE_DETAIL))
         else:
             results.append(PreflightRow(text, True))

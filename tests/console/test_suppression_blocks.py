@@ -46,6 +46,11 @@ async def test_blocks_of_every_sort(api: Api) -> None:
         ("b@example.org", {"company": "株式会社アクメ商事"}, False),
     ):  # fmt: skip
         assert (await excluded(api, address, **fields)) == ("block" if is_blocked else None), address
+        # Asked beforehand the answer is the same.
+        asked = {"addresses": [{"address": address, **fields}, address]}
+        rows = (await api.call("POST", "/v1/preflight", json=asked)).json["results"]
+        assert [row["allowed"] for row in rows] == [not is_blocked, not is_blocked or bool(fields)], address
+        assert rows[0]["address"] == address and rows[0]["excluded"] == ("block" if is_blocked else None)
     told = (await api.call("POST", "/v1/preflight", json={"addresses": ["taro@example.jp"]})).json["results"][0]
     assert (told["excluded"], told["detail"]) == ("block", BLOCKED)
     listed = (await api.call("GET", "/v1/blocks")).json
@@ -166,3 +171,12 @@ async def test_an_exemption_by_address_or_number(api: Api, env: Environment) -> 
     assert (await api.call("DELETE", f"/v1/exemptions/{number:016x}?reason=left")).status == 204
     assert (await api.call("DELETE", f"/v1/exemptions/{number:016x}?reason=left")).status == 404
     assert (await api.call("PUT", "/v1/exemptions/nobody", json={"reason": "x"})).status == 400
+
+
+@pytest.mark.parametrize(
+    "entry", [{}, {"company": "例"}, {"address": 1}, {"address": "a@example.jp", "firma": "例"}, 7, None,
+              {"address": "a@example.jp", "company": "例" * 201}],
+)  # fmt: skip
+async def test_preflight_refuses_what_is_no_entry(entry: object, api: Api) -> None:
+    answer = await api.call("POST", "/v1/preflight", json={"addresses": ["b@example.jp", entry]})
+    assert answer.status == 400 and "addresses" in answer.json["detail"]
