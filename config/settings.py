@@ -185,6 +185,12 @@ class Privacy:
     ip: str = setting(
         "truncate", "`keep`, `truncate` to /24 and /48, or `drop` (E29, T8).", one_of("keep", "truncate", "drop")
     )
+    erase_at_start_mib: int = setting(
+        256,
+        "Who is to be forgotten is forgotten before the server serves, if the data is at most so large: 256 take about "
+        "half a minute. 0: only by `yamabiko store erase`.",
+        between(0, _MIB),
+    )
 
 
 @dataclass(frozen=True, slots=True)

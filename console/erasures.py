@@ -1,4 +1,4 @@
-"""Forgetting: who is to be erased, and how long what is kept (N14, K21, P15). Done when the store is next kept up."""
+"""Forgetting: who is to be erased, and how long what is kept (N14, K21, P15). Done while nothing is served."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ErasureIn(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ErasureOut(Struct, frozen=True):
-    """Somebody to forget: ``state`` is wished until ``yamabiko store erase`` was run, then done."""
+    """Somebody to forget: ``state`` is wished until the next start or ``yamabiko store erase``, then done."""
 
     recipient: str
     state: str
@@ -66,6 +66,7 @@ async def wish_erasure(call: Call) -> Reply:
     name = f"{recipient_of(call, body.recipient):016x}"
     said = json.dumps({"state": "wished"}).encode()
     await _write(call, ERASURE_KIND, name, said, audited(call, "erasure.wish", f"recipient:{name}"))
+    call.services.note_erasure()
     found = call.services.reader.document(call.identity.tenant, ERASURE_KIND, name)
     assert found is not None
     return Reply(202, _shown(found))
@@ -111,7 +112,7 @@ ROUTES = (
     Route(
         "POST", "/v1/erasures", Scope.ERASURES_WRITE, "wishErasure",
         "Ask for somebody to be forgotten; suppression stays, under a number that leads to no address.", wish_erasure,
-        (Answer(202, "Written down, durable; done at the next `yamabiko store erase`.", ErasureOut),),
+        (Answer(202, "Written down, durable; done at the next start or `yamabiko store erase`.", ErasureOut),),
         body_type=ErasureIn,
     ),
     Route(

@@ -86,6 +86,8 @@ class Services:
     exports: ExportTasks | None = None
     #: whether the first or last recipients of (tenant, broadcast) are of a source only administrators export (R05)
     restricted_at_ends: Callable[[int, int], bool] = lambda _tenant, _number: False
+    #: told when somebody is to be forgotten at the next occasion
+    note_erasure: Callable[[], None] = lambda: None
     limits: ConsoleLimits = ConsoleLimits()
     node: int = 0
     version: str = ""

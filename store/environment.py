@@ -6,9 +6,11 @@ Never ``writemap``, ``sync=False`` or ``metasync=False``: each loses acknowledge
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -269,6 +271,37 @@ def _own_errors(path: Path) -> Iterator[None]:
         if shutil.disk_usage(path).free < _FULL_BYTES:
             raise StoreFullError("the disk is full") from error
         raise StoreError(f"the transaction failed: {error}") from error
+
+
+def is_open_elsewhere(path: Path) -> bool:
+    """Return whether another process has the store in ``path`` open, if only to read.
+
+    This process must not have it open: asking would let go of its lock. LMDB keeps a lock on the first octet of its
+    lock file in every process that has the environment open; the kernel takes it back whatever becomes of the process.
+    """
+    try:
+        descriptor = os.open(path / "lock.mdb", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def wait_until_closed(path: Path, *, patience_s: float = 5.0) -> None:
+    """Wait until no other process has the store in ``path`` open. Raises StoreError when that takes too long.
+
+    Whoever puts another file in its place would lose what such a process still commits to the old one.
+    """
+    deadline = time.monotonic() + patience_s
+    while is_open_elsewhere(path):
+        if time.monotonic() > deadline:
+            raise StoreError(f"another process has the store in {path} open; try again when it has ended")
+        time.sleep(0.05)
 
 
 def _check_path(path: Path, read_only: bool) -> None:

@@ -31,6 +31,7 @@ from model.detail import (
 from model.errors import AddressError
 from model.fact import DeliveryKey, Fact, FactType
 from store import keys
+from store.called import calls_of, names_anybody, rewrite_json
 from store.codec import pack_fact, unpack_chunk, unpack_fact
 from store.documents import Document, read_document
 from store.environment import Environment
@@ -44,7 +45,11 @@ from store.writer import write_now
 #: one that says how long a tenant keeps what.
 ERASURE_KIND, RETENTION_KIND, RETENTION_NAME = "erasure", "retention", "retention"
 _DAY_US = 86_400_000_000
+_LAST_TENANT = 0xFFFF
 _ERASED = "erased"
+#: Name of the searches in what is kept of requests.
+_SEARCH = "q"
+_LOOKED_INTO = frozenset({FactType.UNMATCHED, FactType.DOCUMENT_SET, FactType.AUDITED})
 #: Names shorter than this are parts of too many words.
 _LEAST_NAME = 2
 
@@ -141,6 +146,8 @@ class _Names:
 
     addresses: set[str]
     words: set[str]
+    #: as searches may name the person (store.called)
+    calls: set[str]
 
 
 def _names_of(env: Environment, people: set[Person]) -> dict[Person, _Names]:
@@ -158,10 +165,11 @@ def _names_of(env: Environment, people: set[Person]) -> dict[Person, _Names]:
             person = (fact.key.tenant, fact.key.recipient)
             if person not in people:
                 continue
-            names = found.setdefault(person, _Names(set(), set()))
+            names = found.setdefault(person, _Names(set(), set(), set()))
             detail = fact.detail
             if isinstance(detail, Planned):
                 names.addresses.add(detail.address)
+                names.calls |= calls_of(detail)
                 given = (detail.last_name, detail.first_name, detail.company, detail.contact_ref, detail.user_ref)
                 names.words.update(word for word in given if word and len(word) >= _LEAST_NAME)
             elif isinstance(detail, Report):
@@ -185,11 +193,15 @@ class Scrubber:
         self._words = {person: _pattern([*found.addresses, *found.words]) for person, found in names.items()}
         #: what is looked for in all facts of a tenant: whole addresses only
         self._everywhere: dict[int, re.Pattern[str]] = {}
+        #: how they are called, for searches that somebody kept
+        self._calls: dict[int, set[str]] = {}
         for tenant in {tenant for tenant, _ in names}:
             own = [address for person, found in names.items() if person[0] == tenant for address in found.addresses]
             pattern = _pattern(own, is_whole=True)
             if pattern is not None:
                 self._everywhere[tenant] = pattern
+                calls = (found.calls for person, found in names.items() if person[0] == tenant)
+                self._calls[tenant] = set().union(*calls)
         self.changed = 0
 
     def rewrite(self, raws: list[bytes]) -> list[bytes]:
@@ -201,9 +213,9 @@ class Scrubber:
         tenant = int.from_bytes(raw[at + 3 : at + 5], "big")
         is_own = raw[at + 11 : at + 19] in self._numbers
         everywhere = self._everywhere.get(tenant)
-        # What an unmatched mail says may be compressed.
+        # What an unmatched mail says may be compressed; JSON may be escaped, and has searches.
         is_said = everywhere is not None and (
-            raw[at] == FactType.UNMATCHED or everywhere.search(raw.decode("utf-8", "replace")) is not None
+            raw[at] in _LOOKED_INTO or everywhere.search(raw.decode("utf-8", "replace")) is not None
         )
         if not (is_own or is_said or tenant in self._rules):
             return raw
@@ -215,7 +227,7 @@ class Scrubber:
         if tenant in self._rules:
             detail = self._expire(detail, fact.at_us, self._rules[tenant])
         if everywhere is not None:
-            detail = _mask(detail, everywhere)
+            detail = _mask(detail, everywhere, self._calls[tenant])
         if detail == fact.detail:
             return raw
         self.changed += 1
@@ -290,14 +302,22 @@ def _without_people(detail: Detail) -> Detail:
     return detail
 
 
-def _mask(detail: Detail, names: re.Pattern[str]) -> Detail:
-    """Return a detail of somebody else without the addresses of those to forget."""
+def _mask(detail: Detail, names: re.Pattern[str], calls: set[str]) -> Detail:
+    """Return a detail of somebody else without the addresses of those to forget, and without searches for them."""
+
+    def rewrite(name: str, text: str) -> str:
+        if name == _SEARCH and names_anybody(text, calls):
+            return _ERASED
+        return _masked(text, names) or ""
+
     match detail:
         case Unmatched() if detail.raw is not None and names.search(_text_of(detail.raw)):
             detail = replace(detail, raw=None)
         case DocumentSet() if detail.body is not None:
-            detail = replace(detail, body=(_masked(detail.body.decode("utf-8", "surrogateescape"), names) or "").encode(
-                "utf-8", "surrogateescape"))  # fmt: skip
+            body = rewrite_json(detail.body.decode("utf-8", "surrogateescape"), rewrite)
+            detail = replace(detail, body=body.encode("utf-8", "surrogateescape"))
+        case Audited():
+            detail = replace(detail, note=rewrite_json(detail.note, rewrite))
     changes: dict[str, Any] = {
         field.name: masked
         for field in fields(detail)
@@ -347,10 +367,13 @@ def _documents(env: Environment, kind: str) -> list[tuple[int, Document]]:
     with env.read() as txn, txn.cursor(db=env.db(keys.DOCUMENTS)) as cursor:
         is_there = cursor.first()
         while is_there:
-            key = cursor.key()
-            if key[2:].startswith(kind.encode() + b"\0"):
-                document = read_document(key, cursor.value())
+            tenant = int.from_bytes(cursor.key()[:2], "big")
+            prefix = keys.document_key(tenant, kind)
+            is_there = cursor.set_range(prefix)
+            while is_there and cursor.key().startswith(prefix):
+                document = read_document(cursor.key(), cursor.value())
                 if document is not None:
-                    found.append((int.from_bytes(key[:2], "big"), document))
-            is_there = cursor.next()
+                    found.append((tenant, document))
+                is_there = cursor.next()
+            is_there = tenant < _LAST_TENANT and cursor.set_range(keys.tenant_key(tenant + 1))
     return found

@@ -186,6 +186,9 @@ def rebuild(path: Path, *, rewrite: Rewrite | None = None) -> int:
     new = Environment(part, map_size=DEFAULT_MAP_SIZE)
     try:
         facts = _refold(env, new, is_whole_store=True, rewrite=rewrite)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)  # a full disk needs the room
+        raise
     finally:
         env.close()
         new.close()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from config.settings import Settings
-from store.environment import Environment
+from store.environment import Environment, wait_until_closed
 from yamabiko import exits, run_files
 from yamabiko.operator_error import OperatorError
 
@@ -25,7 +25,10 @@ def open_store(settings: Settings, *, read_only: bool = False) -> Iterator[Envir
 
 @contextmanager
 def exclusively(settings: Settings) -> Iterator[None]:
-    """Keep servers out while the block runs. Raises OperatorError when one is running."""
+    """Keep servers out while the block runs.
+
+    Raises OperatorError when one is running, StoreError when another process has the data open.
+    """
     settings.run.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         lock = run_files.Lock.take(settings.run)
@@ -34,6 +37,8 @@ def exclusively(settings: Settings) -> Iterator[None]:
             f"A server is running in {settings.home}; stop it first. Nothing was changed.", exits.UNAVAILABLE
         ) from error
     try:
+        # Workers of a server that was killed, an export, another command: they end soon, or are to be ended.
+        wait_until_closed(settings.data)
         yield
     finally:
         lock.release()

@@ -14,6 +14,8 @@ LOCK = "serve.lock"
 STATUS = "status.json"
 SETTINGS = "settings.json"
 METRICS = "metrics"
+#: there while somebody waits to be forgotten (yamabiko.forgetting)
+ERASURES = "erasures"
 
 
 class AlreadyRunningError(Exception):

@@ -26,7 +26,7 @@ from model.fact import DeliveryKey, Fact, FactType
 from store import keys
 from store.codec import unpack_chunk
 from store.environment import Environment
-from store.erasure import ERASURE_KIND, RETENTION_KIND, RETENTION_NAME, Retention, erase
+from store.erasure import ERASURE_KIND, RETENTION_KIND, RETENTION_NAME, Retention, erase, wished_erasures
 from store.gate import BLOCK_KIND, Candidate, block_name
 from store.log import scan_chunks, scan_log
 from store.maintenance import verify
@@ -216,3 +216,74 @@ def test_what_was_kept_long_enough_goes_kind_by_kind(tmp_path: Path) -> None:
     assert kept(30) == [False, False, False, True]
     assert kept(50) == [False, False, False, False]
     assert b"kept@example.jp" in octets(path)
+
+
+@pytest.mark.row("N14", "P22")
+@pytest.mark.parametrize(
+    ("search", "left"),
+    [
+        ("taro@example.jp", "erased"), ("TARO＠example.jp", "erased"), ("taro@ex", "erased"), ("taro", "erased"),
+        ("山田太郎", "erased"), ("山田 太郎", "erased"), ("<taro@example.jp>", "<erased@example.jp>"), ("山田", "山田"),
+        ("ﾀﾛｳ", "ﾀﾛｳ"), ("example.jp", "example.jp"), ("@example.jp", "@example.jp"), ("ta", "ta"),
+        ("kentaro@example.jp", "kentaro@example.jp"), ("taro@example.com", "taro@example.com"),
+    ],
+)  # fmt: skip
+def test_a_search_that_names_the_person_is_forgotten(search: str, left: str, tmp_path: Path) -> None:
+    """Of the request of an export, kept as a document and in the audit."""
+    path = tmp_path / "data"
+    env = Environment(path, map_size=64 * 2**20)
+    listed = Planned("taro@example.jp", b"row00001", last_name="山田", first_name="太郎")
+    request = {"type": "recipients", "broadcast": "b1", "q": search, "domain": "example.jp"}
+    task = json.dumps({"id": "1", "request": request, "rows": 7}).encode()
+    facts = [
+        Fact(FactType.PLANNED, key(7), T0_US, listed, is_html=True),
+        Fact(FactType.DOCUMENT_SET, DeliveryKey(1, 0, 0), T0_US, DocumentSet("export", "1", task)),
+        Fact(FactType.AUDITED, DeliveryKey(1, 0, 0), T0_US,
+             Audited("admin", "export.create", "export:1", json.dumps(request, ensure_ascii=False))),
+        Fact(FactType.DOCUMENT_SET, DeliveryKey(2, 0, 0), T0_US, DocumentSet("export", "1", task)),
+    ]  # fmt: skip
+    write_now(env, facts)
+    env.close()
+    erase(path, [(1, 7)], now_us=T0_US + DAY, actor="admin")
+    env = Environment(path)
+    mine, other = (Reader(env).document(tenant, "export", "1") for tenant in (1, 2))
+    audit = next(fact.detail for _, fact in scan_log(env) if isinstance(fact.detail, Audited))
+    env.close()
+    assert mine is not None and other is not None
+    expected = request | {"q": left}
+    assert json.loads(mine.body) == {"id": "1", "request": expected, "rows": 7}
+    assert json.loads(audit.note) == expected
+    assert json.loads(other.body)["request"] == request, "another tenant's"
+
+
+def test_an_address_in_escaped_json_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    env = Environment(path, map_size=64 * 2**20)
+    body = json.dumps({"kind": "address", "value": "たろう@example.jp", "note": 'say "hi"'}).encode()
+    assert b"\\u" in body
+    listed = Planned("たろう@example.jp", b"row00001")
+    block = Fact(FactType.DOCUMENT_SET, DeliveryKey(1, 0, 0), T0_US, DocumentSet(BLOCK_KIND, _BLOCK, body))
+    write_now(env, [Fact(FactType.PLANNED, key(7), T0_US, listed), block])
+    env.close()
+    erase(path, [(1, 7)], now_us=T0_US, actor="admin")
+    env = Environment(path)
+    document = Reader(env).document(1, BLOCK_KIND, _BLOCK)
+    env.close()
+    assert document is not None
+    assert json.loads(document.body) == {"kind": "address", "value": "erased@example.jp", "note": 'say "hi"'}
+
+
+def test_wishes_of_all_tenants_are_found_among_other_documents(env: Environment) -> None:
+    wished = [(1, 5), (1, 9), (3, 5), (0xFFFF, 1)]
+    facts = [
+        Fact(FactType.DOCUMENT_SET, DeliveryKey(tenant, 0, 0), T0_US,
+             DocumentSet(ERASURE_KIND, f"{number:016x}", b'{"state": "wished"}'))
+        for tenant, number in wished
+    ]  # fmt: skip
+    for tenant in (0, 1, 2, 3):
+        for kind in ("erased", "erasurf", "block", "webhook"):
+            facts.append(
+                Fact(FactType.DOCUMENT_SET, DeliveryKey(tenant, 0, 0), T0_US, DocumentSet(kind, "x", b"{}"))
+            )  # fmt: skip
+    write_now(env, facts)
+    assert wished_erasures(env) == wished

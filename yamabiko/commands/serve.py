@@ -10,6 +10,7 @@ import click
 from config.settings import Settings
 from yamabiko import exits, logs
 from yamabiko.first_start import prepare_home
+from yamabiko.forgetting import forget_wished
 from yamabiko.listening import ListenError
 from yamabiko.operator_error import OperatorError, friendly, load_settings
 from yamabiko.run_files import AlreadyRunningError, Lock
@@ -39,6 +40,7 @@ def serve_command(context: click.Context) -> None:
     try:
         _greet(settings, made)
         _set_up_logs(settings)
+        forget_wished(settings, lock)
         code = asyncio.run(_supervise(settings, context))
     except ListenError as error:
         raise OperatorError(str(error), exits.UNAVAILABLE) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import time
 from collections.abc import Callable, Iterable
@@ -30,6 +31,8 @@ from model.fact import UniqueClock
 from model.mint import Hosts
 from store.breakdown import Breakdown
 from store.bulk import sources_at_ends
+from store.erasure import wished_erasures
+from store.errors import StoreError
 from store.feed import Feed
 from store.guard import is_disk_low
 from store.people import People
@@ -52,6 +55,7 @@ _KEEPALIVE_S = 15.0
 _SWEEP_S = 600.0
 _GIB = 1024**3
 _BACKLOG = 1_024
+_log = logging.getLogger("yamabiko.console")
 _MAX_LINE = 8_190
 
 
@@ -100,6 +104,7 @@ class ConsoleService:
             outgoing=self._outgoing,
             exports=self._exports,
             restricted_at_ends=self._is_restricted_at_ends,
+            note_erasure=self._keep_mark,
             limits=_limits(settings),
             node=settings.node,
             version=__version__,
@@ -109,8 +114,20 @@ class ConsoleService:
     def _is_restricted_at_ends(self, tenant: int, number: int) -> bool:
         return any(map(is_restricted, sources_at_ends(self._context.env, tenant, number)))
 
+    def _keep_mark(self) -> None:
+        """Leave word for the next start whether somebody is to be forgotten (yamabiko.forgetting)."""
+        mark = self._context.settings.run / run_files.ERASURES
+        try:
+            if wished_erasures(self._context.env):
+                mark.touch(mode=0o600)
+            else:
+                mark.unlink(missing_ok=True)
+        except (StoreError, OSError) as error:
+            _log.warning("whether somebody is to be forgotten is not noted", extra={"problem": str(error)})
+
     async def start(self) -> None:
         """Listen."""
+        self._keep_mark()
         await self._exports.recover()
         await self._runner.setup()
         family = socket.AF_INET6 if ":" in self._context.host else socket.AF_INET
