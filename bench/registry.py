@@ -27,7 +27,7 @@ ENTRIES: Mapping[str, Entry] = {
     "click": Entry(web.compare_click, "verified redirects, against return 302"),
     "smtp": Entry(smtp.compare_smtp, "reports classified and committed, against smtp-sink, aiosmtpd and Postfix"),
     "classify": Entry(classify.compare_classify, "real mails read in one process, against flufl.bounce"),
-    "reports": Entry(reports.measure_reports, "listing 1,000,000 recipients, reading reports and lists"),
+    "reports": Entry(reports.measure_reports, "listing 1,000,000 recipients, reading reports and lists, a CSV of all"),
     "growth": Entry(growth.measure_growth, "opens stored at 50,000,000 facts, against 1,000,000"),
     "recovery": Entry(recovery.measure_recovery, "from kill -9 under load to the next pixel"),
 }

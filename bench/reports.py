@@ -1,4 +1,4 @@
-"""The console at size: listing recipients, and reading reports and lists of a large broadcast."""
+"""The console at size: listing recipients, reading reports and lists of a large broadcast, exporting it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from bench.api import Api
 from bench.comparison import Comparison, Options, Sample, compare, not_measured
 from bench.errors import BenchError, MissingProgramError
+from bench.exports import measure_export
 from bench.listing import row_of
 from bench.lists import measure_pages, measure_report
 from bench.load import build_load
@@ -30,7 +31,7 @@ _VISITS = 200_000
 
 
 def measure_reports(options: Options) -> list[Comparison]:
-    """List recipients, let some bounce and open, then read."""
+    """List recipients, let some bounce and open, then read and export."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="yamabiko-bench-reports-")))
         ours = stack.enter_context(running_ours())
@@ -42,10 +43,13 @@ def measure_reports(options: Options) -> list[Comparison]:
             return [
                 sends,
                 *(not_measured(row, "ms", missing) for row in ("report_ms", "list_page_ms")),
+                not_measured("export_rows", "rows/s", missing),
             ]
         for number in range(_BROADCASTS):
             api.ask("PUT", f"/v1/broadcasts/other-{number}", {"name": f"Mailing {number}"})
-        return [sends, measure_report(api, options, events), measure_pages(api, events)]
+        report, pages = measure_report(api, options, events), measure_pages(api, events)
+        listed = ours.facts_by_type().get("planned", 0)
+        return [sends, report, pages, measure_export(api, ours, options, listed)]
 
 
 def _measure_sends(api: Api, ours: Ours, options: Options) -> Comparison:

@@ -112,10 +112,12 @@ def test_reports_are_read_from_what_was_listed(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setattr(reports, name, value)
     for name, value in (("_MOST_REPORTS", 20), ("_WALK_S", 0.3), ("_SLOWEST", 2)):
         monkeypatch.setattr(lists, name, value)
-    sends, report, pages = reports.measure_reports(Options(seconds=1, runs=1, recipients=1_000))
-    assert [row.name for row in (sends, report, pages)] == ["sends_rate", "report_ms", "list_page_ms"]
-    assert all(row.ours and row.peer is None for row in (sends, report, pages))
+    rows = reports.measure_reports(Options(seconds=1, runs=1, recipients=1_000))
+    sends, report, pages, export = rows
+    assert [row.name for row in rows] == ["sends_rate", "report_ms", "list_page_ms", "export_rows"]
+    assert all(row.ours and row.peer is None for row in rows)
     assert "1,000 recipients, 500 a request" in sends.note
     assert "1,000 targeted" in report.note
+    assert "1,000 recipients, 50 of them failed" in export.note and "memory grew by" in export.note
     assert "broadcasts: 2 pages" in pages.note
     assert "recipients?metric=undelivered: " in pages.note

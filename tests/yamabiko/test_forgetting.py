@@ -74,8 +74,8 @@ def test_who_is_to_be_forgotten_is_forgotten_before_the_server_serves(tmp_path: 
         server.start()
         assert states(server) == ["done"] and not (server.home / "run" / "erasures").exists()
         assert has_logged(server, "people forgotten")
-        refused = server.send_row(address=f"{CANARY}@example.jp", broadcast="summer")
-        assert refused["recipient"], "nothing speaks against mailing somebody who wants to come back"
+        again = server.send_row(address=f"{CANARY}@example.jp", broadcast="summer")
+        assert again["recipient"], "nothing speaks against mailing somebody who wants to come back"
         assert server.stop() == 0
     finally:
         server.kill()
