@@ -16,8 +16,8 @@ from aiohttp import web
 from console.answer_stream import AnswerStream
 from console.broadcasts import number_of
 from console.identity import Scope
-from console.problem import MEDIA_TYPE, Problem, store_busy
-from console.route import NDJSON, Answer, Call, Route
+from console.problem import store_busy
+from console.route import NDJSON, Answer, Call, Route, refusal
 from console.schema import encode, us_of
 from console.schema_attempts import AttemptRow, ConversionRow, Outcome, RowRefused, RowTaken
 from console.sends import read_batches
@@ -195,7 +195,7 @@ def _listed(call: Call, key: DeliveryKey) -> tuple[DeliveryKey, bool, bool]:
 
 
 _TAKEN = (RowTaken, RowRefused)
-_NO_BODY = Answer(408, "The body stopped coming.", Problem, MEDIA_TYPE)
+_NO_BODY = refusal(408, "The body stopped coming.")
 ROUTES = (
     Route(
         "POST", "/v1/attempts", Scope.ATTEMPTS_WRITE, "postAttempts",

@@ -11,8 +11,8 @@ from console.block_csv import CsvLine, check_value, read_lines, read_text
 from console.broadcasts import read_cursor, write_cursor
 from console.identity import Scope
 from console.kept import kept
-from console.problem import MEDIA_TYPE, Problem, ProblemError, bad_request, not_found, too_large
-from console.route import Answer, Call, Reply, Route
+from console.problem import ProblemError, bad_request, not_found, too_large
+from console.route import Answer, Call, Reply, Route, missing
 from console.schema import time_of, us_of
 from console.schema_suppressions import (
     BlockIn,
@@ -222,7 +222,7 @@ def shown(document: Document) -> BlockOut:
     )  # fmt: skip
 
 
-_NOT_FOUND = Answer(404, "There is no such block, or it is another tenant's.", Problem, MEDIA_TYPE)
+_NOT_FOUND = missing("block")
 ROUTES = (
     Route(
         "POST", "/v1/blocks", Scope.SUPPRESSIONS_WRITE, "addBlock",

@@ -10,8 +10,8 @@ from console.audit import write_down
 from console.identity import Scope
 from console.outgoing.commands import CommandState, KnownCommand
 from console.outgoing.schema import AckIn, CommandIn, CommandOut, CommandPage, CommandPath, CommandQuery
-from console.problem import MEDIA_TYPE, Problem, ProblemError, not_found
-from console.route import Answer, Call, Reply, Route
+from console.problem import ProblemError, not_found
+from console.route import Answer, Call, Reply, Route, missing, refusal
 
 _PAGE = 50
 
@@ -77,14 +77,14 @@ def _shown(known: KnownCommand, now_s: float) -> CommandOut:
     )
 
 
-_NOT_FOUND = Answer(404, "There is no such thing, or it is another tenant's.", Problem, MEDIA_TYPE)
+_NOT_FOUND = missing("command")
 ROUTES = (
     Route(
         "POST", "/v1/commands", Scope.COMMANDS_WRITE, "postCommand",
         "Ask the sending systems to pause or resume, by signed webhook.", post_command,
         (
             Answer(201, "Asked; durable.", CommandOut),
-            Answer(409, "No webhook takes ", Problem, MEDIA_TYPE),
+            refusal(409, "No webhook takes commands."),
         ),
         body_type=CommandIn,
     ),

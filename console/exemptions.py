@@ -9,8 +9,8 @@ from console.audit import audited
 from console.broadcasts import read_cursor, write_cursor
 from console.identity import Scope
 from console.kept import kept
-from console.problem import MEDIA_TYPE, Problem, not_found
-from console.route import Answer, Call, Reply, Route
+from console.problem import not_found
+from console.route import Answer, Call, Reply, Route, refusal
 from console.schema import PageQuery, time_of
 from console.schema_suppressions import ExemptIn, ExemptOut, ExemptPage, ExemptPath, ReasonQuery
 from console.suppressions import recipient_of
@@ -80,7 +80,7 @@ def _shown(document: Document) -> ExemptOut:
     return ExemptOut(document.name, said["address"], said["reason"], document.actor, at)
 
 
-_NOT_FOUND = Answer(404, "This recipient is not exempt, or is another tenant's.", Problem, MEDIA_TYPE)
+_NOT_FOUND = refusal(404, "This recipient is not exempt, or is another tenant's.")
 ROUTES = (
     Route(
         "PUT", "/v1/exemptions/{recipient}", Scope.SUPPRESSIONS_WRITE, "putExemption",

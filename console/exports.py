@@ -15,8 +15,8 @@ from console.broadcasts import find_broadcast, number_of, read_cursor, write_cur
 from console.export_rules import RESTRICTED, file_name, media_type, problem_of
 from console.export_tasks import ExportTasks, Task, TooManyExportsError
 from console.identity import Scope
-from console.problem import MEDIA_TYPE, Problem, ProblemError, bad_request, not_found
-from console.route import Answer, Call, Reply, Route
+from console.problem import ProblemError, bad_request, not_found
+from console.route import Answer, Call, Reply, Route, missing, refusal
 from console.schema import time_of
 from console.schema_exports import (
     ExportIn,
@@ -210,9 +210,9 @@ def _shown(call: Call, task: Task) -> ExportOut:
     )
 
 
-_NOT_FOUND = Answer(404, "There is no such export, or it is another tenant's.", Problem, MEDIA_TYPE)
-_CONFLICT = Answer(409, "The export does not stand so that this can be done.", Problem, MEDIA_TYPE)
-_TOO_MANY = Answer(429, "Too many exports wait.", Problem, MEDIA_TYPE)
+_NOT_FOUND = missing("export")
+_CONFLICT = refusal(409, "The export does not stand so that this can be done.")
+_TOO_MANY = refusal(429, "Too many exports wait.")
 ROUTES = (
     Route(
         "POST", "/v1/exports", Scope.EXPORTS_WRITE, "createExport",
@@ -242,7 +242,7 @@ ROUTES = (
         "The file, for seven days after it was made.", get_file,
         (
             Answer(200, "The file; its media type is that of the format.", None, "*/*"), _NOT_FOUND, _CONFLICT,
-            Answer(410, "The file is gone; the row stays.", Problem, MEDIA_TYPE),
+            refusal(410, "The file is gone; the row stays."),
         ),
         path_type=ExportPath,
     ),

@@ -12,8 +12,8 @@ from console.answer_stream import AnswerStream
 from console.audit import audited
 from console.identity import Scope
 from console.kept import kept
-from console.problem import MEDIA_TYPE, Problem, not_found
-from console.route import NDJSON, Answer, Call, Reply, Route
+from console.problem import not_found
+from console.route import NDJSON, Answer, Call, Reply, Route, missing
 from console.schema import encode, time_of, us_of
 from console.schema_suppressions import (
     DecisionIn,
@@ -180,7 +180,7 @@ def _shown(call: Call, incident: Incident) -> IncidentOut:
     )  # fmt: skip
 
 
-_NOT_FOUND = Answer(404, "There is no such incident, or it is another tenant's.", Problem, MEDIA_TYPE)
+_NOT_FOUND = missing("incident")
 ROUTES = (
     Route(
         "GET", "/v1/incidents", Scope.SUPPRESSIONS_READ, "listIncidents",

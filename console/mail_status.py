@@ -6,8 +6,8 @@ from datetime import datetime
 
 from console.broadcasts import find_broadcast, number_of, read_cursor, write_cursor
 from console.identity import Scope
-from console.problem import MEDIA_TYPE, Problem, bad_request
-from console.route import Answer, Call, Reply, Route
+from console.problem import bad_request
+from console.route import Answer, Call, Reply, Route, missing
 from console.schema import BroadcastRefPath, time_of, us_of
 from console.schema_people import (
     EngagementOut,
@@ -138,7 +138,7 @@ ROUTES = (
         "Opens and clicks with time, link and address.", list_engagement,
         (
             Answer(200, "A page.", EngagementPage),
-            Answer(404, "There is no such broadcast, or it is another tenant's.", Problem, MEDIA_TYPE),
+            missing("broadcast"),
         ),
         path_type=BroadcastRefPath, query_type=EngagementQuery,
     ),

@@ -55,11 +55,11 @@ def _shown(call: Call, seq: int, fact: Fact) -> NoticeOut:
 ROUTES = (
     Route(
         "PUT", "/v1/notices", Scope.NOTICES_WRITE, "putNotices",
-        "Say of which events of a broadcast, or of all, there shall be ", put_notices,
+        "Say of which events of a broadcast, or of all, there shall be notices.", put_notices,
         (Answer(200, "Kept; durable.", NoticeWish),), body_type=NoticeIn,
     ),
     Route(
-        "GET", "/v1/notices", Scope.NOTICES_READ, "getNotices", "Of what there are ", get_notices,
+        "GET", "/v1/notices", Scope.NOTICES_READ, "getNotices", "Of what there are notices.", get_notices,
         (Answer(200, "All wishes.", NoticeWishes),),
     ),
     Route(

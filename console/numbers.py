@@ -8,8 +8,8 @@ from typing import Any
 
 from console.broadcasts import find_broadcast, number_of
 from console.identity import Scope
-from console.problem import MEDIA_TYPE, Problem, bad_request
-from console.route import Answer, Call, Reply, Route
+from console.problem import bad_request
+from console.route import Answer, Call, Reply, Route, missing
 from console.schema import BroadcastRefPath, us_of
 from console.schema_numbers import (
     AgentOut,
@@ -239,11 +239,11 @@ def _domain(call: Call, broadcast: Broadcast, name: str, provider: str | None, c
 
 def _route(path: str, name: str, summary: str, handler: Any, body: Any, query: Any = None) -> Route:
     """Return a GET route of a broadcast's numbers."""
-    missing = Answer(404, "There is no such broadcast, or it is another tenant's.", Problem, MEDIA_TYPE)
     answers: tuple[Answer, ...] = (Answer(200, "The numbers.", body),)
     is_of_one = "{id}" in path
     return Route(
-        "GET", path, Scope.REPORTS_READ, name, summary, handler, (*answers, missing) if is_of_one else answers,
+        "GET", path, Scope.REPORTS_READ, name, summary, handler,
+        (*answers, missing("broadcast")) if is_of_one else answers,
         path_type=BroadcastRefPath if is_of_one else None, query_type=query,
     )  # fmt: skip
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import msgspec
 
-from console.problem import MEDIA_TYPE, Problem
-from console.route import NDJSON, Answer, Public, Route
+from console.route import NDJSON, Answer, Public, Route, refusal
 
 _REF = "#/components/schemas/{name}"
 
@@ -105,20 +104,16 @@ def _bodies(answer: Answer) -> tuple[Any, ...]:
 
 def _checks(route: Route) -> Iterator[Answer]:
     """Yield the errors that come before a handler runs, or instead of its answer."""
-
-    def problem(status: int, text: str) -> Answer:
-        return Answer(status, text, Problem, MEDIA_TYPE)
-
     if route.path_type or route.query_type or route.body_type or route.headers:
-        yield problem(400, "The request is not what this document says.")
+        yield refusal(400, "The request is not what this document says.")
     if not isinstance(route.access, Public):
-        yield problem(401, "No token, or one that is not known or has expired.")
-        yield problem(403, f"The token lacks the scope {route.access.value}.")
+        yield refusal(401, "No token, or one that is not known or has expired.")
+        yield refusal(403, f"The token lacks the scope {route.access.value}.")
     if route.body_type is not None:
-        yield problem(408, "The body did not come in time.")
-        yield problem(413, "The body is too large.")
-        yield problem(415, f"The body must be {route.body_media_type}.")
-    yield problem(421, "The Host header is not one of this server.")
-    yield problem(500, "A fault of ours; it is in the log.")
+        yield refusal(408, "The body did not come in time.")
+        yield refusal(413, "The body is too large.")
+        yield refusal(415, f"The body must be {route.body_media_type}.")
+    yield refusal(421, "The Host header is not one of this server.")
+    yield refusal(500, "A fault of ours; it is in the log.")
     if route.uses_store:
-        yield problem(503, "The store cannot take or give data just now; nothing was promised.")
+        yield refusal(503, "The store cannot take or give data just now; nothing was promised.")

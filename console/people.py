@@ -8,9 +8,9 @@ from console.audit import audited
 from console.broadcasts import find_broadcast, number_of, read_cursor, write_cursor
 from console.identity import Scope
 from console.kept import kept
-from console.problem import MEDIA_TYPE, Problem, bad_request, not_found
+from console.problem import bad_request, not_found
 from console.reports import event_of
-from console.route import Answer, Call, Reply, Route
+from console.route import Answer, Call, Reply, Route, missing
 from console.schema import BroadcastRefPath, time_of
 from console.schema_people import (
     AckIn,
@@ -189,7 +189,7 @@ def _acks(call: Call, number: int) -> list[Ack]:
     return read_acks(document.body if document else None)
 
 
-_NOT_FOUND = Answer(404, "There is no such thing, or it is another tenant's.", Problem, MEDIA_TYPE)
+_NOT_FOUND = missing("thing")
 ROUTES = (
     Route(
         "GET", "/v1/broadcasts/{id}/recipients", Scope.RECIPIENTS_READ, "listPeople",

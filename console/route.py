@@ -14,6 +14,7 @@ import msgspec
 from aiohttp import web
 
 from console.identity import Identity, Scope
+from console.problem import MEDIA_TYPE, Problem
 from console.services import Services
 
 JSON = "application/json"
@@ -34,6 +35,16 @@ class Answer:
     text: str
     body: Any = None
     media_type: str = JSON
+
+
+def refusal(status: int, text: str) -> Answer:
+    """Return the description of a problem a route may answer with (RFC 9457)."""
+    return Answer(status, text, Problem, MEDIA_TYPE)
+
+
+def missing(what: str) -> Answer:
+    """Return the description of the answer about a thing that is not there or is not the caller's (T21)."""
+    return refusal(404, f"There is no such {what}, or it is another tenant's.")
 
 
 @dataclass(frozen=True, slots=True)

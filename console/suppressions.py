@@ -11,8 +11,8 @@ import msgspec
 from console.audit import audited
 from console.broadcasts import read_cursor, write_cursor
 from console.identity import Scope
-from console.problem import MEDIA_TYPE, Problem, bad_request, not_found
-from console.route import Answer, Call, Reply, Route
+from console.problem import bad_request, not_found
+from console.route import Answer, Call, Reply, Route, missing
 from console.schema import PreflightIn, PreflightOut, PreflightRow, ReleaseQuery, SuppressionPath, time_of, us_of
 from console.schema_suppressions import (
     ChangedBlockOut,
@@ -240,7 +240,7 @@ def _because(entry: Suppression, fact: Fact) -> Provenance:
     )
 
 
-_NOT_FOUND = Answer(404, "There is no such entry that holds now, or it is another tenant's.", Problem, MEDIA_TYPE)
+_NOT_FOUND = missing("entry that holds now")
 ROUTES = (
     Route(
         "POST", "/v1/preflight", Scope.SUPPRESSIONS_READ, "preflight",

@@ -34,10 +34,9 @@ from console import (
     webhooks,
 )
 from console.identity import Scope
-from console.problem import MEDIA_TYPE, Problem
-from console.route import JSON, NDJSON, Answer, Public, Route
+from console.route import JSON, NDJSON, Answer, Public, Route, missing, refusal
 
-_NOT_FOUND = Answer(404, "There is no such thing, or it is another tenant's.", Problem, MEDIA_TYPE)
+_NOT_FOUND = missing("thing")
 
 _BASE: tuple[Route, ...] = (
     Route(
@@ -65,7 +64,7 @@ _BASE: tuple[Route, ...] = (
         "is durable. Read it while you send.", sends.post_sends,
         (
             Answer(200, "A line a row.", schema.SEND_ANSWERS, NDJSON),
-            Answer(408, "The body stopped coming.", Problem, MEDIA_TYPE),
+            refusal(408, "The body stopped coming."),
         ),
         body_type=schema.SendRow, body_media_type=NDJSON,
         headers=(("Idempotency-Key", "names the request, so that sending it again lists nobody twice"),),
@@ -75,7 +74,7 @@ _BASE: tuple[Route, ...] = (
         "Put tracked links, the pixel and the unsubscribe link into one mail; keeps nothing.", rewrite.rewrite,
         (
             Answer(200, "The mail to send.", rewrite.RewriteOut),
-            Answer(422, "The mail may not be sent like this.", Problem, MEDIA_TYPE),
+            refusal(422, "The mail may not be sent like this."),
         ),
         body_type=rewrite.RewriteIn, uses_store=False,
     ),

@@ -10,8 +10,8 @@ from msgspec import Meta, Struct
 
 from console.audit import audited
 from console.identity import ROLES, Role, Scope
-from console.problem import MEDIA_TYPE, Problem, bad_request, not_found
-from console.route import Answer, Call, Reply, Route
+from console.problem import bad_request, not_found
+from console.route import Answer, Call, Reply, Route, refusal
 from console.schema import ShortText, time_of
 from console.token_desk import TokenRow
 
@@ -105,7 +105,7 @@ ROUTES = (
     ),
     Route(
         "DELETE", "/v1/tokens/{token}", Scope.TOKENS_WRITE, "revokeToken", "Refuse a token from now on.",
-        revoke_token, (Answer(204, "Revoked."), Answer(404, "There is no such token.", Problem, MEDIA_TYPE)),
+        revoke_token, (Answer(204, "Revoked."), refusal(404, "There is no such token.")),
         path_type=TokenPath, query_type=RevokeQuery,
     ),
 )  # fmt: skip

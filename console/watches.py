@@ -8,8 +8,8 @@ from console.audit import write_down
 from console.identity import Scope
 from console.outgoing.schema import AlertOut, AlertPage, CommandQuery, WatchIn, WatchList, WatchPath
 from console.outgoing.watch import Watch
-from console.problem import MEDIA_TYPE, Problem, ProblemError, not_found
-from console.route import Answer, Call, Reply, Route
+from console.problem import ProblemError, not_found
+from console.route import Answer, Call, Reply, Route, missing, refusal
 
 _PAGE = 50
 _MAX_WATCHES = 50
@@ -48,16 +48,16 @@ async def list_alerts(call: Call) -> Reply:
     return Reply(200, AlertPage(page, page[-1].id if len(found) > _PAGE else None))
 
 
-_NOT_FOUND = Answer(404, "There is no such thing, or it is another tenant's.", Problem, MEDIA_TYPE)
+_NOT_FOUND = missing("watch")
 ROUTES = (
     Route(
         "POST", "/v1/watches", Scope.COMMANDS_WRITE, "makeWatch",
         "So many failures in so much time: raise an alert, ask for a pause.", make_watch,
-        (Answer(201, "Made; durable.", Watch), Answer(422, "It cannot be.", Problem, MEDIA_TYPE)),
+        (Answer(201, "Made; durable.", Watch), refusal(422, "It cannot be.")),
         body_type=WatchIn,
     ),
     Route(
-        "GET", "/v1/watches", Scope.COMMANDS_READ, "listWatches", "All ", list_watches,
+        "GET", "/v1/watches", Scope.COMMANDS_READ, "listWatches", "All watches.", list_watches,
         (Answer(200, "At most fifty.", WatchList),),
     ),
     Route(

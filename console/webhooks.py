@@ -29,8 +29,8 @@ from console.outgoing.schema import (
     WebhookOut,
     WebhookPath,
 )
-from console.problem import MEDIA_TYPE, Problem, ProblemError, not_found, store_busy
-from console.route import Answer, Call, Reply, Route
+from console.problem import ProblemError, not_found, store_busy
+from console.route import Answer, Call, Reply, Route, missing, refusal
 from console.services import Services
 
 _PAGE = 50
@@ -192,14 +192,14 @@ def _time_or_none(at_s: float | None) -> datetime | None:
     return None if at_s is None else _time(at_s)
 
 
-_NOT_FOUND = Answer(404, "There is no such thing, or it is another tenant's.", Problem, MEDIA_TYPE)
+_NOT_FOUND = missing("webhook")
 ROUTES = (
     Route(
         "POST", "/v1/webhooks", Scope.WEBHOOKS_WRITE, "makeWebhook",
         "Have events sent to a URL, signed after Standard Webhooks.", make_webhook,
         (
             Answer(201, "Made; durable. The secret is shown this once.", WebhookMade),
-            Answer(422, "Events may not go there.", Problem, MEDIA_TYPE),
+            refusal(422, "Events may not go there."),
         ),
         body_type=WebhookIn,
     ),
@@ -228,7 +228,7 @@ ROUTES = (
     ),
     Route(
         "POST", "/v1/webhooks/{id}/enable", Scope.WEBHOOKS_WRITE, "enableWebhook",
-        "Go on where it was disabled; nothing in between is left ", enable_webhook,
+        "Go on where it was disabled; nothing in between is left out.", enable_webhook,
         (Answer(200, "Enabled; durable.", WebhookOut), _NOT_FOUND), path_type=WebhookPath,
     ),
     Route(

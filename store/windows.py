@@ -32,77 +32,81 @@ class WindowError(ValueError):
     """A window does not begin and end on a quarter of an hour, or ends before it begins."""
 
 
-def window_counts(env: Environment, tenant: int, number: int, *, basis: Basis, from_us: int, to_us: int) -> Counts:
-    """Return the counts of a broadcast in [``from_us``, ``to_us``), named as store.counters names them.
+class Windows:
+    """Counts over windows, of one store."""
 
-    Raises WindowError when the window is none.
-    """
-    if from_us % QUARTER_US or to_us % QUARTER_US or to_us < from_us:
-        raise WindowError("a window begins and ends on a quarter of an hour")
-    first, end = from_us // QUARTER_US, to_us // QUARTER_US
-    total: Counts = {}
-    for done, at, row in _cells(env, keys.broadcast_key(tenant, number)):
-        is_done_in = first <= done < end
-        happened_in = first <= at < end
-        if at == 0:
-            takes = is_done_in
-        elif basis is Basis.COHORT:
-            takes = is_done_in and happened_in
-        elif basis is Basis.EVENT:
-            takes = happened_in
-        else:
-            takes = is_done_in
-        if takes:
-            _add(total, row)
-    _infer(total)
-    return {name: count for name, count in total.items() if count}
+    def __init__(self, env: Environment) -> None:
+        """``env`` may be shared with a writer."""
+        self._env = env
 
+    def counts(self, tenant: int, number: int, *, basis: Basis, from_us: int, to_us: int) -> Counts:
+        """Return the counts of a broadcast in [``from_us``, ``to_us``), named as store.counters names them.
 
-def series(
-    env: Environment, tenant: int, number: int, *, from_us: int, to_us: int, zone: tzinfo, is_hourly: bool
-) -> list[tuple[datetime, Counts]]:
-    """Return for each day, or hour, of the window (its begin in ``zone``, counts on the event basis).
-
-    Those in which nothing happened are there, empty. Days are as long as the zone makes them (4.4).
-    """
-    cells = list(_cells(env, keys.broadcast_key(tenant, number)))
-    result: list[tuple[datetime, Counts]] = []
-    for begin, end in _steps(from_us, to_us, zone, is_hourly=is_hourly):
-        first, last = _quarter(begin), _quarter(end)
+        Raises WindowError when the window is none.
+        """
+        if from_us % QUARTER_US or to_us % QUARTER_US or to_us < from_us:
+            raise WindowError("a window begins and ends on a quarter of an hour")
+        first, end = from_us // QUARTER_US, to_us // QUARTER_US
         total: Counts = {}
-        for done, at, row in cells:
-            if first <= (at or done) < last:
+        for done, at, row in _cells(self._env, keys.broadcast_key(tenant, number)):
+            is_done_in = first <= done < end
+            happened_in = first <= at < end
+            if at == 0:
+                takes = is_done_in
+            elif basis is Basis.COHORT:
+                takes = is_done_in and happened_in
+            elif basis is Basis.EVENT:
+                takes = happened_in
+            else:
+                takes = is_done_in
+            if takes:
                 _add(total, row)
         _infer(total)
-        result.append((begin, {name: count for name, count in total.items() if count}))
-    return result
+        return {name: count for name, count in total.items() if count}
 
+    def series(
+        self, tenant: int, number: int, *, from_us: int, to_us: int, zone: tzinfo, is_hourly: bool
+    ) -> list[tuple[datetime, Counts]]:
+        """Return for each day, or hour, of the window (its begin in ``zone``, counts on the event basis).
 
-def usage(env: Environment, tenant: int, *, from_us: int, to_us: int) -> Counts:
-    """Return what all of a tenant's deliveries done in a window add up to, for the usage of a month (R02, R03).
-
-    ``test_sends`` counts test sends. A later bounce moves nothing to another month (mission 4.4).
-    """
-    first, end = from_us // QUARTER_US, to_us // QUARTER_US
-    prefix = keys.tenant_key(tenant)
-    total: Counts = {}
-    with env.read() as txn:
-        for broadcast in _broadcasts(env, txn, prefix):
-            for scope, row in _rows(env, txn, broadcast):
-                done = int.from_bytes(scope[1:5], "big")
-                if not first <= done < end:
-                    continue
-                if scope[:1] == keys.SCOPE_CELL and not any(scope[5:9]):
+        Those in which nothing happened are there, empty. Days are as long as the zone makes them (4.4).
+        """
+        cells = list(_cells(self._env, keys.broadcast_key(tenant, number)))
+        result: list[tuple[datetime, Counts]] = []
+        for begin, end in _steps(from_us, to_us, zone, is_hourly=is_hourly):
+            first, last = _quarter(begin), _quarter(end)
+            total: Counts = {}
+            for done, at, row in cells:
+                if first <= (at or done) < last:
                     _add(total, row)
-                elif scope[:1] == keys.SCOPE_TEST and len(scope) == 5:
-                    total["test_sends"] = total.get("test_sends", 0) + row.get("targeted", 0)
-    return {name: count for name, count in total.items() if count}
+            _infer(total)
+            result.append((begin, {name: count for name, count in total.items() if count}))
+        return result
 
+    def usage(self, tenant: int, *, from_us: int, to_us: int) -> Counts:
+        """Return what all of a tenant's deliveries done in a window add up to, for the usage of a month (R02, R03).
 
-def done_span(env: Environment, tenant: int, number: int) -> tuple[int, int] | None:
-    """Return the times, to a quarter of an hour, of the first and last delivery done; None when there is none."""
-    quarters = [done for done, at, row in _cells(env, keys.broadcast_key(tenant, number)) if not at and row]
-    return (min(quarters) * QUARTER_US, max(quarters) * QUARTER_US) if quarters else None
+        ``test_sends`` counts test sends. A later bounce moves nothing to another month (mission 4.4).
+        """
+        first, end = from_us // QUARTER_US, to_us // QUARTER_US
+        prefix = keys.tenant_key(tenant)
+        total: Counts = {}
+        with self._env.read() as txn:
+            for broadcast in _broadcasts(self._env, txn, prefix):
+                for scope, row in _rows(self._env, txn, broadcast):
+                    done = int.from_bytes(scope[1:5], "big")
+                    if not first <= done < end:
+                        continue
+                    if scope[:1] == keys.SCOPE_CELL and not any(scope[5:9]):
+                        _add(total, row)
+                    elif scope[:1] == keys.SCOPE_TEST and len(scope) == 5:
+                        total["test_sends"] = total.get("test_sends", 0) + row.get("targeted", 0)
+        return {name: count for name, count in total.items() if count}
+
+    def done_span(self, tenant: int, number: int) -> tuple[int, int] | None:
+        """Return the times, to a quarter of an hour, of the first and last delivery done; None when there is none."""
+        quarters = [done for done, at, row in _cells(self._env, keys.broadcast_key(tenant, number)) if not at and row]
+        return (min(quarters) * QUARTER_US, max(quarters) * QUARTER_US) if quarters else None
 
 
 def _steps(from_us: int, to_us: int, zone: tzinfo, *, is_hourly: bool) -> Iterator[tuple[datetime, datetime]]:
@@ -161,29 +165,3 @@ def _add(total: Counts, row: Counts) -> None:
 def _infer(total: Counts) -> None:
     """Add who is taken to have opened, having clicked without an open seen in the window."""
     total["opened_inferred"] = total.get("opened_users", 0) - total.get("opened_pixel", 0)
-
-
-class Windows:
-    """The functions above for one store."""
-
-    def __init__(self, env: Environment) -> None:
-        """``env`` may be shared with a writer."""
-        self._env = env
-
-    def counts(self, tenant: int, number: int, *, basis: Basis, from_us: int, to_us: int) -> Counts:
-        """See ``window_counts``."""
-        return window_counts(self._env, tenant, number, basis=basis, from_us=from_us, to_us=to_us)
-
-    def series(
-        self, tenant: int, number: int, *, from_us: int, to_us: int, zone: tzinfo, is_hourly: bool
-    ) -> list[tuple[datetime, Counts]]:
-        """See ``series``."""
-        return series(self._env, tenant, number, from_us=from_us, to_us=to_us, zone=zone, is_hourly=is_hourly)
-
-    def usage(self, tenant: int, *, from_us: int, to_us: int) -> Counts:
-        """See ``usage``."""
-        return usage(self._env, tenant, from_us=from_us, to_us=to_us)
-
-    def done_span(self, tenant: int, number: int) -> tuple[int, int] | None:
-        """See ``done_span``."""
-        return done_span(self._env, tenant, number)

@@ -79,3 +79,9 @@ def test_the_checker_of_answers_finds_lies() -> None:
         with pytest.raises(AssertionError):
             check("GET", "/healthz", Answer(status, headers, text))
     check("GET", "/healthz", Answer(200, headers, '{"ok":true,"checks":[]}'))
+
+
+def test_what_people_read_are_whole_sentences() -> None:
+    for route in ROUTES:
+        for text in (route.summary, *(answer.text for answer in answers_of(route))):
+            assert re.search(r"[\w`)]\.$", text), f"{route.method} {route.path}: {text!r}"

@@ -36,7 +36,15 @@ _PERSON = (
 _BROADCAST = (
     word("broadcast", "配信番号", "Broadcast number"),
     text("broadcast_id", "配信ID", "Broadcast id"),
+)
+_DELIVERY = (
+    *_BROADCAST,
     word("recipient", "受信者番号", "Recipient number"),
+)
+_VISITOR = (
+    word("agent", "アクセス元の判定", "Agent"),
+    text("ip", "IP", "IP"),
+    text("user_agent", "ユーザーエージェント", "User agent"),
 )
 
 #: Exactly the eight columns of the second seed (R18).
@@ -49,7 +57,7 @@ _PEOPLE = Table((
 ))  # fmt: skip
 
 _DELIVERIES = Table((
-    *_BROADCAST,
+    *_DELIVERY,
     text("address", "宛先", "Address"),
     text("domain", "ドメイン", "Domain"),
     text("last_name", "姓", "Last name"),
@@ -112,7 +120,7 @@ _EVENTS = Table((
     word("id", "ID", "Id"),
     time("happened_at", "日時", "Happened at"),
     word("type", "種類", "Type"),
-    *_BROADCAST,
+    *_DELIVERY,
     flag("test", "テスト", "Test"),
     flag("html", "HTML", "HTML"),
     count("node", "ノード", "Node"),
@@ -125,23 +133,19 @@ _EVENTS = Table((
     text("diagnostic", "詳細メッセージ", "Diagnostic"),
     count("link", "リンク番号", "Link number"),
     text("url", "URL", "URL"),
-    word("agent", "アクセス元の判定", "Agent"),
-    text("ip", "IP", "IP"),
-    text("user_agent", "ユーザーエージェント", "User agent"),
+    *_VISITOR,
     text("detail", "詳細 (JSON)", "Detail (JSON)"),
 ))  # fmt: skip
 
 _CLICKS = Table((
     time("clicked_at", "クリック日時", "Clicked at"),
-    *_BROADCAST,
+    *_DELIVERY,
     *_PERSON,
     text("contact_ref", "連絡先番号", "Contact reference"),
     count("link", "リンク番号", "Link number"),
     text("url", "クリックしたURL", "Clicked URL"),
     flag("machine", "機械", "By a machine"),
-    word("agent", "アクセス元の判定", "Agent"),
-    text("ip", "IP", "IP"),
-    text("user_agent", "ユーザーエージェント", "User agent"),
+    *_VISITOR,
 ))  # fmt: skip
 
 _SUPPRESSIONS = Table((
@@ -155,13 +159,11 @@ _SUPPRESSIONS = Table((
     flag("active", "有効", "Active"),
     word("cause", "不達の原因", "Cause"),
     count("failures", "不達回数", "Failures"),
-    word("broadcast", "配信番号", "Broadcast number"),
-    text("broadcast_id", "配信ID", "Broadcast id"),
+    *_BROADCAST,
 ))  # fmt: skip
 
 _LINKS = Table((
-    word("broadcast", "配信番号", "Broadcast number"),
-    text("broadcast_id", "配信ID", "Broadcast id"),
+    *_BROADCAST,
     text("broadcast_name", "配信名", "Broadcast name"),
     count("link", "リンク番号", "Link number"),
     text("url", "URL", "URL"),
@@ -208,8 +210,7 @@ EXCLUDED = tuple(_EXCLUDED_WORDS)
 
 #: A broadcast's settings (K26) and its numbers as they are now.
 _REPORT = Table((
-    word("broadcast", "配信番号", "Broadcast number"),
-    text("broadcast_id", "配信ID", "Broadcast id"),
+    *_BROADCAST,
     text("name", "配信名", "Name"),
     word("status", "状態", "Status"),
     text("subject", "件名", "Subject"),
