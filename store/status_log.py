@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from model.cause import Channel
 from model.detail import Planned, Report
@@ -13,12 +14,13 @@ from store.environment import Environment
 from store.log import read_fact
 from store.outcome import Outcome, State, settle
 from store.reader import PAGE_SIZE, Budget, Page
-from store.record import Record
+from store.record import Entry, Record
 from store.roster import RosterRow, read_page, row_of
 from store.transaction import Transaction
 
 #: Most days one query may span (E21).
 MAX_DAYS = 30
+_ENDS = (FactType.ACCEPTED, FactType.RELAYED, FactType.FAILED)
 _REPORTS = (FactType.ACCEPTED, FactType.DEFERRED, FactType.FAILED, FactType.RELAYED)
 
 
@@ -30,6 +32,7 @@ class MailStatus:
     status: str
     listed: RosterRow
     outcome: Outcome
+    #: of the attempt that ended it, else of the last one; None where the sending side said nothing
     sent_us: int | None
     send_ip: str | None
     #: what the server said last
@@ -175,13 +178,32 @@ class StatusLog:
         record = Record.unpack(place, txn.get(place, db=self._env.db(keys.DELIVERIES)))
         outcome = settle(record)
         last = next((e for e in reversed(record.entries) if e.type in _REPORTS), None)
-        report = read_fact(self._env, txn, last.seq).detail if last else None
+        tried_at = attempt_place(record.entries)
+        attempt = None if tried_at is None else record.entries[tried_at]
+        report = self._report(txn, last)
+        tried = report if attempt is last else self._report(txn, attempt)
         return MailStatus(
             DeliveryKey.unpack(place),
             status_of(outcome, is_assuming=is_assuming),
             row,
             outcome,
-            last.at_us if last else None,
-            report.send_ip if isinstance(report, Report) else None,
-            report.diagnostic if isinstance(report, Report) else "",
+            attempt.at_us if attempt else None,
+            tried.send_ip if tried else None,
+            report.diagnostic if report else "",
         )
+
+    def _report(self, txn: Transaction, entry: Entry | None) -> Report | None:
+        detail = read_fact(self._env, txn, entry.seq).detail if entry is not None else None
+        return detail if isinstance(detail, Report) else None
+
+
+def attempt_place(entries: Sequence[Entry]) -> int | None:
+    """Return the place of the word about the attempt that ended it, else about the last one; None without any.
+
+    A bounce that came later is none; a success report stands for the attempt where nobody reported that.
+    """
+    ends = [place for place, entry in enumerate(entries) if entry.type in _ENDS]
+    said = (place for place in ends if entries[place].extra[0] != Channel.OUT_OF_BAND)
+    relayed = (place for place in ends if entries[place].type == FactType.RELAYED)
+    waits = (place for place in reversed(range(len(entries))) if entries[place].type == FactType.DEFERRED)
+    return next(chain(said, relayed, waits), None)

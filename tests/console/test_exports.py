@@ -6,13 +6,15 @@ import asyncio
 import json
 import os
 import signal
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from console.export_tasks import INTERRUPTED, KEPT_US, ExportTasks
 from console.identity import ROLES, Identity, Role, Scope
-from model.detail import DocumentSet
+from model.cause import Cause, Channel
+from model.detail import DocumentSet, Report
 from model.fact import DeliveryKey, Fact, FactType
 from model.keyring import KeyRing
 from store.environment import Environment
@@ -25,11 +27,12 @@ from tests.console.exporting import (
     exported,
     failed,
     number_of,
+    place,
     planned,
     rows_of,
     spring,
 )
-from tests.store.world import DAY, HOUR, T0_US
+from tests.store.world import DAY, HOUR, SECOND, T0_US
 from yamabiko.exporter import launcher
 from yamabiko.exporter.launcher import ChildLauncher
 
@@ -159,7 +162,7 @@ async def test_mail_status_has_the_eight_fields_and_no_limit_of_days(api: Api) -
         "ソフトバウンス", "無効なメール", "無効なメール", "配信済み", "配信済み", "配信済み", "配信済み",
     ]  # fmt: skip
     assert rows[1] == [
-        "ソフトバウンス", "shop", "r1@example.jp", "2026-04-01 00:00:00", "2026-04-01 01:00:00", "", "",
+        "ソフトバウンス", "shop", "r1@example.jp", "2026-04-01 00:00:00", "", "", "",
         "550 5.1.1 User unknown",
     ]  # fmt: skip
     assert rows[5][5] == "203.0.113.7"
@@ -177,6 +180,49 @@ async def test_mail_status_has_the_eight_fields_and_no_limit_of_days(api: Api) -
     assert await who(**{"from": "2026-05-01T00:00:00Z", "api_user": "nobody", "scope": "all"}) == [
         f"r{recipient}" for recipient in range(1, 8)
     ]
+
+
+@pytest.mark.row("E01", "E22")
+async def test_sent_is_when_and_from_where_it_went_out(api: Api) -> None:
+    """Not when and from where a bounce came back; the list and the file agree."""
+    begin = api.services.now_us() // (3_600 * SECOND) * 3_600 * SECOND
+    number = number_of(api)
+
+    def said(who: int, kind: FactType, minute: int, channel: Channel, ip: str | None = None) -> Fact:
+        detail = Report(
+            channel, b"%d-%d" % (who, minute), Cause.USER_UNKNOWN, diagnostic=f"said at {minute}", send_ip=ip
+        )  # fmt: skip
+        return Fact(kind, place(who, number), begin + minute * 60 * SECOND, detail)
+
+    bounced, tried = Channel.OUT_OF_BAND, Channel.IN_SESSION
+    expected: dict[int, tuple[int | None, str | None, int | None]] = {
+        1: (1, "192.0.2.1", 9), 2: (5, None, 5), 3: (None, None, 5), 4: (4, "192.0.2.4", 4), 5: (1, "192.0.2.5", 1),
+        6: (None, None, None), 7: (5, None, 9), 8: (3, "192.0.2.8", 8),
+    }  # fmt: skip
+    await api.services.writer.submit([
+        *(planned(number, who, at=begin) for who in expected),
+        said(1, FactType.ACCEPTED, 1, tried, "192.0.2.1"), said(1, FactType.FAILED, 9, bounced),
+        said(2, FactType.RELAYED, 5, bounced),
+        said(3, FactType.FAILED, 5, bounced),
+        said(4, FactType.DEFERRED, 2, tried, "192.0.2.2"), said(4, FactType.DEFERRED, 4, tried, "192.0.2.4"),
+        said(5, FactType.FAILED, 1, tried, "192.0.2.5"),
+        said(7, FactType.RELAYED, 5, bounced), said(7, FactType.FAILED, 9, bounced),
+        said(8, FactType.DEFERRED, 2, tried, "192.0.2.2"), said(8, FactType.ACCEPTED, 3, tried, "192.0.2.8"),
+        said(8, FactType.FAILED, 8, bounced),
+    ])  # fmt: skip
+    window = {"from": _shown(begin - DAY), "to": _shown(begin + DAY)}
+    listed = (await api.call("GET", f"/v1/mail-status?from={window['from']}&to={window['to']}")).json["mails"]
+    rows = (await exported(api, type="mail_status", zone="UTC"))[1:]
+    assert len(rows) == len(listed) == len(expected)
+    for (who, (sent, ip, last)), row, mail in zip(expected.items(), rows, listed, strict=True):
+        at = None if sent is None else _shown(begin + sent * 60 * SECOND)
+        words = "" if last is None else f"said at {last}"
+        assert (mail["sent_at"], mail["send_ip"], mail["send_log"]) == (at, ip, words), who
+        assert row[4:5] + row[6:] == [(at or "").replace("T", " ").rstrip("Z"), ip or "", words], who
+
+
+def _shown(at_us: int) -> str:
+    return f"{datetime.fromtimestamp(at_us / 1e6, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 @pytest.mark.row("S33", "S34", "K26", "K05")

@@ -14,7 +14,7 @@ from store.outcome import Outcome, judge_machines
 from store.reader import Reader
 from store.record import Entry
 from store.roster import RosterRow
-from store.status_log import STATUSES, status_of
+from store.status_log import STATUSES, attempt_place, status_of
 from yamabiko.exporter.job import Batch, ExportError, Rows, Source
 from yamabiko.exporter.people_rows import (
     assuming,
@@ -25,6 +25,8 @@ from yamabiko.exporter.people_rows import (
     words_of,
 )
 
+#: Words that end it, where they came from the sending side (store.bulk.Settled.done).
+_ENDS = frozenset({FactType.ACCEPTED, FactType.RELAYED, FactType.FAILED})
 _Deliveries = Iterator[tuple[int, str | None, Deliveries, float]]
 
 
@@ -115,13 +117,15 @@ def mail_status(source: Source) -> Rows:
         if number != known:
             known, assumes = number, assuming(source, number)
         kept = []
-        for row, brief in zip(found.rows, found.briefs, strict=True):
+        for place, (row, brief) in enumerate(zip(found.rows, found.briefs, strict=True)):
             status = status_of(brief.settled.outcome, is_assuming=assumes)
             if row.is_listed and wanted in (None, status) and _is_wanted(source, row):
-                kept.append((row, brief, status))
-        source.take_sources({row.recipient_source for row, _, _ in kept})
-        said = facts.read(_log_seq(brief) for _, brief, _ in kept if brief.settled.report is not None)
-        yield Batch([_mail(row, brief, status, said) for row, brief, status in kept], share)
+                kept.append((row, brief, status, _tried(found, place)))
+        source.take_sources({row.recipient_source for row, *_ in kept})
+        said = facts.read({
+            seq for _, brief, _, tried in kept for seq in (_seq(brief, brief.settled.report), _seq(brief, tried)) if seq
+        })  # fmt: skip
+        yield Batch([_mail(row, brief, status, tried, said) for row, brief, status, tried in kept], share)
 
 
 def _is_wanted(source: Source, row: RosterRow) -> bool:
@@ -129,19 +133,31 @@ def _is_wanted(source: Source, row: RosterRow) -> bool:
     return mail_type in (None, row.mail_type) and api_user in (None, row.api_user) and (tag is None or tag in row.tags)
 
 
-def _log_seq(brief: Brief) -> int:
-    report = brief.settled.report
-    return 0 if report is None else brief.seq_at(report)
+def _tried(found: Deliveries, place: int) -> int | None:
+    """Return the place in its record of the word about the attempt (store.status_log), mostly without reading it."""
+    settled = found.briefs[place].settled
+    if settled.report is None:
+        return None
+    if settled.done_type in _ENDS:
+        return settled.done
+    return attempt_place(found.record(place).entries)
 
 
-def _mail(row: RosterRow, brief: Brief, status: str, said: dict[int, Fact]) -> tuple[Any, ...]:
-    report = brief.settled.report
-    fact = said.get(_log_seq(brief))
-    detail = fact.detail if fact and isinstance(fact.detail, Report) else None
+def _seq(brief: Brief, place: int | None) -> int:
+    return 0 if place is None else brief.seq_at(place)
+
+
+def _mail(row: RosterRow, brief: Brief, status: str, tried: int | None, said: dict[int, Fact]) -> tuple[Any, ...]:
+    last = brief.settled.report
+    report, attempt = _report_of(said.get(_seq(brief, last))), _report_of(said.get(_seq(brief, tried)))
     return (
-        status, row.api_user, row.address, row.at_us, None if report is None else brief.time_at(report),
-        row.request_ip, detail.send_ip if detail else None, detail.diagnostic or None if detail else None,
+        status, row.api_user, row.address, row.at_us, None if tried is None else brief.time_at(tried),
+        row.request_ip, attempt.send_ip if attempt else None, report.diagnostic or None if report else None,
     )  # fmt: skip
+
+
+def _report_of(fact: Fact | None) -> Report | None:
+    return fact.detail if fact is not None and isinstance(fact.detail, Report) else None
 
 
 def clicks(source: Source) -> Rows:
