@@ -12,7 +12,6 @@ from console.schema import (
     BroadcastOut,
     BroadcastPage,
     BroadcastsQuery,
-    BroadcastStatus,
     View,
     time_of,
     us_of,
@@ -23,7 +22,8 @@ from model.fact import (
     Fact,
     FactType,
 )
-from store.reader import Broadcast
+from store.reader import PAGE_SIZE, Broadcast, Budget
+from store.report import build_report, status_of
 from store.roster import fold_text
 
 
@@ -34,31 +34,42 @@ async def put_broadcast(call: Call) -> Reply:
     is_new = services.reader.broadcast(tenant, number) is None
     fact = described(call, call.path.id, number, body)
     await services.writer.submit([fact])
-    return Reply(201 if is_new else 200, shown(find_broadcast(call, number)))
+    return Reply(201 if is_new else 200, shown(call, find_broadcast(call, number)))
 
 
 async def get_broadcast(call: Call) -> Reply:
     """Return one broadcast."""
-    return Reply(200, shown(find_broadcast(call, number_of(call, call.path.id))))
+    return Reply(200, shown(call, find_broadcast(call, number_of(call, call.path.id))))
 
 
 async def list_broadcasts(call: Call) -> Reply:
     """Return a page of broadcasts, the newest first (S01, S02, R07)."""
     query: BroadcastsQuery = call.query
-    page = call.services.reader.broadcasts(
-        call.identity.tenant, after=read_cursor(query.after), where=lambda row: _fits(row, query)
-    )
-    return Reply(200, BroadcastPage([shown(row) for row in page.rows], write_cursor(page.after)))
+    reader, tenant = call.services.reader, call.identity.tenant
+    rows: list[BroadcastOut] = []
+    after = read_cursor(query.after)
+    budget = Budget()
+    while True:
+        page = reader.broadcasts(
+            tenant, after=after, limit=PAGE_SIZE - len(rows), where=lambda row: _is_meant(row, query)
+        )  # fmt: skip
+        after = page.after
+        for row in page.rows:
+            out = shown(call, row)
+            if query.status in (None, out.status) and (query.view is View.ALL or out.status == query.view.value):
+                rows.append(out)
+            else:
+                budget.miss()
+        if after is None or len(rows) >= PAGE_SIZE or budget.is_spent:
+            return Reply(200, BroadcastPage(rows, write_cursor(after)))
 
 
-def _fits(row: Broadcast, query: BroadcastsQuery) -> bool:
-    status = row.status or BroadcastStatus.SENDING
+def _is_meant(row: Broadcast, query: BroadcastsQuery) -> bool:
+    """Whether a broadcast fits, but for its status."""
     at = row.updated_at_us or 0
     word = fold_text(query.q.strip())
     return (
-        (query.view is View.ALL or status == query.view.value)
-        and (query.status is None or status == query.status.value)
-        and at >= (us_of(query.from_) or 0)
+        at >= (us_of(query.from_) or 0)
         and at < (us_of(query.to) or 2**63)
         and (not word or any(word in fold_text(text or "") for text in (row.broadcast_id, row.name, row.subject)))
     )
@@ -97,13 +108,18 @@ def find_broadcast(call: Call, number: int) -> Broadcast:
     return found
 
 
-def shown(row: Broadcast) -> BroadcastOut:
+def shown(call: Call, row: Broadcast) -> BroadcastOut:
     """Return a broadcast as the API shows it."""
+    services, now_us = call.services, call.services.now_us()
+    report = build_report(
+        services.reader.counts(row.tenant, row.number), row,
+        last_attempt_us=services.reader.last_attempt_us(row.tenant), now_us=now_us,
+    )  # fmt: skip
     return BroadcastOut(
         id=row.broadcast_id,
         number=f"{row.number:012x}",
         name=row.name,
-        status=row.status,
+        status=status_of(row, report, services.windows.last_done_us(row.tenant, row.number), now_us),
         subject=row.subject,
         format=row.format,
         stream=row.stream,

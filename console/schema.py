@@ -164,7 +164,8 @@ class BroadcastOut(Struct, frozen=True):
     id: str | None
     number: str
     name: str | None
-    status: str | None
+    #: as the sender said; where it said nothing, or sending, sent once nothing is under way (S05)
+    status: str
     subject: str | None
     format: str | None
     stream: str

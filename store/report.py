@@ -11,8 +11,11 @@ from store.outcome import Evidence, State
 from store.reader import Broadcast
 
 _HOUR_US = 3_600_000_000
+#: A broadcast with nothing under way is taken for sent so long after the quarter of an hour in which it last grew.
+_QUIET_US = _HOUR_US // 2
 #: A broadcast that is not sent yet has reached nobody, whatever is assumed.
 _UNSENT = frozenset({"draft", "scheduled"})
+_SENDING, _SENT = "sending", "sent"
 #: Counts shown as they are.
 _PLAIN = (
     *("listed", "targeted", "hard", "soft", "clicked_users", "opens_machine", "opens_raw", "clicks", "clicks_machine"),
@@ -139,6 +142,19 @@ def is_assuming(broadcast: Broadcast | None, last_attempt_us: int, now_us: int) 
     Arguments as ``build_report`` takes them. A broadcast that is not sent yet has reached nobody.
     """
     return not _is_unsent(broadcast) and now_us - last_attempt_us > _HOUR_US
+
+
+def status_of(broadcast: Broadcast | None, report: Report, last_done_us: int | None, now_us: int) -> str:
+    """Return where a broadcast stands (S03-S05): as the sender said, and sent once nothing is under way any more.
+
+    A sender that lists and sends need not say that it is done. ``last_done_us`` as store.windows gives it. Whatever is
+    listed later makes it sending again.
+    """
+    said = broadcast.status if broadcast is not None else None
+    if said not in (None, _SENDING):
+        return said
+    is_quiet = last_done_us is not None and last_done_us + _QUIET_US <= now_us
+    return _SENT if report.targeted and not report.in_flight and is_quiet else _SENDING
 
 
 def _is_unsent(broadcast: Broadcast | None) -> bool:

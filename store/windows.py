@@ -108,6 +108,16 @@ class Windows:
         quarters = [done for done, at, row in _cells(self._env, keys.broadcast_key(tenant, number)) if not at and row]
         return (min(quarters) * QUARTER_US, max(quarters) * QUARTER_US) if quarters else None
 
+    def last_done_us(self, tenant: int, number: int) -> int | None:
+        """Return the begin of the quarter of an hour in which a delivery was done last; None when none was."""
+        prefix = keys.broadcast_key(tenant, number) + keys.SCOPE_CELL
+        with self._env.read() as txn, txn.cursor(db=self._env.db(keys.COUNTERS)) as cursor:
+            is_there = cursor.set_range(prefix + b"\xff" * 8)
+            is_there = cursor.prev() if is_there else cursor.last()
+            if not is_there or not cursor.key().startswith(prefix):
+                return None
+            return int.from_bytes(cursor.key()[9:13], "big") * QUARTER_US
+
 
 def _steps(from_us: int, to_us: int, zone: tzinfo, *, is_hourly: bool) -> Iterator[tuple[datetime, datetime]]:
     begin = datetime.fromtimestamp(from_us / 1e6, zone)

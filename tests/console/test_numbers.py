@@ -291,6 +291,34 @@ async def test_broadcasts_are_listed_and_narrowed(api: Api) -> None:
         assert [row["id"] for row in found] == who, rest
 
 
+@pytest.mark.row("S05", "R07")
+async def test_a_broadcast_is_sent_once_nothing_is_under_way(api: Api) -> None:
+    now = [api.services.now_us()]
+    object.__setattr__(api.services, "now_us", lambda: now[0])
+
+    async def views(*places: str) -> list[list[str]]:
+        found = [(await api.call("GET", f"/v1/broadcasts?{place}")).json["broadcasts"] for place in places]
+        return [[row["id"] for row in rows] for rows in found]
+
+    await api.call("PUT", "/v1/broadcasts/empty", json={"name": "nobody yet", "status": "sending"})
+    await api.call("PUT", "/v1/broadcasts/off", json={"status": "cancelled"})
+    await api.sends([{"broadcast": name, "address": "a@example.jp"} for name in ("may", "june", "off")])
+    assert await views("view=sending", "view=sent") == [["june", "may", "empty"], []]
+    now[0] += 50 * 60 * 1_000_000
+    assert await views("view=sending", "view=sent", "status=cancelled") == [["empty"], ["june", "may"], ["off"]]
+    assert (await api.call("GET", "/v1/broadcasts/may")).json["status"] == "sent"
+    attempt = {"broadcast": "june", "address": "a@example.jp", "outcome": "deferred", "reply": "451 4.7.1 later"}
+    body, media = msgspec.json.encode(attempt) + b"\n", {"Content-Type": "application/x-ndjson"}
+    await api.call("POST", "/v1/attempts", data=body, **media)
+    assert (await views("view=sent"))[0] == [], "the sending side reports attempts: no news is no good news"
+    await api.call("POST", "/v1/attempts", data=body.replace(b"deferred", b"accepted"), **media)
+    assert (await views("view=sent"))[0] == [], "it moved a moment ago"
+    now[0] += 50 * 60 * 1_000_000
+    assert (await views("view=sent"))[0] == ["june"], "of the other nobody said anything"
+    await api.sends([{"broadcast": "june", "address": "late@example.jp"}])
+    assert (await views("view=sending"))[0] == ["june", "may", "empty"]
+
+
 @pytest.mark.row("S36", "T17")
 async def test_tokens_are_made_shown_once_and_revoked(api: Api) -> None:
     from console.identity import ROLES, Identity, Role

@@ -13,8 +13,9 @@ from model.detail import DocumentSet, Engaged, Planned, Report, Unmatched
 from model.fact import Fact, FactType
 from store.log import scan_log
 from store.reader import Broadcast, Reader, SuppressionRow
-from store.report import build_report
+from store.report import build_report, status_of
 from store.suppression import DENIALS
+from store.windows import Windows
 from store.writer import next_seq
 from yamabiko.exporter.job import Batch, ExportError, Rows, Source
 from yamabiko.exporter.people_rows import broadcasts_of
@@ -170,7 +171,9 @@ def _report(source: Source, reader: Reader, found: Broadcast) -> tuple[Any, ...]
         now_us=source.job.now_us,
     )  # fmt: skip
     return (
-        f"{found.number:012x}", found.broadcast_id, found.name, found.status, found.subject, found.format,
+        f"{found.number:012x}", found.broadcast_id, found.name,
+        status_of(found, numbers, Windows(source.env).last_done_us(tenant, found.number), source.job.now_us),
+        found.subject, found.format,
         found.stream, found.sender, found.schedule_task_id, found.scheduled_at_us, found.updated_at_us,
         *(getattr(numbers, name) for name in REPORT_COUNTS),
         *(numbers.evidence.get(name, 0) for name in EVIDENCE),
