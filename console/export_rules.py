@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from console.schema_exports import ExportEncoding, ExportFormat, ExportIn, ExportType
 from store.people import MetricError, predicate_of
+from store.roster import fold_text
 from store.status_log import STATUSES
 from store.suppression import SuppressionKind
 
@@ -29,7 +30,7 @@ NEED_BROADCAST = frozenset({ExportType.RECIPIENTS, ExportType.UNACKED_ERRORS, Ex
 SUPPRESSION_NAMES = tuple(dict.fromkeys(kind.public_name for kind in SuppressionKind))
 #: Sources of recipients that only administrators export, as ``recipient_source`` of POST /v1/sends names them; other
 #: lists (csv, api) take an operator (R06).
-_RESTRICTED_SOURCES = frozenset({"addressbook"})
+_RESTRICTED_SOURCES = frozenset({"addressbook", "アドレス帳"})
 #: What is told to those who may not.
 RESTRICTED = (
     "Among these recipients are some from an address book: exporting them needs the scope exports:addressbook, which "
@@ -83,7 +84,7 @@ def _is_zone(name: str) -> bool:
 
 def is_restricted(source: str) -> bool:
     """Whether recipients of ``source`` may be exported by administrators only (R05)."""
-    return source.strip().casefold().replace("_", "").replace("-", "").replace(" ", "") in _RESTRICTED_SOURCES
+    return fold_text(source.strip()).replace("_", "").replace("-", "").replace(" ", "") in _RESTRICTED_SOURCES
 
 
 def file_name(request: ExportIn, created_us: int) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from console.export_rules import is_restricted
 from console.export_tasks import INTERRUPTED, KEPT_US, ExportTasks
 from console.identity import ROLES, Identity, Role, Scope
 from model.cause import Cause, Channel
@@ -545,3 +546,10 @@ async def test_as_many_may_wait_as_can_be_made(api: Api, monkeypatch: pytest.Mon
     answer = await api.call("POST", "/v1/exports", json={"type": "report"})
     assert answer.status == 429 and answer.headers["Retry-After"]
     await held.wait_for(2)
+
+
+@pytest.mark.parametrize(
+    "source", ["addressbook", "Address Book", "address_book", " ADDRESS-BOOK", "アドレス帳", "ｱﾄﾞﾚｽ帳"]
+)
+def test_an_address_book_is_one_however_it_is_written(source: str) -> None:
+    assert is_restricted(source) and not is_restricted(source + " of others")
