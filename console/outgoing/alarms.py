@@ -75,7 +75,6 @@ class Alarms:
         self._alerts = alerts
         self._now_s = now_s
         self._takes_commands = takes_commands
-        self._head = 0
 
     async def run(self, pulse: Pulse) -> None:
         """Look until cancelled or the pulse ends."""
@@ -95,16 +94,12 @@ class Alarms:
     # Rates and floods
 
     async def look_at_failures(self) -> None:
-        """Look at rates and floods of all tenants; without new facts none of them can have risen."""
-        head = self._desk.last_seq()
-        if head == self._head:
-            return
+        """Look at rates and floods of all tenants. A rate may rise with nothing new: what went well grows old, too."""
         for tenant in await asyncio.to_thread(self._desk.tenants):
             now_s = self._now_s()
             rates = await asyncio.to_thread(self._desk.due, tenant, int(now_s * 1e6))
             await self._raise_rates(tenant, rates, now_s)
             await self._raise_incidents(tenant, now_s)
-        self._head = head
 
     async def _raise_rates(self, tenant: int, rates: list[Rate], now_s: float) -> None:
         if not rates:

@@ -57,12 +57,14 @@ class Watching:
         return [(known.command.command.value, known.command.broadcast) for known in self.commands.list(1, "", 100)]
 
 
-def mailing(count: int, hard: int, broadcast: int = 1, *, after_s: float = 0.0, tenant: int = 1) -> list[Fact]:
-    """So many sent, so many of them refused for good."""
-    at = T0_US + int(after_s * 1e6)
-    facts = [planned(n, broadcast, at=at, address=f"r{n}@d{n % 50}.example.jp") for n in range(1, count + 1)]
-    facts += [failed(n, broadcast, at=at, channel=Channel.IN_SESSION) for n in range(1, hard + 1)]
-    facts += [report(FactType.ACCEPTED, n, broadcast, at=at) for n in range(hard + 1, count + 1)]
+def mailing(
+    count: int, hard: int, broadcast: int = 1, *, after_s: float = 0.0, tenant: int = 1, first: int = 1
+) -> list[Fact]:
+    """So many sent, so many of them refused for good; ``first`` is the number of the first recipient."""
+    at, last = T0_US + int(after_s * 1e6), first + count
+    facts = [planned(n, broadcast, at=at, address=f"r{n}@d{n % 50}.example.jp") for n in range(first, last)]
+    facts += [failed(n, broadcast, at=at, channel=Channel.IN_SESSION) for n in range(first, first + hard)]
+    facts += [report(FactType.ACCEPTED, n, broadcast, at=at) for n in range(first + hard, last)]
     return [Fact(f.type, f.key._replace(tenant=tenant), f.at_us, f.detail, is_html=f.is_html) for f in facts]
 
 
@@ -146,6 +148,19 @@ async def test_many_small_broadcasts_are_told_of_together_and_tenants_apart(worl
     assert watching.asked() == [("broadcast.pause", None)], "all of them"
     assert [alert.broadcast for alert in watching.alerts(7)] == [f"~{3:012x}"], "not again of the whole"
     assert watching.alerts(9) == []
+
+
+@pytest.mark.row("N16")
+async def test_a_rate_that_rises_by_time_alone_is_seen(world: World) -> None:
+    """What went well leaves the window before what failed does."""
+    watching = Watching(world)
+    world.add(*mailing(4_000, 0), *mailing(400, 80, after_s=1_800, first=5_001))
+    world.clock.now = T0_S + 2_000
+    await watching.look()
+    assert watching.alerts() == []
+    world.clock.now = T0_S + 4_600
+    await watching.look()
+    assert [(alert.level, alert.window_s) for alert in watching.alerts()] == [("pause", 3_600)]
 
 
 @pytest.mark.row("N16")
