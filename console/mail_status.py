@@ -58,8 +58,7 @@ async def list_mail_status(call: Call) -> Reply:
     )  # fmt: skip
     assumes = is_assuming(None, services.reader.last_attempt_us(tenant), services.now_us())
     page = services.status_log.page(tenant, wanted, is_assuming=assumes, after=read_cursor(query.after))
-    names: dict[int, str] = {}
-    rows = [_shown(call, row, names) for row in page.rows]
+    rows = [_shown(call, row) for row in page.rows]
     return Reply(200, MailStatusPage(rows, write_cursor(page.after)))
 
 
@@ -73,19 +72,15 @@ def status_class(outcome: Outcome) -> str | None:
     return spec.engagelab_soft or "other" if outcome.channel is Channel.OUT_OF_BAND else spec.engagelab_invalid
 
 
-def _shown(call: Call, mail: MailStatus, names: dict[int, str]) -> MailStatusOut:
-    number = mail.key.broadcast
-    if number not in names:
-        found = call.services.reader.broadcast(mail.key.tenant, number)
-        names[number] = found.broadcast_id if found and found.broadcast_id else f"~{number:012x}"
-    listed = mail.listed
+def _shown(call: Call, mail: MailStatus) -> MailStatusOut:
+    listed, place = mail.listed, mail.key
     return MailStatusOut(
         status=mail.status,
         status_class=status_class(mail.outcome),
         api_user=listed.api_user,
         address=listed.address,
         recipient=f"{mail.key.recipient:016x}",
-        broadcast=names[number],
+        broadcast=call.services.outgoing.names.broadcast(place.tenant, place.broadcast) or "",
         requested_at=time_of(listed.at_us),
         sent_at=time_of(mail.sent_us),
         request_ip=listed.request_ip,

@@ -34,13 +34,13 @@ class RatesOut(Struct, frozen=True):
 async def list_rates(call: Call) -> Reply:
     """Return the rates as they are now."""
     services, tenant = call.services, call.identity.tenant
-    return Reply(200, RatesOut([_shown(rate) for rate in services.suppression.rates(tenant, services.now_us())]))
+    return Reply(200, RatesOut([_shown(call, rate) for rate in services.suppression.rates(tenant, services.now_us())]))
 
 
-def _shown(rate: Rate) -> RateOut:
-    limit = rate.threshold
+def _shown(call: Call, rate: Rate) -> RateOut:
+    limit, names = rate.threshold, call.services.outgoing.names
     return RateOut(
-        f"~{rate.broadcast:012x}" if rate.broadcast else None, limit.metric, limit.window_s, rate.sends, rate.events,
+        names.broadcast(call.identity.tenant, rate.broadcast), limit.metric, limit.window_s, rate.sends, rate.events,
         rate.share, limit.warn, limit.pause, limit.least_sends, limit.least_events, rate.level.value,
     )  # fmt: skip
 

@@ -11,6 +11,7 @@ import msgspec
 from console.audit import audited
 from console.broadcasts import read_cursor, write_cursor
 from console.identity import Scope
+from console.outgoing.event_log import Names
 from console.problem import bad_request, not_found
 from console.route import Answer, Call, Reply, Route, missing
 from console.schema import PreflightIn, PreflightOut, PreflightRow, ReleaseQuery, SuppressionPath, time_of, us_of
@@ -123,10 +124,12 @@ async def list_suppressions(call: Call) -> Reply:
             limit=_OF_ONE,
             **limits,  # type: ignore[arg-type]
         )
-        rows = [shown(row) for row in page.rows if row.recipient == recipient]
+        rows = [shown(row, services.outgoing.names) for row in page.rows if row.recipient == recipient]
         return Reply(200, SuppressionPage(rows, None))
     page = services.reader.suppressions(tenant, after=read_cursor(query.after), **limits)  # type: ignore[arg-type]
-    return Reply(200, SuppressionPage([shown(row) for row in page.rows], write_cursor(page.after)))
+    return Reply(
+        200, SuppressionPage([shown(row, services.outgoing.names) for row in page.rows], write_cursor(page.after))
+    )
 
 
 async def list_changes(call: Call) -> Reply:
@@ -205,7 +208,7 @@ def _holds(call: Call, row: ReleaseRow) -> bool:
     return any(entry.kind.public_name == row.kind.value for entry in holding)
 
 
-def shown(row: SuppressionRow) -> SuppressionOut:
+def shown(row: SuppressionRow, names: Names) -> SuppressionOut:
     """Return an entry as the API shows it."""
     entry = row.entry
     cause = BY_NUMBER.get(entry.cause)
@@ -221,17 +224,17 @@ def shown(row: SuppressionRow) -> SuppressionOut:
         holds_again_at=time_of(entry.returns_at_us),
         cause=cause.cause.value if cause else None,
         failures=entry.failures,
-        because=_because(entry, row.fact),
+        because=_because(entry, row.fact, names),
     )
 
 
-def _because(entry: Suppression, fact: Fact) -> Provenance:
+def _because(entry: Suppression, fact: Fact, names: Names) -> Provenance:
     report = fact.detail if isinstance(fact.detail, Report) else None
     wish = fact.detail if isinstance(fact.detail, Unsubscribed) else None
     return Provenance(
         type=fact.type.name.lower(),
         at=time_of(fact.at_us) or time_of(entry.at_us) or datetime.min,
-        broadcast=f"~{fact.key.broadcast:012x}" if fact.key.broadcast else None,
+        broadcast=names.broadcast(fact.key.tenant, fact.key.broadcast),
         diagnostic=report.diagnostic if report else None,
         status=report.status if report else None,
         rule=(report.rule or None) if report else None,

@@ -52,8 +52,8 @@ class Outgoing:
         ``sender`` and ``now_s`` are for tests.
         """
         self.now_s = now_s
-        names = BroadcastNames(reader)
-        self.log = EventLog(feed, names)
+        self.names = BroadcastNames(reader)
+        self.log = EventLog(feed, self.names)
         self.commands = Commands(documents, now_s, stamp)
         self.notices = Notices(documents, feed)
         self.sender = sender or Sender(Guard(opted_in), version=version, connections=requests_at_once)
@@ -70,9 +70,9 @@ class Outgoing:
         self.dispatcher = Dispatcher(means)
         self.endpoints = Endpoints(documents, self.dispatcher, now_s)
         self.alerts = Alerts(documents, stamp)
-        self.watcher = Watcher(documents, feed, names, self.commands, self.alerts, now_s, self.takes_commands)
+        self.watcher = Watcher(documents, feed, self.names, self.commands, self.alerts, now_s, self.takes_commands)
         self.alarms = Alarms(
-            documents, desk, reader, names, self.commands, self.alerts, now_s, self.takes_commands
+            documents, desk, reader, self.names, self.commands, self.alerts, now_s, self.takes_commands
         )  # fmt: skip
         self._watching: list[asyncio.Task[None]] = []
 

@@ -44,13 +44,16 @@ def list_command(context: click.Context, tenant: int, kind: str | None) -> None:
     """Print what holds now, one JSON object a line."""
     import msgspec
 
+    from console.outgoing.event_log import BroadcastNames
     from console.suppressions import shown
     from store.reader import Reader
 
     settings = load_settings(context)
     with friendly(), open_store(settings, read_only=True) as env:
-        for row in _rows(Reader(env), tenant):
-            entry = shown(row)
+        reader = Reader(env)
+        names = BroadcastNames(reader)
+        for row in _rows(reader, tenant):
+            entry = shown(row, names)
             if kind is None or entry.kind == kind:
                 click.echo(json.dumps(msgspec.to_builtins(entry), ensure_ascii=True))
 
@@ -80,11 +83,13 @@ def export_command(context: click.Context, tenant: int, output: Path | None) -> 
 
 def _exported(reader: Reader, tenant: int) -> Iterator[dict[str, Any]]:
     from console.blocks import shown as shown_block
+    from console.outgoing.event_log import BroadcastNames
     from console.suppressions import shown
     from store.gate import BLOCK_KIND
 
+    names = BroadcastNames(reader)
     for row in _rows(reader, tenant):
-        entry = shown(row)
+        entry = shown(row, names)
         yield {
             "address": _plain(entry.address or ""), "kind": entry.kind, "since": entry.since.isoformat(),
             "expires_at": entry.expires_at.isoformat() if entry.expires_at else "", "cause": entry.cause or "",
