@@ -29,10 +29,8 @@ def said(**fields: str) -> Report:
     return Report(Channel.OUT_OF_BAND, b"o", Cause.USER_UNKNOWN, **fields)  # type: ignore[arg-type]
 
 
-def refused(host: str, broadcast: int, at: int, *, recipient: int = 1, cause: Cause = Cause.USER_UNKNOWN) -> Fact:
-    fact = failed(recipient, broadcast, at=at, cause=cause)
-    assert isinstance(fact.detail, Report)
-    return replace(fact, detail=replace(fact.detail, remote_mta=host))
+def refused(host: str, broadcast: int, at: int) -> Fact:
+    return failed(1, broadcast, at=at, remote_mta=host)
 
 
 @pytest.mark.row("E41")

@@ -49,10 +49,13 @@ def planned(recipient: int = 1, broadcast: int = 1, *, at: int = T0_US, row: byt
 def failed(recipient: int = 1, broadcast: int = 1, *, at: int = T0_US, cause: Cause = Cause.USER_UNKNOWN,
            channel: Channel = Channel.OUT_OF_BAND, origin: bytes = b"", trust: Trust = Trust.SUPPRESS,
            permanence: Permanence = Permanence.PERMANENT, is_test: bool = False,
-           address: str | None = None) -> Fact:  # fmt: skip
+           address: str | None = None, remote_mta: str | None = None) -> Fact:  # fmt: skip
     """A failure our token proves."""
     mark = origin or b"o%d-%d-%d" % (recipient, broadcast, at)
-    detail = Report(channel, mark, cause, permanence, trust, status="5.1.1", diagnostic="no such user", address=address)
+    detail = Report(
+        channel, mark, cause, permanence, trust, status="5.1.1", diagnostic="no such user", address=address,
+        remote_mta=remote_mta,
+    )  # fmt: skip
     return Fact(FactType.FAILED, key(recipient, broadcast), at, detail, is_html=True, is_test=is_test)
 
 
@@ -121,6 +124,7 @@ def _random_fact(rng: random.Random, recipient: int, broadcast: int) -> Fact:
         return failed(
             **place, cause=rng.choice(causes), channel=rng.choice(list(Channel)),  # type: ignore[arg-type]
             permanence=rng.choice(list(Permanence)), trust=rng.choice(list(Trust)),
+            remote_mta=rng.choice([None, "dns; mx.example.jp", "dns; mxbiz1.qq.com"]),
         )  # fmt: skip
     if pick in (4, 5):
         return report(rng.choice([FactType.ACCEPTED, FactType.DEFERRED, FactType.RELAYED]), **place)
