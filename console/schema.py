@@ -200,7 +200,7 @@ class SendRow(Struct, frozen=True, forbid_unknown_fields=True):
     user_ref: ShortText | None = None
     list_ref: ShortText | None = None
     test: bool = False
-    format: MailFormat = MailFormat.HTML
+    format: Annotated[MailFormat | None, Meta(description="of this mail, if not as the broadcast is described")] = None
 
 
 class SendAccepted(Struct, frozen=True):

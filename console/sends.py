@@ -70,12 +70,22 @@ _CHUNK = 262_144
 
 
 @dataclass(frozen=True, slots=True)
+class _Broadcast:
+    """What rows of a broadcast have in common."""
+
+    number: int
+    stream: str
+    is_html: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Row:
     """A row that names a recipient."""
 
     index: int
     row: SendRow
     key: DeliveryKey
+    is_html: bool
     #: why it is not mailed whatever the suppression list says
     excluded: tuple[ExcludedKind, str] | None
     #: None where it is none
@@ -97,8 +107,7 @@ class _Listing:
 
     call: Call
     idempotency_key: bytes
-    #: broadcast id -> (number, stream)
-    broadcasts: dict[str, tuple[int, str]] = field(default_factory=dict)
+    broadcasts: dict[str, _Broadcast] = field(default_factory=dict)
     seen: set[tuple[int, int, bool]] = field(default_factory=set)
     rows: int = 0
 
@@ -241,29 +250,31 @@ def _read_row(listing: _Listing, index: int, line: bytes, facts: list[Fact]) -> 
     if known is None:
         known = _meet_broadcast(listing, row.broadcast, facts)
     tenant, keys = call.identity.tenant, call.services.keys()
+    is_html = known.is_html if row.format is None else row.format is not MailFormat.TEXT
     try:
         address = Address.parse(row.address)
     except AddressError as error:
         number = keys.recipient_number(tenant, row.address.strip().casefold())
-        return _Row(index, row, DeliveryKey(tenant, known[0], number), (ExcludedKind.SYNTAX, str(error)))
-    key = DeliveryKey(tenant, known[0], keys.recipient_number(tenant, address.folded))
+        return _Row(index, row, DeliveryKey(tenant, known.number, number), is_html, (ExcludedKind.SYNTAX, str(error)))
+    key = DeliveryKey(tenant, known.number, keys.recipient_number(tenant, address.folded))
     seen = (key.broadcast, key.recipient, row.test)
     if seen in listing.seen:
-        return _Row(index, row, key, _IN_REQUEST)
+        return _Row(index, row, key, is_html, _IN_REQUEST)
     listing.seen.add(seen)
     if address.local_part.lower() in call.services.role_addresses:
-        return _Row(index, row, key, _ROLE, address)
-    return _Row(index, row, key, None, address)
+        return _Row(index, row, key, is_html, _ROLE, address)
+    return _Row(index, row, key, is_html, None, address)
 
 
-def _meet_broadcast(listing: _Listing, broadcast_id: str, facts: list[Fact]) -> tuple[int, str]:
-    """Return number and stream of a broadcast seen first in this request; one never described gets its id."""
+def _meet_broadcast(listing: _Listing, broadcast_id: str, facts: list[Fact]) -> _Broadcast:
+    """Return a broadcast seen first in this request; one never described gets its id."""
     call = listing.call
     number = call.services.keys().broadcast_number(call.identity.tenant, broadcast_id)
     found = call.services.reader.broadcast(call.identity.tenant, number)
     if found is None or found.broadcast_id is None:
         facts.append(described(call, broadcast_id, number, BroadcastIn()))
-    known = listing.broadcasts[broadcast_id] = (number, found.stream if found else "")
+    is_html = found is None or found.format != MailFormat.TEXT
+    known = listing.broadcasts[broadcast_id] = _Broadcast(number, found.stream if found else "", is_html)
     return known
 
 
@@ -273,7 +284,7 @@ def _denials(listing: _Listing, rows: list[_Row]) -> list[tuple[ExcludedKind, st
     result: list[tuple[ExcludedKind, str] | None] = [None] * len(rows)
     by_stream: dict[str, list[int]] = {}
     for place, row in enumerate(rows):
-        by_stream.setdefault(listing.broadcasts[row.row.broadcast][1], []).append(place)
+        by_stream.setdefault(listing.broadcasts[row.row.broadcast].stream, []).append(place)
     for stream, places in by_stream.items():
         asked = [_candidate(services.keys(), rows[place]) for place in places]
         denials = services.reader.preflight(tenant, asked, stream, services.now_us())
@@ -324,9 +335,8 @@ def _planned(call: Call, row: _Row, row_id: bytes) -> Fact:
 
 
 def _fact(call: Call, row: _Row, fact_type: FactType, detail: Planned | Excluded) -> Fact:
-    services, said = call.services, row.row
-    is_html = said.format is not MailFormat.TEXT
-    return Fact(fact_type, row.key, services.stamp(), detail, services.node, said.test, is_html)
+    services = call.services
+    return Fact(fact_type, row.key, services.stamp(), detail, services.node, row.row.test, row.is_html)
 
 
 def _row_id(listing: _Listing, index: int, line: bytes) -> bytes:
@@ -349,20 +359,16 @@ def _answer_accepted(listing: _Listing, answers: list[bytes], accepted: list[tup
         tenant = listing.call.identity.tenant
         mint = BulkMint(services.keys(), services.hosts, tenant=tenant, broadcast=broadcast, day=day)
         texts = mint.mint(
-            [row.key.recipient for _, row in rows], [_FLAGS[_is_html(row), row.row.test] for _, row in rows]
+            [row.key.recipient for _, row in rows], [_FLAGS[row.is_html, row.row.test] for _, row in rows]
         )
         for (place, row), minted in zip(rows, texts, strict=True):
             answers[place] = _accepted(row, minted)
 
 
-def _is_html(row: _Row) -> bool:
-    return row.row.format is not MailFormat.TEXT
-
-
 def _accepted(row: _Row, minted: MintedTexts) -> bytes:
     """Return the answer for a recipient to be mailed. Put together as text: nothing in it needs escaping."""
     path, pixel, url, address, token = minted
-    pixel = f'"{pixel}"' if _is_html(row) else "null"
+    pixel = f'"{pixel}"' if row.is_html else "null"
     return (
         f'{{"row":{row.index},"recipient":"{row.key.recipient:016x}","return_path":"{path}",'
         f'"pixel_url":{pixel},"unsubscribe_url":"{url}","unsubscribe_address":"{address}","headers":'

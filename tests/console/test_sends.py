@@ -56,6 +56,15 @@ async def test_text_mails_get_no_pixel_and_tests_say_so_in_their_tokens(api: Api
     assert await listed(api) == 1
 
 
+@pytest.mark.row("S12")
+async def test_a_mail_is_of_the_format_its_broadcast_is_described_as_unless_it_says_so(api: Api, keys: KeyRing) -> None:
+    await api.call("PUT", "/v1/broadcasts/spring", json={"format": "text"})
+    answers = (await api.sends([row(1), row(2, format="multipart")])).lines
+    assert [answer["pixel_url"] is None for answer in answers] == [True, False]
+    tokens = [open_token(from_mail(answer["envid"]), TokenType.MESSAGE, keys) for answer in answers]
+    assert [token.is_html for token in tokens] == [False, True]
+
+
 async def test_a_broadcast_never_described_gets_its_id(api: Api) -> None:
     await api.sends([row()])
     assert (await api.call("GET", "/v1/broadcasts/spring")).json["id"] == "spring"
