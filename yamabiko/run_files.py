@@ -16,6 +16,8 @@ SETTINGS = "settings.json"
 METRICS = "metrics"
 #: there while somebody waits to be forgotten (yamabiko.forgetting)
 ERASURES = "erasures"
+#: what stands for the rules that were found good last (yamabiko.good_rules)
+GOOD_RULES = "good-rules"
 
 
 class AlreadyRunningError(Exception):

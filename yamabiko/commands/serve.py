@@ -11,6 +11,7 @@ from config.settings import Settings
 from yamabiko import exits, logs
 from yamabiko.first_start import prepare_home
 from yamabiko.forgetting import forget_wished
+from yamabiko.good_rules import check_rules
 from yamabiko.listening import ListenError
 from yamabiko.operator_error import OperatorError, friendly, load_settings
 from yamabiko.run_files import AlreadyRunningError, Lock
@@ -52,7 +53,7 @@ def serve_command(context: click.Context) -> None:
 async def _supervise(settings: Settings, context: click.Context) -> int:
     from yamabiko.supervisor import Supervisor
 
-    return await Supervisor(settings, lambda: load_settings(context)).run(lambda: _check_rules(settings))
+    return await Supervisor(settings, lambda: load_settings(context)).run(lambda: check_rules(settings))
 
 
 def _set_up_logs(settings: Settings) -> None:
@@ -61,16 +62,6 @@ def _set_up_logs(settings: Settings) -> None:
         logs.set_up("supervisor", settings.logging.level, path)
     except OSError as error:
         raise OperatorError(f"logging.file: {path}: {error.strerror}.", exits.CANNOT_CREATE) from error
-
-
-def _check_rules(settings: Settings) -> None:
-    """Refuse to start with bad rules, here where the operator sees it."""
-    from classifier.rulefile import RuleError, load_rules
-
-    try:
-        load_rules(settings.rules_directory)
-    except RuleError as error:
-        raise OperatorError(str(error), exits.CONFIG) from error
 
 
 def _greet(settings: Settings, made: list[Path]) -> None:
