@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from classifier.prefilter import MAX_SUBJECT, Prefilter
 from classifier.rule import Evidence, Rule
@@ -14,13 +15,15 @@ _MOST_CODES = 4_096
 # ``550 5.1.1`` are all seen; a number inside an address, a size or a date is none.
 # Each pattern begins with a digit, what stands before it is looked at after it: so ``re`` skips all other text.
 _REPLY = re.compile(
-    r"([245](?<![\w.@/\[:+-][245])[0-5]\d)(?=[ \-:;]|$)(?!-\d\d-)(?! ?(?:bytes|octets|kb|mb)\b)", re.IGNORECASE
+    r"([245](?<![\w.@/\[:+-][245])[0-57]\d)(?=[ \-:;]|$)(?!-\d\d-)(?! ?(?:bytes|octets|kb|mb)\b)", re.IGNORECASE
 )
 _STATUS = re.compile(r"([245](?<![\w.@/-][245])(?<!\d-[245])\.\d{1,3}\.\d{1,3})(?![\w.-]*[.@]?\d)(?![\w.]*@)")
 _ADDRESS = re.compile(r"[<\"'(\[]?(?<![\w.+=/-])[\w.+=/!#$%&*^{}|~-]{1,128}@(?:[\w-]+\.)*[\w-]+[>\"')\]]?")
 _TYPED = re.compile(r"rfc822; ?(?=x@x)", re.IGNORECASE)
 _FEW_ADDRESSES = 20
 _URL = re.compile(r"(https?://[^/\s<>\"']{1,255})[/?#][^\s<>\"']*")
+# A reply of several lines repeats its code, and often its status, on each (RFC 5321 4.2.1).
+_FIRST_OF_MANY = re.compile(r"([245](?<![\w.@/-][245])[0-57]\d)-(?=[^\d\s]|[245]\.\d)")
 _STATUS_AFTER_REPLY = re.compile(r"[245](?<!\w[245])[0-5]\d[ \-]#?([245]\.\d{1,3}\.\d{1,3})\b(?!\.\d)")
 
 
@@ -141,9 +144,10 @@ def subject_of(text: str) -> str:
     """Return ``text`` as rules see it: white space collapsed, every address written ``x@x``.
 
     So no rule takes a word for the server's that stands in somebody's address (``full@``, ``spam@``), and the
-    dots of an address end no sentence. Of a URL only scheme and host stay, which may name a block list.
+    dots of an address end no sentence. Of a URL only scheme and host stay, which may name a block list. The codes
+    that begin the further lines of one reply are left out, so that they part no words.
     """
-    collapsed = collapse(text)
+    collapsed = _join_lines(collapse(text))
     if "://" in collapsed:
         collapsed = _URL.sub(r"\1", collapsed)
     if "@" not in collapsed:
@@ -151,6 +155,19 @@ def subject_of(text: str) -> str:
     shown = _hide_addresses(collapsed)
     # The type of an address (RFC 3464 2.1.2) is no word about the standard.
     return _TYPED.sub("", shown) if "822;" in shown else shown
+
+
+def _join_lines(text: str) -> str:
+    """Leave out the codes with which the second and later lines of a reply begin."""
+    first = _FIRST_OF_MANY.search(text)
+    if first is None:
+        return text
+    return text[: first.end()] + _further_lines(first.group(1)).sub(" ", text[first.end() :])
+
+
+@lru_cache(maxsize=256)
+def _further_lines(code: str) -> re.Pattern[str]:
+    return re.compile(rf" {code}[- ](?:#?[245]\.\d{{1,3}}\.\d{{1,3}} )?")
 
 
 def _hide_addresses(text: str) -> str:

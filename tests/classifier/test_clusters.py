@@ -27,7 +27,7 @@ GATE = (
     ("text", "template"),
     [
         ("550 5.1.1 <taro@example.jp>: nobody here", "nobody here"),
-        ("550-5.1.1 two\n550 5.1.1 lines", "two <code> lines"),
+        ("550-5.1.1 two\n550 5.1.1 lines", "two lines"),
         ("451 try mx1.example.co.jp [192.0.2.7] again", "try <host> [<ip>] again"),
         ("550 blocked 2001:db8::25:1 by us", "blocked <ip> by us"),
         ("421 queue id 4XyZ12abCD99 of 2024-01-02T03:04:05Z", "queue id <id> of <time>"),
