@@ -34,7 +34,7 @@ class Rule:
     commands: tuple[str, ...] = ()
     #: reply codes, ``550``, or a class, ``5``
     reply_codes: tuple[str, ...] = ()
-    #: enhanced status codes, ``5.1.1``, or of any class, ``x.1.1``
+    #: enhanced status codes, ``5.1.1``, of any class, ``x.1.1``, or of a whole subject, ``x.1``
     statuses: tuple[str, ...] = ()
     #: what the reply proves about permanence, when it is not what the cause says
     permanence: Permanence | None = None
@@ -79,8 +79,9 @@ class Evidence(NamedTuple):
 
     @property
     def status_forms(self) -> tuple[str, ...]:
-        """The ways a rule may spell the status: in full, and with any class."""
-        return (self.status, f"x{self.status[1:]}") if self.status else ()
+        """The ways a rule may spell the status: in full, with any class, and the subject alone (RFC 3463 2)."""
+        status = self.status
+        return (status, f"x{status[1:]}", f"x{status[1:].rpartition('.')[0]}") if status else ()
 
     @property
     def reply_forms(self) -> tuple[str, ...]:

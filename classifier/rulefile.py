@@ -30,7 +30,7 @@ _RULE_KEYS = frozenset({
 })  # fmt: skip
 _FILE_KEYS = frozenset({"rule", "provider", "source"})
 _ID = re.compile(r"[a-z0-9]+(?:[-._][a-z0-9]+)*\Z")
-_STATUS = re.compile(r"[245x]\.\d{1,3}\.\d{1,3}\Z")
+_STATUS = re.compile(r"(?:[245x]\.\d{1,3}\.\d{1,3}|x\.\d)\Z")
 _REPLY = re.compile(r"[245](?:[0-57]\d)?\Z")
 _SYNTAX_LINE = re.compile(r"at line (\d+)")
 _COMMANDS = frozenset({"CONN", "EHLO", "HELO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "QUIT"})
@@ -188,7 +188,7 @@ class _Source:
         replies = self._texts(entry, "reply_code", line)
         self._refuse_others(replies, _REPLY.match, "reply_code", line, 'a code, "550", or a class, "5"')
         statuses = self._texts(entry, "status", line)
-        self._refuse_others(statuses, _STATUS.match, "status", line, '"5.1.1", or "x.1.1" for any class')
+        self._refuse_others(statuses, _STATUS.match, "status", line, '"5.1.1", "x.1.1" for any class, or "x.1" for a whole subject')
         if not (pattern or replies or statuses):
             raise self._error("id", line, f'rule "{name}" has no condition', "Give a pattern, a status or a reply_code")
         source = entry.get("source", self.data.get("source", ""))
