@@ -188,7 +188,9 @@ class _Source:
         replies = self._texts(entry, "reply_code", line)
         self._refuse_others(replies, _REPLY.match, "reply_code", line, 'a code, "550", or a class, "5"')
         statuses = self._texts(entry, "status", line)
-        self._refuse_others(statuses, _STATUS.match, "status", line, '"5.1.1", "x.1.1" for any class, or "x.1" for a whole subject')
+        self._refuse_others(
+            statuses, _STATUS.match, "status", line, '"5.1.1", "x.1.1" for any class, or "x.1" for a whole subject'
+        )
         if not (pattern or replies or statuses):
             raise self._error("id", line, f'rule "{name}" has no condition', "Give a pattern, a status or a reply_code")
         source = entry.get("source", self.data.get("source", ""))
