@@ -22,8 +22,12 @@ _ADDRESS = re.compile(r"[<\"'(\[]?(?<![\w.+=/-])[\w.+=/!#$%&*^{}|~-]{1,128}@(?:[
 _TYPED = re.compile(r"rfc822; ?(?=x@x)", re.IGNORECASE)
 _FEW_ADDRESSES = 20
 _URL = re.compile(r"(https?://[^/\s<>\"']{1,255})[/?#][^\s<>\"']*")
-# A reply of several lines repeats its code, and often its status, on each (RFC 5321 4.2.1).
-_FIRST_OF_MANY = re.compile(r"([245](?<![\w.@/-][245])[0-57]\d)-(?=[^\d\s]|[245]\.\d)")
+# A reply of several lines repeats its code, and often its status, on each (RFC 5321 4.2.1). It begins within so many
+# characters.
+_LONGEST_REPLY = 4_096
+_FIRST_OF_MANY = re.compile(
+    r"([245](?<![\w.@/-][245])[0-57]\d)-(?:(?=[^\d\s])|(?=[245]\.\d)([245]\.\d{1,3}\.\d{1,3})?)"
+)
 _STATUS_AFTER_REPLY = re.compile(r"[245](?<!\w[245])[0-5]\d[ \-]#?([245]\.\d{1,3}\.\d{1,3})\b(?!\.\d)")
 
 
@@ -159,15 +163,16 @@ def subject_of(text: str) -> str:
 
 def _join_lines(text: str) -> str:
     """Leave out the codes with which the second and later lines of a reply begin."""
-    first = _FIRST_OF_MANY.search(text)
+    first = _FIRST_OF_MANY.search(text, 0, _LONGEST_REPLY)
     if first is None:
         return text
-    return text[: first.end()] + _further_lines(first.group(1)).sub(" ", text[first.end() :])
+    return text[: first.end()] + _further_lines(first.group(1), first.group(2)).sub(" ", text[first.end() :])
 
 
 @lru_cache(maxsize=256)
-def _further_lines(code: str) -> re.Pattern[str]:
-    return re.compile(rf" {code}[- ](?:#?[245]\.\d{{1,3}}\.\d{{1,3}} )?")
+def _further_lines(code: str, status: str | None) -> re.Pattern[str]:
+    # Another status than that of the first line says something of its own.
+    return re.compile(rf" {code}[- ](?:{re.escape(status)} )?" if status else f" {code}[- ]")
 
 
 def _hide_addresses(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from classifier.classify import Classifier
+from classifier.matcher import codes_of, subject_of
 from classifier.rulefile import RuleSet
 from model.cause import Cause, Permanence
 
@@ -75,3 +76,36 @@ def test_a_flood_of_long_replies_fills_no_memory(pack: RuleSet) -> None:
     assert fresh.judge._remembered.cache_info().currsize == 0
     fresh.diagnose("550 user unknown")
     assert fresh.judge._remembered.cache_info().currsize == 1
+
+
+@pytest.mark.parametrize(
+    ("reply", "seen", "codes"),
+    [
+        ("550-5.1.1 The account you tried to 550-5.1.1 reach 550 5.1.1 is not", "reach is not", ("5.1.1", 550)),
+        ("550-no such\n550 user", "no such user", ("", 550)),
+        ("550-5.0.0 refused\n550 5.7.1 by us", "refused 5.7.1 by us", ("5.7.1", 550)),
+        # addresses, days and other codes are no continuation
+        ("550-192.0.2.1 and 550 others", "550-192.0.2.1 and 550 others", ("", 550)),
+        ("550-first 554 second", "550-first 554 second", ("", 550)),
+    ],
+)
+def test_the_lines_of_one_reply_are_joined(reply: str, seen: str, codes: tuple[str, int]) -> None:
+    shown = subject_of(reply)
+    assert shown.endswith(seen)
+    assert codes_of(shown) == codes
+
+
+def test_a_reply_split_anywhere_gets_the_same_verdict(classifier: Classifier) -> None:
+    words = ["The", "email", "account", "that", "you", "tried", "to", "reach", "does", "not", "exist", "here"]
+    whole = classifier.diagnose("550 5.1.1 " + " ".join(words))
+    assert whole.cause is Cause.USER_UNKNOWN
+    for cut in range(1, len(words)):
+        split = f"550-5.1.1 {' '.join(words[:cut])}\n550 5.1.1 {' '.join(words[cut:])}"
+        assert classifier.diagnose(split).rule == whole.rule, split
+
+
+def test_a_status_that_no_rule_knows_falls_back_on_its_subject(classifier: Classifier) -> None:
+    for status, cause in (("5.7.977", Cause.POLICY_REJECTED), ("5.1.977", Cause.USER_UNKNOWN)):
+        assert classifier.diagnose("", status=status).cause is cause
+    # The negative control: a subject that RFC 3463 does not know.
+    assert classifier.diagnose("", status="5.9.977").cause is Cause.NO_REASON
