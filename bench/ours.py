@@ -14,10 +14,12 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.processes import Clock, clock_of
+from model.fact import FactType
 from model.keyring import KeyRing
 from model.mint import Hosts, Mint
 from model.token import day_of
 from store.environment import Environment
+from store.log import scan_log
 from store.maintenance import stat
 from store.writer import next_seq
 from yamabiko.demo.server import Server
@@ -81,6 +83,9 @@ class Ours:
     def check_facts(self, before: int, answered: int) -> None:
         """Raise BenchError unless everything answered since ``before`` is a fact, and nothing else is."""
         stored = self.facts() - before
+        if stored != answered:
+            # A flood of failures makes the console speak as well: its documents are facts.
+            stored = sum(fact.type is not FactType.DOCUMENT_SET for _, fact in scan_log(self.env, after=before))
         if stored != answered:
             raise BenchError(f"{answered} answers but {stored} facts in the store")
 

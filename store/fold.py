@@ -84,6 +84,8 @@ class Fold:
         self._touched: dict[bytes, _Touched] = {}
         self._touched_tests: dict[bytes, _Touched] = {}
         self._beside = BesideDeliveries(env, txn)
+        #: (key, recipient) to be written to LISTS
+        self._listed: list[tuple[bytes, bytes]] = []
         self._changes = Changes(env, txn)
         self._recipients = RecipientFold(env, txn)
         self._roster = RosterWriter(env, txn)
@@ -125,6 +127,9 @@ class Fold:
         for place, touched in sorted(self._touched.items()):
             if touched.is_changed:
                 self._write_delivery(place, touched)
+        # In order: LMDB fills a page to its end before it begins another.
+        for key, recipient in sorted(self._listed):
+            put_over(self._txn, self._lists, key, recipient)
         self._recipients.finish(self._changes.rows)
         counters = self._env.db(keys.COUNTERS)
         for key, value in self._changes.finish():
@@ -358,8 +363,7 @@ class Fold:
     def _write_lists(self, place: bytes, off: set[bytes], on: set[bytes]) -> None:
         for key in off:
             self._txn.delete(key, db=self._lists)
-        for key in on:
-            put_over(self._txn, self._lists, key, place[8:])
+        self._listed += [(key, place[8:]) for key in on]
 
     def _settle(self, place: bytes, touched: _Touched, before: Footprint) -> None:
         """Work out what changed between ``before`` and now."""

@@ -60,6 +60,7 @@ _IS_HTML, HAS_OVERFLOW, _HAS_TRAP = 1, 2, 4
 _TIME, _SEQ, _MARK = 8, 6, 8
 _FAILED, _OPENED, _CLICKED = int(FactType.FAILED), int(FactType.OPENED), int(FactType.CLICKED)
 _PLANNED = int(FactType.PLANNED)
+_MACHINES = frozenset(bytes((agent,)) for agent in Agent if agent.is_machine)
 
 
 class Entry(NamedTuple):
@@ -178,20 +179,23 @@ class Record:
         return result
 
     def first_seqs(self) -> tuple[int, int]:
-        """Return the lowest number in the log of an open or click, and of any other entry but a listing; 0 if none."""
+        """Return the lowest number in the log of an open or click, and of any entry but these and a listing; 0 if none.
+
+        A person's goes before a machine's, as far as each tells by itself (see store.outcome).
+        """
         shapes, seqs = self.shapes, self.seqs
-        hit = other = at = 0
+        lowest = [0, 0, 0]
+        at = 0
         for place in range(self.size):
-            fact_type = shapes[at]
+            fact_type, agent = shapes[at], shapes[at + 1 : at + 2]
             at += _SHAPE_SIZES[fact_type]
             if fact_type == _PLANNED:
                 continue
+            sort = (agent in _MACHINES) if fact_type in _ENGAGED else 2
             seq = int.from_bytes(seqs[place * _SEQ : place * _SEQ + _SEQ], "big")
-            if fact_type in _ENGAGED:
-                hit = min(hit, seq) if hit else seq
-            else:
-                other = min(other, seq) if other else seq
-        return hit, other
+            if not lowest[sort] or seq < lowest[sort]:
+                lowest[sort] = seq
+        return lowest[0] or lowest[1], lowest[2]
 
     @property
     def summary(self) -> Summary:
