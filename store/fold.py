@@ -22,7 +22,7 @@ from store.counters import QUARTER_US, Footprint, footprint
 from store.environment import Environment
 from store.errors import StoreError
 from store.hits import take_hit, take_listing
-from store.lists import list_seq
+from store.list_writer import ListWriter, list_keys
 from store.messages import normalise_message
 from store.recipients import RecipientFold
 from store.record import Entry, Overflow, Record, address_of, entry_of
@@ -84,12 +84,11 @@ class Fold:
         self._touched: dict[bytes, _Touched] = {}
         self._touched_tests: dict[bytes, _Touched] = {}
         self._beside = BesideDeliveries(env, txn)
-        #: (key, recipient) to be written to LISTS
-        self._listed: list[tuple[bytes, bytes]] = []
         self._changes = Changes(env, txn)
         self._recipients = RecipientFold(env, txn)
         self._roster = RosterWriter(env, txn)
-        self._deliveries, self._lists, self._mailed = map(env.db, (keys.DELIVERIES, keys.LISTS, keys.MAILED))
+        self._lists = ListWriter(env, txn)
+        self._deliveries, self._mailed = map(env.db, (keys.DELIVERIES, keys.MAILED))
 
     def apply(self, facts: Iterable[Fact | Hit]) -> Receipt:
         """Take facts in; returns how many were new. Raises FactRefusedError for one that cannot be stored."""
@@ -127,9 +126,7 @@ class Fold:
         for place, touched in sorted(self._touched.items()):
             if touched.is_changed:
                 self._write_delivery(place, touched)
-        # In order: LMDB fills a page to its end before it begins another.
-        for key, recipient in sorted(self._listed):
-            put_over(self._txn, self._lists, key, recipient)
+        self._lists.finish()
         self._recipients.finish(self._changes.rows)
         counters = self._env.db(keys.COUNTERS)
         for key, value in self._changes.finish():
@@ -354,16 +351,9 @@ class Fold:
             return
         if touched.before is None and (touched.on_lists or touched.off_lists):
             seqs = record.first_seqs()
-            self._write_lists(
-                place, _list_keys(place, touched.off_lists, seqs), _list_keys(place, touched.on_lists, seqs)
-            )
+            self._lists.move(place, list_keys(place, touched.off_lists, seqs), list_keys(place, touched.on_lists, seqs))
         if touched.is_new:
             put_over(txn, self._mailed, keys.mailed_place(place), b"")
-
-    def _write_lists(self, place: bytes, off: set[bytes], on: set[bytes]) -> None:
-        for key in off:
-            self._txn.delete(key, db=self._lists)
-        self._listed += [(key, place[8:]) for key in on]
 
     def _settle(self, place: bytes, touched: _Touched, before: Footprint) -> None:
         """Work out what changed between ``before`` and now."""
@@ -375,9 +365,9 @@ class Fold:
         self._changes.add(place[:8], (touched.domain, record.domain_name), before, after)
         # What hits moved before ``before`` was taken is not written yet.
         stored = (before.lists - touched.on_lists) | touched.off_lists
-        off = _list_keys(place, stored, touched.first_seqs)
-        on = _list_keys(place, after.lists, record.first_seqs())
-        self._write_lists(place, off - on, on - off)
+        off = list_keys(place, stored, touched.first_seqs)
+        on = list_keys(place, after.lists, record.first_seqs())
+        self._lists.move(place, off - on, on - off)
         if _can_unmask(before, after):
             tenant, recipient = int.from_bytes(place[:2], "big"), int.from_bytes(place[8:], "big")
             self._recipients.touch(tenant, recipient, can_suppress=True)
@@ -388,10 +378,6 @@ class Fold:
                 self._txn.delete(place[:8] + keys.seq_key(old.seq), db=errors)
             if new is not None:
                 put_over(self._txn, errors, place[:8] + keys.seq_key(new.seq), place[8:])
-
-
-def _list_keys(place: bytes, which: frozenset[int], first_seqs: tuple[int, int]) -> set[bytes]:
-    return {keys.list_key(place[:8], one, list_seq(one, first_seqs)) for one in which}
 
 
 def _can_unmask(before: Footprint, after: Footprint) -> bool:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from console.outgoing.alert import Alert, AlertOf, Alerts
-from console.outgoing.commands import CommandName, Commands, CommandState, KnownCommand
+from console.outgoing.commands import Command, CommandName, Commands, CommandState, KnownCommand
 from console.outgoing.dispatcher import Pulse, every
 from console.outgoing.documents import HOUSE, Documents
 from console.outgoing.event_log import Names
@@ -195,10 +195,10 @@ class Alarms:
             if not is_in_force or subject in latest:
                 continue
             latest.add(subject)
-            since_s = command.asked_at.timestamp()
-            is_over = command.for_s is not None and since_s + command.for_s <= now_s
-            if command.command in _PAUSES and not is_over:
-                yield _Pause(since_s, command.broadcast, command.queue, None, command.reason, known.id)
+            if command.command in _PAUSES and not _is_over(command, now_s):
+                yield _Pause(
+                    command.asked_at.timestamp(), command.broadcast, command.queue, None, command.reason, known.id
+                )
 
     def _standing_queues(self, tenant: int) -> Iterator[_Pause]:
         """Yield the queues that stand, as the sending side reported them (console.queues)."""
@@ -211,9 +211,13 @@ class Alarms:
 
 def _is_asked(known: KnownCommand, now_s: float) -> bool:
     """Whether a pause is in force or on its way there."""
-    command = known.command
-    is_over = command.for_s is not None and command.asked_at.timestamp() + command.for_s <= now_s
-    return known.state(now_s) in (CommandState.ASKED, CommandState.SENT, CommandState.DONE) and not is_over
+    is_asked = known.state(now_s) in (CommandState.ASKED, CommandState.SENT, CommandState.DONE)
+    return is_asked and not _is_over(known.command, now_s)
+
+
+def _is_over(command: Command, now_s: float) -> bool:
+    """Whether the time for which it was asked has passed."""
+    return command.for_s is not None and command.asked_at.timestamp() + command.for_s <= now_s
 
 
 def _number(broadcast: int) -> str | None:
