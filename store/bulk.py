@@ -19,8 +19,8 @@ from store.environment import Environment
 from store.errors import StoreCorruptError, StoreError
 from store.outcome import STATES, Outcome, settle
 from store.record import HAS_OVERFLOW, HEAD, Entry, Record
+from store.records import Records
 from store.roster import RosterRow, find_in_page, fold_text, last_page, read_page
-from store.transaction import Database, Transaction
 
 #: Pages of a roster read in one transaction; a page has up to 256 rows.
 _PAGES = 8
@@ -112,7 +112,7 @@ def read_deliveries(
                     position = int.from_bytes(cursor.key()[8:], "big") + 1
                     rows += _rows_of(cursor.key(), cursor.value(), needle, from_us, until_us)
                     is_there = cursor.next()
-            briefs = settler.briefs(txn, env.db(keys.DELIVERIES), broadcast, rows)
+            briefs = settler.briefs(env.records(txn), broadcast, rows)
         if position == page:
             return
         page = position
@@ -170,17 +170,17 @@ class Settler:
         """It remembers what it settled."""
         self._memo: dict[tuple[int, bytes], Settled] = {}
 
-    def briefs(self, txn: Transaction, db: Database, broadcast: bytes, rows: Sequence[RosterRow]) -> list[Brief]:
+    def briefs(self, records: Records, broadcast: bytes, rows: Sequence[RosterRow]) -> list[Brief]:
         """Read the records of ``rows``. Raises StoreCorruptError when one does not pass its checksum.
 
         Written out in one loop, since an export of a million rows goes through it a million times.
         """
-        get, crc32, head, number, new = txn.get, zlib.crc32, HEAD.unpack_from, int.from_bytes, tuple.__new__
+        get, crc32, head, number, new = records.get, zlib.crc32, HEAD.unpack_from, int.from_bytes, tuple.__new__
         memo, seed = self._memo, zlib.crc32(broadcast)
         briefs: list[Brief] = []
         for row in rows:
             recipient = row[0]
-            raw = get(broadcast + recipient, db=db)
+            raw = get(broadcast + recipient)
             if raw is None:
                 raise StoreError("a delivery of the roster is missing")
             if len(raw) < _BODY or crc32(raw[4:], crc32(recipient, seed)) != number(raw[:4], "big"):

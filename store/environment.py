@@ -28,6 +28,7 @@ from store.errors import (
     StorePathError,
     StoreVersionError,
 )
+from store.records import RecentRecords, Records, RecordsWriter
 from store.transaction import Database, Transaction
 
 #: Address space, not disk: the file grows only as facts come (D6).
@@ -71,6 +72,14 @@ class Environment:
     def db(self, name: bytes) -> Database:
         """Return the handle of a database named in store.keys."""
         return cast(Database, self._dbs[name])
+
+    def records(self, txn: Transaction) -> Records:
+        """Return the records of deliveries as ``txn``, which has written none, sees them."""
+        return Records(self._recent, txn)
+
+    def records_writer(self, txn: Transaction) -> RecordsWriter:
+        """Return the records of deliveries to be read and written in ``txn``."""
+        return RecordsWriter(self._recent, txn)
 
     def close(self) -> None:
         """Close the handle. Transactions must be over."""
@@ -210,6 +219,7 @@ class Environment:
             try:
                 self._check_version(read_only)
                 self._dbs = {name: self._env.open_db(name, create=not read_only) for name in keys.DATABASES}
+                self._recent = RecentRecords(self.db(keys.RECENT), self.db(keys.DELIVERIES))
             except lmdb.MapResizedError:
                 # Another process made the map larger since it was opened: take its size and try again (D6).
                 if attempt == _OPENINGS - 1:

@@ -85,10 +85,11 @@ class Fold:
         self._touched_tests: dict[bytes, _Touched] = {}
         self._beside = BesideDeliveries(env, txn)
         self._changes = Changes(env, txn)
-        self._recipients = RecipientFold(env, txn)
+        self._records = env.records_writer(txn)
+        self._recipients = RecipientFold(env, txn, self._records)
         self._roster = RosterWriter(env, txn)
         self._lists = ListWriter(env, txn)
-        self._deliveries, self._mailed = map(env.db, (keys.DELIVERIES, keys.MAILED))
+        self._mailed = env.db(keys.MAILED)
 
     def apply(self, facts: Iterable[Fact | Hit]) -> Receipt:
         """Take facts in; returns how many were new. Raises FactRefusedError for one that cannot be stored."""
@@ -126,6 +127,7 @@ class Fold:
         for place, touched in sorted(self._touched.items()):
             if touched.is_changed:
                 self._write_delivery(place, touched)
+        self._records.finish()
         self._lists.finish()
         self._recipients.finish(self._changes.rows)
         counters = self._env.db(keys.COUNTERS)
@@ -305,8 +307,8 @@ class Fold:
         kept = self._touched_tests if is_test else self._touched
         touched = kept.get(place)
         if touched is None:
-            db = self._env.db(keys.TEST_DELIVERIES) if is_test else self._deliveries
-            raw = self._txn.get(place, db=db)
+            tests = self._env.db(keys.TEST_DELIVERIES)
+            raw = self._txn.get(place, db=tests) if is_test else self._records.get(place)
             record = Record.unpack(place, raw)
             touched = kept[place] = _Touched(record, is_test, raw is None, record.domain_name)
         return touched
@@ -345,15 +347,14 @@ class Fold:
         record = touched.record
         if touched.before is not None:
             self._settle(place, touched, touched.before)
-        txn = self._txn
-        put_over(txn, self._deliveries, place, record.pack(place))
+        self._records.put(place, record.pack(place))
         if place[2:8] == _NO_BROADCAST:
             return
         if touched.before is None and (touched.on_lists or touched.off_lists):
             seqs = record.first_seqs()
             self._lists.move(place, list_keys(place, touched.off_lists, seqs), list_keys(place, touched.on_lists, seqs))
         if touched.is_new:
-            put_over(txn, self._mailed, keys.mailed_place(place), b"")
+            put_over(self._txn, self._mailed, keys.mailed_place(place), b"")
 
     def _settle(self, place: bytes, touched: _Touched, before: Footprint) -> None:
         """Work out what changed between ``before`` and now."""

@@ -266,7 +266,7 @@ def affected(env: Environment, tenant: int, incident: Incident) -> Iterator[Affe
 
 
 def _affected(env: Environment, txn: Transaction, key: DeliveryKey) -> Affected | None:
-    raw = txn.get(key.pack(), db=env.db(keys.DELIVERIES))
+    raw = env.records(txn).get(key.pack())
     record = Record.unpack(key.pack(), raw)
     failure = settle(record).failure
     return Affected(key, failure, record.domain_name) if failure is not None else None

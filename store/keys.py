@@ -8,16 +8,18 @@ from __future__ import annotations
 from model.fact import DeliveryKey
 
 #: Raised by any change that an older Yamabiko would misread (D13).
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
-# Databases. Primary: META, LOG, and the overflow counts inside DELIVERIES. All else is folded from them.
+# Databases. Primary: META, LOG, and the overflow counts in the records of deliveries. All else is folded from them.
 #: names of single values -> value
 META = b"meta"
 #: seq of its first fact (8) -> checksummed chunk of facts
 LOG = b"log"
 #: delivery key (16) -> record, see store.record
 DELIVERIES = b"deliveries"
-#: the same for test sends, which touch nothing else (K02)
+#: number (8) -> records that changed lately and are not in DELIVERIES yet, see store.records
+RECENT = b"recent"
+#: delivery key (16) -> record, of test sends, which touch nothing else (K02)
 TEST_DELIVERIES = b"test_deliveries"
 #: tenant (2), broadcast (6), scope -> msgpack map of counts
 COUNTERS = b"counters"
@@ -50,7 +52,7 @@ UNMATCHED = b"unmatched"
 #: fact id (16) -> seq (8), for facts that belong to no delivery
 SEEN = b"seen"
 
-#: What ``rebuild`` folds anew and ``verify`` compares.
+#: What ``rebuild`` folds anew and ``verify`` compares; RECENT with DELIVERIES.
 DERIVED = (
     DELIVERIES,
     TEST_DELIVERIES,
@@ -70,7 +72,7 @@ DERIVED = (
     UNMATCHED,
     SEEN,
 )
-DATABASES = (META, LOG, *DERIVED)
+DATABASES = (META, LOG, RECENT, *DERIVED)
 
 META_VERSION = b"format_version"
 META_NEXT_SEQ = b"next_seq"
@@ -90,6 +92,11 @@ SCOPE_FAILURES = b"f"
 def seq_key(seq: int) -> bytes:
     """Return the key of a log chunk that begins with fact ``seq``."""
     return seq.to_bytes(8, "big")
+
+
+def recent_key(number: int) -> bytes:
+    """Return the key of a row of RECENT."""
+    return number.to_bytes(8, "big")
 
 
 def tenant_key(tenant: int) -> bytes:

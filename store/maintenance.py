@@ -69,8 +69,16 @@ def stat(env: Environment) -> dict[str, object]:
         "file_size": (env.path / "data.mdb").stat().st_size,
         "facts": facts,
         "facts_by_type": dict(sorted(by_type.items())),
-        "records": {name.decode(): env.entries(name) for name in keys.DATABASES},
+        "records": {name.decode(): env.entries(name) for name in keys.DATABASES} | {"deliveries": _deliveries(env)},
     }
+
+
+def _deliveries(env: Environment) -> int:
+    """Return how many deliveries have a record, in its place or not."""
+    with env.read() as txn:
+        db = env.db(keys.DELIVERIES)
+        recent = env.records(txn).all_recent()
+        return int(txn.stat(db)["entries"]) + sum(txn.get(place, db=db) is None for place in recent)
 
 
 def verify(env: Environment, *, limit: int = 20) -> Verification:
@@ -86,7 +94,7 @@ def verify(env: Environment, *, limit: int = 20) -> Verification:
         folded = Environment(Path(folder) / "data", map_size=DEFAULT_MAP_SIZE)
         try:
             facts = _refold(env, folded)
-            found = chain(differences, *(_compare(env, folded, name) for name in keys.DERIVED))
+            found = chain(differences, _check_recent(env), *(_compare(env, folded, name) for name in keys.DERIVED))
             return Verification(facts, (), tuple(islice(found, limit)))
         finally:
             folded.close()
@@ -239,7 +247,7 @@ def _put_new(txn: Transaction, key: bytes, value: bytes, db: Database, *, append
 
 def _restore_overflow(env: Environment, target: Environment) -> None:
     for name, is_test in ((keys.DELIVERIES, False), (keys.TEST_DELIVERIES, True)):
-        for rows in _batched(rows_of(env, name)):
+        for rows in _batched(rows_of(env, name, is_lenient=True)):
             flooded = [(key, overflow) for key, value in rows if any(overflow := _overflow_of(key, value))]
             if flooded:
                 with target.write() as txn:
@@ -268,8 +276,33 @@ def _batched(items: Iterator[tuple[_Key, bytes]]) -> Iterator[list[tuple[_Key, b
         yield batch
 
 
-def rows_of(env: Environment, name: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield every (key, value) of a database in short transactions."""
+def rows_of(env: Environment, name: bytes, *, is_lenient: bool = False) -> Iterator[tuple[bytes, bytes]]:
+    """Yield every (key, value) of a database in short transactions; of DELIVERIES with what is in RECENT.
+
+    Where RECENT is damaged raises StoreCorruptError, or leaves it out if ``is_lenient``.
+    """
+    recent: dict[bytes, bytes] = {}
+    if name == keys.DELIVERIES:
+        try:
+            with env.read() as txn:
+                recent = env.records(txn).all_recent()
+        except StoreCorruptError:
+            if not is_lenient:
+                raise
+    waiting = sorted(recent)
+    at = 0
+    for key, value in _rows_in_place(env, name):
+        while at < len(waiting) and waiting[at] < key:
+            yield waiting[at], recent[waiting[at]]
+            at += 1
+        if at < len(waiting) and waiting[at] == key:
+            at += 1
+        yield key, recent.get(key, value)
+    for key in waiting[at:]:
+        yield key, recent[key]
+
+
+def _rows_in_place(env: Environment, name: bytes) -> Iterator[tuple[bytes, bytes]]:
     position = b""
     while True:
         batch: list[tuple[bytes, bytes]] = []
@@ -285,7 +318,7 @@ def rows_of(env: Environment, name: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _compare(env: Environment, folded: Environment, name: bytes) -> Iterator[Difference]:
-    stored_rows, folded_rows = rows_of(env, name), rows_of(folded, name)
+    stored_rows, folded_rows = rows_of(env, name, is_lenient=True), rows_of(folded, name)
     end = (None, None)
     one, other = next(stored_rows, end), next(folded_rows, end)
     while one[0] is not None or other[0] is not None:
@@ -308,6 +341,14 @@ def _difference(name: bytes, key: bytes | None, stored: bytes | None, folded: by
 
 def _hex(value: bytes | None) -> str | None:
     return None if value is None else value.hex()
+
+
+def _check_recent(env: Environment) -> Iterator[Difference]:
+    try:
+        with env.read() as txn:
+            env.records(txn).all_recent()
+    except StoreCorruptError as error:
+        yield Difference(keys.RECENT.decode(), "", str(error), None)
 
 
 def _check_log(env: Environment) -> tuple[tuple[int, ...], tuple[Difference, ...]]:

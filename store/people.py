@@ -288,7 +288,7 @@ class People:
                 is_there = cursor.next()
 
     def _person(self, txn: Transaction, place: bytes, listed: RosterRow | None, holds: Predicate) -> Person | None:
-        raw = txn.get(place, db=self._env.db(keys.DELIVERIES))
+        raw = self._env.records(txn).get(place)
         if raw is None:
             raise StoreError("a delivery of the roster is missing")
         record = Record.unpack(place, raw)

@@ -171,32 +171,21 @@ class Reader:
     def delivery(self, key: DeliveryKey, *, is_test: bool = False) -> Delivery | None:
         """Return one delivery, or None if nothing was ever seen of it."""
         with self._env.read() as txn:
-            raw = txn.get(key.pack(), db=self._env.db(_deliveries(is_test)))
+            raw = self._record(txn, key, is_test=is_test)
             return self._delivery(txn, key, raw) if raw else None
-
-    def deliveries(self, tenant: int, number: int, *, after: bytes | None = None, limit: int = PAGE_SIZE,
-                   is_test: bool = False) -> Page[Delivery]:  # fmt: skip
-        """Return the deliveries of a broadcast in the order of their keys."""
-        prefix = keys.broadcast_key(tenant, number)
-        rows: list[Delivery] = []
-        with self._env.read() as txn, txn.cursor(db=self._env.db(_deliveries(is_test))) as cursor:
-            is_there = cursor.set_range(after or prefix)
-            while is_there and cursor.key().startswith(prefix):
-                if len(rows) == limit:
-                    return Page(rows, cursor.key())
-                rows.append(self._delivery(txn, DeliveryKey.unpack(cursor.key()), cursor.value()))
-                is_there = cursor.next()
-        return Page(rows, None)
 
     def listings(self, keys_: Sequence[DeliveryKey], *, is_test: bool = False) -> list[Listing | None]:
         """Return how each recipient is listed already; None where it is not, whatever else came of it."""
         with self._env.read() as txn:
-            return [self._listing(txn, key, is_test=is_test) for key in keys_]
+            records = self._env.records(txn)
+            tests = self._env.db(keys.TEST_DELIVERIES)
+            raws = (txn.get(key.pack(), db=tests) if is_test else records.get(key.pack()) for key in keys_)
+            return [self._listing(txn, key, raw) for key, raw in zip(keys_, raws, strict=True)]
 
     def timeline(self, key: DeliveryKey, *, is_test: bool = False) -> list[Fact]:
         """Return the facts of one delivery in order of time, clicks with their targets (B17)."""
         with self._env.read() as txn:
-            raw = txn.get(key.pack(), db=self._env.db(_deliveries(is_test)))
+            raw = self._record(txn, key, is_test=is_test)
             facts = [read_fact(self._env, txn, entry.seq) for entry in Record.unpack(key.pack(), raw).entries]
             return [self._with_target(txn, fact) for fact in facts]
 
@@ -343,8 +332,12 @@ class Reader:
         failure = read_fact(self._env, txn, outcome.failure.seq) if outcome.failure else None
         return Delivery(key, outcome, planned, failure)
 
-    def _listing(self, txn: Transaction, key: DeliveryKey, *, is_test: bool) -> Listing | None:
-        raw = txn.get(key.pack(), db=self._env.db(_deliveries(is_test)))
+    def _record(self, txn: Transaction, key: DeliveryKey, *, is_test: bool) -> bytes | None:
+        if is_test:
+            return txn.get(key.pack(), db=self._env.db(keys.TEST_DELIVERIES))
+        return self._env.records(txn).get(key.pack())
+
+    def _listing(self, txn: Transaction, key: DeliveryKey, raw: bytes | None) -> Listing | None:
         if raw is None:
             return None
         entries = Record.unpack(key.pack(), raw).entries
@@ -380,7 +373,7 @@ class Reader:
 
     def _suppression_row(self, txn: Transaction, recipient: int, entry: Suppression) -> SuppressionRow:
         fact = read_fact(self._env, txn, entry.seq)
-        raw = txn.get(fact.key.pack(), db=self._env.db(keys.DELIVERIES))
+        raw = self._record(txn, fact.key, is_test=False)
         planned = self._delivery(txn, fact.key, raw).planned if raw else None
         if planned is not None:
             return SuppressionRow(recipient, entry, planned.address, fact, planned.api_user)
@@ -392,7 +385,3 @@ class Reader:
             while is_there and cursor.key().startswith(prefix):
                 yield cursor.key(), cursor.value()
                 is_there = cursor.next()
-
-
-def _deliveries(is_test: bool) -> bytes:
-    return keys.TEST_DELIVERIES if is_test else keys.DELIVERIES

@@ -13,6 +13,7 @@ from store.environment import Environment
 from store.errors import StoreCorruptError
 from store.log import read_fact
 from store.record import Record
+from store.records import Records, RecordsWriter
 from store.sealed import pack_value
 from store.standing import fold_recipient
 from store.suppression import Suppression
@@ -22,10 +23,11 @@ from store.transaction import Transaction, put_over, scan_keys
 class RecipientFold:
     """The recipients one transaction touches. ``finish`` folds them, after the deliveries were written."""
 
-    def __init__(self, env: Environment, txn: Transaction) -> None:
-        """``txn`` is an open write transaction."""
+    def __init__(self, env: Environment, txn: Transaction, records: RecordsWriter) -> None:
+        """``txn`` is an open write transaction, ``records`` what is written in it."""
         self._env = env
         self._txn = txn
+        self._records = records
         #: (tenant, recipient) -> whether it may become suppressed by this, not only cease to be
         self._touched: dict[tuple[int, int], bool] = {}
         #: the same, by octets, for those who may only cease to be
@@ -46,7 +48,7 @@ class RecipientFold:
             known = scan_keys(self._txn, self._env.db(keys.SUPPRESSED), keys.recipient_prefix(tenant, recipient))
             if not can_suppress and not known:
                 continue
-            standing = fold_recipient(evidence_of(self._env, self._txn, tenant, recipient))
+            standing = fold_recipient(evidence_of(self._env, self._txn, self._records, tenant, recipient))
             self._write_entries(tenant, recipient, known, standing.entries)
             self._write_first_failed(tenant, recipient, standing.first_failed, counts)
 
@@ -118,15 +120,17 @@ class RecipientFold:
             put_over(self._txn, db, key, now)
 
 
-def evidence_of(env: Environment, txn: Transaction, tenant: int, recipient: int) -> list[tuple[DeliveryKey, Record]]:
+def evidence_of(
+    env: Environment, txn: Transaction, records: Records, tenant: int, recipient: int
+) -> list[tuple[DeliveryKey, Record]]:
     """Return all of a recipient's records, with that of what is said of it wherever mailed."""
     numbers = [0]
     prefix = keys.recipient_prefix(tenant, recipient)
     numbers += [int.from_bytes(key[10:], "big") for key in scan_keys(txn, env.db(keys.MAILED), prefix)]
-    records: list[tuple[DeliveryKey, Record]] = []
+    found: list[tuple[DeliveryKey, Record]] = []
     for number in numbers:
         key = DeliveryKey(tenant, number, recipient)
-        raw = txn.get(key.pack(), db=env.db(keys.DELIVERIES))
+        raw = records.get(key.pack())
         if raw is not None:
-            records.append((key, Record.unpack(key.pack(), raw)))
-    return records
+            found.append((key, Record.unpack(key.pack(), raw)))
+    return found

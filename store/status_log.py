@@ -131,7 +131,7 @@ class StatusLog:
                 is_there = cursor.next()
 
     def _listed(self, txn: Transaction, place: bytes) -> RosterRow | None:
-        record = Record.unpack(place, txn.get(place, db=self._env.db(keys.DELIVERIES)))
+        record = Record.unpack(place, self._env.records(txn).get(place))
         planned = next((e for e in record.entries if e.type == FactType.PLANNED), None)
         if planned is None:
             return None
@@ -175,7 +175,7 @@ class StatusLog:
                 is_there = cursor.next()
 
     def _mail(self, txn: Transaction, place: bytes, row: RosterRow, *, is_assuming: bool) -> MailStatus:
-        record = Record.unpack(place, txn.get(place, db=self._env.db(keys.DELIVERIES)))
+        record = Record.unpack(place, self._env.records(txn).get(place))
         outcome = settle(record)
         last = next((e for e in reversed(record.entries) if e.type in _REPORTS), None)
         tried_at = attempt_place(record.entries)

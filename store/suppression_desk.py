@@ -187,7 +187,7 @@ class SuppressionDesk:
             is_relevant = txn.get(place[:2] + place[8:], db=self._env.db(keys.FIRST_FAILED)) is not None
             if fact_type == FactType.EXCLUDED and not is_relevant:
                 # It may have taken the only failure away.
-                record = Record.unpack(place, txn.get(place, db=self._env.db(keys.DELIVERIES)))
+                record = Record.unpack(place, self._env.records(txn).get(place))
                 is_relevant = any(entry.type == FactType.FAILED for entry in record.entries)
         return int.from_bytes(place[8:], "big") if is_relevant else 0
 
@@ -207,7 +207,7 @@ class SuppressionDesk:
         reported: str | None = None
         for key in scan_keys(txn, self._env.db(keys.MAILED), prefix)[:_MAX_MAILED]:
             place = DeliveryKey(tenant, int.from_bytes(key[10:], "big"), recipient).pack()
-            record = Record.unpack(place, txn.get(place, db=self._env.db(keys.DELIVERIES)))
+            record = Record.unpack(place, self._env.records(txn).get(place))
             for entry in record.entries:
                 if entry.type not in (FactType.PLANNED, FactType.FAILED):
                     continue

@@ -93,7 +93,7 @@ def test_facts_by_number(env: Environment) -> None:
         reader.read([next_seq(env)])
 
 
-def test_damage_is_refused(env: Environment) -> None:
+def test_damage_is_refused(env: Environment, in_place: None) -> None:
     write_now(env, [planned(1), planned(2)])
     place = DeliveryKey(1, 1, 2).pack()
     with env.write() as txn:
@@ -106,7 +106,7 @@ def test_damage_is_refused(env: Environment) -> None:
             from store.roster import RosterRow
 
             with txn_error:
-                Settler().briefs(txn, env.db(keys.DELIVERIES), place[:8], [RosterRow(place[8:], 1, 0, True)])
+                Settler().briefs(env.records(txn), place[:8], [RosterRow(place[8:], 1, 0, True)])
         assert txn.put(place, raw, db=env.db(keys.DELIVERIES))
 
 

@@ -20,6 +20,7 @@ from model.detail import (
 )
 from model.fact import Fact, FactType, Hit
 from store import keys as layout
+from store import records
 from store.environment import Environment
 from store.gate import Candidate
 from store.log import scan_log
@@ -83,12 +84,15 @@ def state_of(env: Environment) -> dict[str, list[tuple[bytes, object]]]:
 
 @pytest.mark.row("I9")
 @pytest.mark.parametrize("seed", range(25))
-def test_order_repetition_and_batches_change_nothing(seed: int, tmp_path: Path) -> None:
+def test_order_repetition_and_batches_change_nothing(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     print("seed", seed)
     rng = random.Random(seed)
     facts = random_facts(rng, 400)
     states = []
     for turn in range(3):
+        monkeypatch.setattr(records, "MAX_WAITING", (32_768, 20, 0)[turn])
         env = Environment(tmp_path / f"data{turn}", map_size=64 * 2**20)
         order = list(facts)
         if turn:

@@ -44,7 +44,7 @@ def filled(path: Path, *, seed: int = 1, count: int = 300) -> Environment:
 
 
 def all_rows_of(env: Environment) -> dict[str, list[tuple[bytes, bytes]]]:
-    return {name.decode(): list(rows_of(env, name)) for name in layout.DATABASES}
+    return {name.decode(): list(rows_of(env, name)) for name in layout.DATABASES if name != layout.RECENT}
 
 
 def put(env: Environment, name: bytes, at: bytes, value: bytes) -> None:
@@ -121,7 +121,7 @@ def _set_next_seq_back(env: Environment) -> str:
     "damage",
     [_flip_counter, _delete_delivery, _add_suppression, _lose_mailed, _damage_record, _set_next_seq_back],
 )
-def test_verify_finds_and_rebuild_mends(damage: Callable[[Environment], str], path: Path) -> None:
+def test_verify_finds_and_rebuild_mends(damage: Callable[[Environment], str], path: Path, in_place: None) -> None:
     env = filled(path)
     whole = all_rows_of(env)
     database = damage(env)
@@ -134,6 +134,26 @@ def test_verify_finds_and_rebuild_mends(damage: Callable[[Environment], str], pa
     assert verify(env).is_sound
     assert all_rows_of(env) == whole
     assert write_now(env, [planned(10**6)]).added == 1
+    env.close()
+
+
+def test_damaged_recent_records_are_refused_found_and_mended(path: Path) -> None:
+    env = filled(path)
+    whole = all_rows_of(env)
+    number, value = next(rows_of(env, layout.RECENT))
+    put(env, layout.RECENT, number, value[:-1] + bytes([value[-1] ^ 1]))
+    assert "recent" in {difference.database for difference in verify(env).differences}
+    env.close()
+    env = Environment(path, map_size=_MAP)
+    with pytest.raises(StoreCorruptError), env.read() as txn:
+        env.records(txn)
+    with pytest.raises(StoreCorruptError):
+        write_now(env, [opened()])
+    env.close()
+    rebuild(path)
+    env = Environment(path, map_size=_MAP)
+    assert verify(env).is_sound
+    assert all_rows_of(env) == whole
     env.close()
 
 

@@ -13,11 +13,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from model.fact import DeliveryKey
 from store import keys
 from store.environment import Environment
 from store.errors import StoreError
 from store.log import read_fact, scan_log
-from store.maintenance import compact, verify
+from store.maintenance import compact, rows_of, verify
 from store.reader import Reader
 from store.writer import write_now
 from tests.store.world import random_facts
@@ -43,7 +44,7 @@ def places(path: Path) -> dict[str, list[tuple[int, int]]]:
     env = Environment(path, map_size=_MAP)
     found: dict[str, list[tuple[int, int]]] = {"log": [], "derived": []}
     with env.read() as txn:
-        for name in (keys.LOG, keys.DELIVERIES, keys.COUNTERS, keys.SUPPRESSED, keys.BROADCASTS):
+        for name in (keys.LOG, keys.RECENT, keys.DELIVERIES, keys.COUNTERS, keys.SUPPRESSED, keys.BROADCASTS):
             with txn.cursor(db=env.db(name)) as cursor:
                 is_there = cursor.first()
                 while is_there:
@@ -72,6 +73,7 @@ def say(env: Environment) -> tuple[dict[str, str], list[str]]:
             refused.append(f"{name}: foreign {type(error).__name__}")
 
     reader = Reader(env)
+    deliveries = [DeliveryKey.unpack(place) for place, _ in rows_of(env, keys.DELIVERIES, is_lenient=True)]
     with env.read() as txn:
         for seq in range(1, 600):
             note(f"fact {seq}", lambda seq=seq: read_fact(env, txn, seq))
@@ -83,7 +85,8 @@ def say(env: Environment) -> tuple[dict[str, str], list[str]]:
             f"derived deliveries {broadcast}",
             lambda b=broadcast: [
                 (d.key, d.outcome.state, d.outcome.cause, d.outcome.opens, d.outcome.clicks, d.outcome.at_us)
-                for d in reader.deliveries(1, b, limit=500).rows
+                for d in map(reader.delivery, deliveries)
+                if d is not None and d.key.broadcast == b
             ],
         )
     note("derived suppressions", lambda: [row.entry for row in reader.suppressions(1, limit=500).rows])

@@ -1,0 +1,296 @@
+"""Where the records of deliveries are: most in their place, those that changed lately in RECENT.
+
+Opens come at random over all deliveries, so hardly two of a commit share a page of DELIVERIES, and a page costs a sync
+20 microseconds and more, whatever is in it. So the records that a commit changed are written together, in RECENT, one
+commit behind the other; and when more than ``MAX_WAITING`` wait there, those of one bucket (a 256th of all recipients,
+whose records are neighbours) are put in their places in DELIVERIES, many a page. All of it happens in the transaction
+that changes the records, so every state on disk is whole.
+
+A delivery's record is its last one in RECENT, else the one in DELIVERIES. Each process remembers what is in RECENT and
+reads only what came since. That memory holds for transactions of different age at once: every record in it has the
+number of its row in RECENT, and a transaction sees the numbers that its own RECENT has.
+"""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from store import keys
+from store.errors import StoreCorruptError
+from store.transaction import Database, Transaction, put_over
+
+#: Deliveries whose records may wait in RECENT: some 5 MB there, and 10 MB in each process.
+MAX_WAITING = 32_768
+#: A commit that changes so many deliveries meets some of them on every page, and puts them in their places at once.
+_MANY = 1_024
+_BUCKETS = 256
+#: Where the octet that is the bucket stands in a delivery's key: the first of the recipient, which is a hash.
+_BUCKET_AT = 8
+#: Octets of records in one row, unless a single one has more: two rows fit into a page.
+_ROW_BYTES = 1_960
+_RECORDS, _PUT_IN_PLACE = 0, 1
+_PLACE, _LENGTH = 16, 4
+#: Older versions of a record that are remembered for transactions begun before.
+_MAX_VERSIONS = 8
+#: Rows that are remembered though they are gone, for the same transactions.
+_LINGERING_ROWS = 512
+
+
+class _Version(NamedTuple):
+    """A record as a row of RECENT has it, and the version before."""
+
+    number: int
+    raw: bytes
+    older: _Version | None
+    depth: int
+
+
+#: Stands for versions that are not remembered any more.
+_FORGOTTEN = _Version(0, b"", None, 0)
+
+
+class RecentRecords:
+    """What one process knows of RECENT. Transactions of all its threads share it."""
+
+    def __init__(self, recent: Database, deliveries: Database) -> None:
+        """Handles of the two databases."""
+        self.recent = recent
+        self.deliveries = deliveries
+        self.newest: dict[bytes, _Version] = {}
+        #: deliveries whose record is not in its place yet, by bucket, and the row of the oldest such record
+        self.waiting: list[set[bytes]] = [set() for _ in range(_BUCKETS)]
+        self.oldest = [0] * _BUCKETS
+        self.count_waiting = 0
+        #: rows below this number are forgotten
+        self.forgotten_below = 0
+        self._last = 0
+        self._rows: deque[tuple[int, list[bytes]]] = deque()
+        self._lock = threading.Lock()
+
+    def span(self, txn: Transaction) -> tuple[int, int]:
+        """Return the first and the last number of RECENT as ``txn`` sees it, and remember what is new in it.
+
+        ``txn`` must not have written to RECENT. Raises StoreCorruptError when a row does not pass its checksum.
+        """
+        with txn.cursor(db=self.recent) as cursor:
+            if not cursor.last():
+                return 1, 0
+            last = int.from_bytes(cursor.key(), "big")
+            cursor.first()
+            first = int.from_bytes(cursor.key(), "big")
+        if last > self._last:
+            with self._lock:
+                if last > self._last:
+                    self._take_in(txn, first)
+        return first, last
+
+    def _take_in(self, txn: Transaction, first: int) -> None:
+        if first > self._last + 1:
+            self._forget_all(first)
+        else:
+            self._forget(first)
+        for number, kind, body in _rows_of(txn, self.recent, max(self._last + 1, first)):
+            if kind == _PUT_IN_PLACE:
+                self._empty(body[0])
+            else:
+                places: list[bytes] = []
+                for place, raw in _records_of(body):
+                    self._remember(number, place, raw)
+                    places.append(place)
+                self._rows.append((number, places))
+            self._last = number
+
+    def _remember(self, number: int, place: bytes, raw: bytes) -> None:
+        older = self.newest.get(place)
+        if older is None:
+            version = _Version(number, raw, None, 1)
+        elif older.depth < _MAX_VERSIONS:
+            version = _Version(number, raw, older, older.depth + 1)
+        else:
+            version = _Version(number, raw, older._replace(older=_FORGOTTEN), 2)
+        self.newest[place] = version
+        bucket = place[_BUCKET_AT]
+        waiting = self.waiting[bucket]
+        if not waiting:
+            self.oldest[bucket] = number
+        if place not in waiting:
+            waiting.add(place)
+            self.count_waiting += 1
+
+    def _empty(self, bucket: int) -> None:
+        self.count_waiting -= len(self.waiting[bucket])
+        self.waiting[bucket] = set()
+
+    def _forget_all(self, first: int) -> None:
+        """Begin anew, since rows were gone before we saw them; transactions begun before keep the old memory."""
+        self.forgotten_below = first
+        self.newest = {}
+        self.waiting = [set() for _ in range(_BUCKETS)]
+        self.count_waiting = 0
+        self._rows.clear()
+
+    def _forget(self, first: int) -> None:
+        """Forget rows that are long gone, now that ``first`` is the first."""
+        if not self._rows or first - self._rows[0][0] < _LINGERING_ROWS:
+            return
+        # Said before it is done: whoever finds nothing looks at this.
+        self.forgotten_below = first
+        while self._rows and self._rows[0][0] < first:
+            for place in self._rows.popleft()[1]:
+                version = self.newest.get(place)
+                if version is not None and version.number < first:
+                    del self.newest[place]
+
+
+class Records:
+    """The records of deliveries as one transaction sees them."""
+
+    def __init__(self, known: RecentRecords, txn: Transaction) -> None:
+        """``txn`` must not have written records yet. Raises StoreCorruptError when RECENT is damaged."""
+        self._known = known
+        self._txn = txn
+        self._first, self._last = known.span(txn)
+        self._newest = known.newest
+        #: read by this transaction for itself, where it is too old for what the process knows
+        self._own: dict[bytes, bytes] | None = None
+
+    def get(self, place: bytes) -> bytes | None:
+        """Return the record of the delivery with the 16 octets ``place``, None if there is none."""
+        raw = self.recent(place)
+        return self._txn.get(place, db=self._known.deliveries) if raw is None else raw
+
+    def recent(self, place: bytes) -> bytes | None:
+        """Return the record if it is in RECENT."""
+        if self._own is not None:
+            return self._own.get(place)
+        version = self._newest.get(place)
+        while version is not None and version.number > self._last:
+            version = version.older
+        if version is not None and version.number >= self._first:
+            return version.raw
+        if version is _FORGOTTEN or self._known.forgotten_below > self._first:
+            return self._read_all().get(place)
+        return None
+
+    def all_recent(self) -> dict[bytes, bytes]:
+        """Return all records that are in RECENT, by the keys of their deliveries."""
+        return self._read_all()
+
+    def _read_all(self) -> dict[bytes, bytes]:
+        if self._own is None:
+            self._own = {}
+            for _, kind, body in _rows_of(self._txn, self._known.recent, self._first):
+                if kind == _RECORDS:
+                    self._own.update(_records_of(body))
+        return self._own
+
+
+class RecordsWriter(Records):
+    """Reads and writes the records of deliveries in one write transaction; ``finish`` writes them."""
+
+    def __init__(self, known: RecentRecords, txn: Transaction) -> None:
+        """``txn`` is an open write transaction that has written no records yet."""
+        super().__init__(known, txn)
+        self._changed: dict[bytes, bytes] = {}
+        self._next = self._last + 1
+
+    def get(self, place: bytes) -> bytes | None:
+        """Return the record of a delivery, as put last."""
+        return self._changed.get(place) or super().get(place)
+
+    def put(self, place: bytes, raw: bytes) -> None:
+        """Set the record of a delivery."""
+        self._changed[place] = raw
+
+    def finish(self) -> None:
+        """Write all that was put, and put in their places what waits too long; ``get`` goes on to work."""
+        changed = self._changed
+        if len(changed) >= _MANY:
+            # What has a record in RECENT gets another one there: it would be found before that in its place.
+            in_place = [place for place in changed if self.recent(place) is None]
+            self._put_in_place(in_place)
+            known = set(in_place)
+            changed = {place: raw for place, raw in changed.items() if place not in known}
+        self._write_rows(changed)
+        self._make_room(changed)
+
+    def _write_rows(self, changed: dict[bytes, bytes]) -> None:
+        row: list[bytes] = []
+        size = 0
+        for place, raw in changed.items():
+            if row and size + len(raw) + _PLACE + _LENGTH > _ROW_BYTES:
+                self._append(_RECORDS, b"".join(row))
+                row, size = [], 0
+            row += (place, len(raw).to_bytes(_LENGTH, "big"), raw)
+            size += len(raw) + _PLACE + _LENGTH
+        if row:
+            self._append(_RECORDS, b"".join(row))
+
+    def _append(self, kind: int, body: bytes) -> None:
+        key = keys.recent_key(self._next)
+        body = bytes((kind,)) + body
+        put_over(self._txn, self._known.recent, key, _checksum(key, body) + body)
+        self._next += 1
+
+    def _make_room(self, changed: dict[bytes, bytes]) -> None:
+        """Put bucket after bucket in place, those whose records wait longest first, until no more than may wait do."""
+        known = self._known
+        new: dict[int, list[bytes]] = {}
+        for place in changed:
+            if place not in known.waiting[place[_BUCKET_AT]]:
+                new.setdefault(place[_BUCKET_AT], []).append(place)
+        count = known.count_waiting + sum(map(len, new.values()))
+        if count <= MAX_WAITING:
+            return
+        # Which row the oldest record of each bucket stands in; those of this transaction are the youngest.
+        oldest = {bucket: known.oldest[bucket] for bucket, waiting in enumerate(known.waiting) if waiting}
+        for bucket in new:
+            oldest.setdefault(bucket, self._last + 1)
+        while count > MAX_WAITING:
+            bucket = min(oldest, key=oldest.__getitem__)
+            places = [*known.waiting[bucket], *new.get(bucket, ())]
+            self._put_in_place(places)
+            self._append(_PUT_IN_PLACE, bytes((bucket,)))
+            count -= len(places)
+            del oldest[bucket]
+        # The last row stays whatever it is, so that no number is used twice.
+        end = min(oldest.values(), default=self._next - 1)
+        for number in range(self._first, end):
+            self._txn.delete(keys.recent_key(number), db=known.recent)
+
+    def _put_in_place(self, places: Iterable[bytes]) -> None:
+        deliveries = self._known.deliveries
+        for place in sorted(places):
+            raw = self._changed.get(place) or self.recent(place)
+            assert raw is not None
+            put_over(self._txn, deliveries, place, raw)
+
+
+def _rows_of(txn: Transaction, recent: Database, first: int) -> Iterator[tuple[int, int, bytes]]:
+    """Yield number, kind and body of the rows of RECENT from ``first`` on."""
+    with txn.cursor(db=recent) as cursor:
+        is_there = cursor.set_range(keys.recent_key(first))
+        while is_there:
+            key, value = cursor.key(), cursor.value()
+            body = value[4:]
+            if len(body) < 2 or _checksum(key, body) != value[:4]:
+                raise StoreCorruptError("a row of recent records does not pass its checksum")
+            yield int.from_bytes(key, "big"), body[0], body[1:]
+            is_there = cursor.next()
+
+
+def _records_of(body: bytes) -> Iterator[tuple[bytes, bytes]]:
+    at = 0
+    while at < len(body):
+        start = at + _PLACE + _LENGTH
+        end = start + int.from_bytes(body[at + _PLACE : start], "big")
+        yield body[at : at + _PLACE], body[start:end]
+        at = end
+
+
+def _checksum(key: bytes, body: bytes) -> bytes:
+    return zlib.crc32(body, zlib.crc32(key)).to_bytes(4, "big")

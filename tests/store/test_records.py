@@ -1,0 +1,116 @@
+"""Where the records of deliveries are: whatever lies in RECENT, each transaction sees its own state."""
+
+from __future__ import annotations
+
+import random
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from store import keys, records
+from store.environment import Environment
+from store.records import RecentRecords, Records, RecordsWriter
+
+_PLACES = [bytes(7) + bytes((1, bucket, *bytes(5), number, 0)) for bucket in range(6) for number in range(25)]
+
+
+def known(env: Environment) -> RecentRecords:
+    """What a process knows that has just begun."""
+    return RecentRecords(env.db(keys.RECENT), env.db(keys.DELIVERIES))
+
+
+class World:
+    """Several processes that write to and read from one store, and what each state of it must say."""
+
+    def __init__(self, env: Environment, seed: int) -> None:
+        self.env = env
+        self.rng = random.Random(seed)
+        self.processes = [known(env) for _ in range(3)]
+        self.truth: dict[bytes, bytes] = {}
+        self.wrong = 0
+        self.most_rows = 0
+
+    def write(self) -> None:
+        """One commit, or one that comes to nothing."""
+        places = self.rng.sample(_PLACES, self.rng.choice((1, 3, 10, 60)))
+        process = self.rng.choice(self.processes)
+        truth = dict(self.truth)
+        try:
+            with self.env.write() as txn:
+                writer = RecordsWriter(process, txn)
+                for place in places:
+                    self.wrong += writer.get(place) != truth.get(place)
+                    truth[place] = self.rng.randbytes(self.rng.choice((1, 40, 300, 3_000)))
+                    writer.put(place, truth[place])
+                writer.finish()
+                self.wrong += any(writer.get(place) != truth.get(place) for place in _PLACES)
+                self.most_rows = max(self.most_rows, txn.stat(self.env.db(keys.RECENT))["entries"])
+                if self.rng.random() < 0.1:
+                    raise KeyError
+        except KeyError:
+            return
+        self.truth = truth
+
+    def look(self, seen: Records, truth: dict[bytes, bytes]) -> None:
+        """Compare some records, or all, with what they must be."""
+        places = _PLACES if self.rng.random() < 0.1 else self.rng.sample(_PLACES, 8)
+        self.wrong += any(seen.get(place) != truth.get(place) for place in places)
+
+    def run(self, steps: int) -> int:
+        """Let transactions of different age live beside each other; returns how many looks went wrong."""
+        with ExitStack() as stack:
+            open_: list[tuple[ExitStack, Records, dict[bytes, bytes]]] = []
+            for _ in range(steps):
+                self.write()
+                if self.rng.random() < 0.05:
+                    self.processes[self.rng.randrange(3)] = known(self.env)
+                if self.rng.random() < 0.5:
+                    one = stack.enter_context(ExitStack())
+                    txn = one.enter_context(self.env.read())
+                    open_.append((one, Records(self.rng.choice(self.processes), txn), self.truth))
+                while len(open_) > 12 or (open_ and self.rng.random() < 0.3):
+                    open_.pop(self.rng.randrange(len(open_)))[0].close()
+                for _, seen, truth in open_:
+                    self.look(seen, truth)
+        return self.wrong
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So few records may wait that most things happen often."""
+    monkeypatch.setattr(records, "MAX_WAITING", 40)
+    monkeypatch.setattr(records, "_MANY", 50)
+    monkeypatch.setattr(records, "_LINGERING_ROWS", 3)
+    monkeypatch.setattr(records, "_MAX_VERSIONS", 3)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_each_transaction_sees_its_own_state(seed: int, tmp_path: Path) -> None:
+    print("seed", seed)
+    env = Environment(tmp_path / "data", map_size=2**26)
+    world = World(env, seed)
+    assert world.run(150) == 0
+    assert world.most_rows < 400, "what is in its place leaves RECENT"
+    env.close()
+
+
+@pytest.mark.parametrize("mistake", ["versions", "forgotten", "range"])
+def test_the_control_a_mistake_shows(mistake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def careless(self: Records, place: bytes) -> bytes | None:
+        version = self._newest.get(place)
+        while version is not None and version.number > self._last and mistake != "versions":
+            version = version.older
+        if version is not None and (version.number >= self._first or mistake == "range"):
+            return version.raw
+        if version is records._FORGOTTEN or (self._known.forgotten_below > self._first and mistake != "forgotten"):
+            return self._read_all().get(place)
+        return None
+
+    monkeypatch.setattr(Records, "recent", careless)
+    wrong = 0
+    for seed in range(20):
+        env = Environment(tmp_path / f"data{seed}", map_size=2**26)
+        wrong += World(env, seed).run(100)
+        env.close()
+    assert wrong
