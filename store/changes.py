@@ -144,16 +144,25 @@ class Changes:
             yield key, None if is_gone else pack_value(key, row)
 
     def _spread_moves(self) -> None:
+        # Gathered by what each row takes, since many moves add the same to the same row.
+        gathered: dict[tuple[bytes, int], tuple[Counts, int]] = {}
+
+        def gather(key: bytes, counts: Counts, times: int) -> None:
+            if counts:
+                known = gathered.get((key, id(counts)))
+                gathered[key, id(counts)] = (counts, times + known[1] if known else times)
+
         for (broadcast, domain, move, done, quarter, link), times in self._moves.items():
-            add_difference(self._row(broadcast + keys.SCOPE_ALL), {}, move.counts, times)
+            gather(broadcast + keys.SCOPE_ALL, move.counts, times)
             if len(domain) > 1:
-                add_difference(self._row(broadcast + keys.SCOPE_DOMAIN + domain[1:]), {}, move.counts, times)
-            if move.standing:
-                add_difference(self._row(broadcast + keys.cell_scope(done, 0)), {}, move.standing, times)
-            if move.event:
-                add_difference(self._row(broadcast + keys.cell_scope(done, quarter)), {}, move.event, times)
-            if move.link:
-                add_difference(self._row(broadcast + keys.link_scope(link)), {}, move.link, times)
+                gather(broadcast + keys.SCOPE_DOMAIN + domain[1:], move.counts, times)
+            gather(broadcast + keys.cell_scope(done, 0), move.standing, times)
+            gather(broadcast + keys.cell_scope(done, quarter), move.event, times)
+            gather(broadcast + keys.link_scope(link), move.link, times)
+        for (key, _), (counts, times) in gathered.items():
+            row = self._row(key)
+            for name, count in counts.items():
+                row[name] = row.get(name, 0) + count * times
         self._moves.clear()
         for (broadcast, domains, *_), (before, after, times) in self._plain.items():
             self._add(broadcast, domains, before, after, times)

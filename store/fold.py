@@ -40,6 +40,7 @@ _RELEASING = frozenset({
 })  # fmt: skip
 _LISTING = frozenset({FactType.PLANNED, FactType.EXCLUDED})
 _EMPTY = Footprint()
+_NO_LISTS: frozenset[int] = frozenset()
 #: in the key of what is said of a recipient wherever mailed
 _NO_BROADCAST = bytes(6)
 
@@ -52,22 +53,22 @@ class Receipt:
     known: int
 
 
-@dataclass(slots=True)
 class _Touched:
     """A delivery this batch reads and writes."""
 
-    record: Record
-    is_test: bool
-    is_new: bool
-    domain: str
-    #: what it added before the first change that was not simply one more hit; None while all were
-    before: Footprint | None = None
-    is_changed: bool = False
-    #: lists that hits alone brought it on, and off
-    on_lists: frozenset[int] = frozenset()
-    off_lists: frozenset[int] = frozenset()
-    #: its Record.first_seqs with ``before``
-    first_seqs: tuple[int, int] = (0, 0)
+    __slots__ = ("before", "domain", "first_seqs", "is_changed", "is_new", "off_lists", "on_lists", "record")
+
+    def __init__(self, record: Record, is_new: bool) -> None:
+        self.record = record
+        self.is_new = is_new
+        self.is_changed = False
+        #: what it added before the first change that was not simply one more hit; None while all were
+        self.before: Footprint | None = None
+        #: lists that hits alone brought it on, and off
+        self.on_lists = self.off_lists = _NO_LISTS
+        #: with ``before``: the domain of its address, and its Record.first_seqs
+        self.domain = ""
+        self.first_seqs = (0, 0)
 
 
 class Fold:
@@ -310,7 +311,7 @@ class Fold:
             tests = self._env.db(keys.TEST_DELIVERIES)
             raw = self._txn.get(place, db=tests) if is_test else self._records.get(place)
             record = Record.unpack(place, raw)
-            touched = kept[place] = _Touched(record, is_test, raw is None, record.domain_name)
+            touched = kept[place] = _Touched(record, raw is None)
         return touched
 
     def _go_plain_way(self, touched: _Touched) -> None:

@@ -32,4 +32,6 @@ class ListWriter:
 
 def list_keys(place: bytes, which: frozenset[int], first_seqs: tuple[int, int]) -> set[bytes]:
     """Return the LISTS keys of the delivery with key ``place`` on the lists ``which``; see ``list_seq``."""
+    if not which:
+        return set()
     return {keys.list_key(place[:8], one, list_seq(one, first_seqs)) for one in which}

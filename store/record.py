@@ -60,7 +60,7 @@ _IS_HTML, HAS_OVERFLOW, _HAS_TRAP = 1, 2, 4
 _TIME, _SEQ, _MARK = 8, 6, 8
 _FAILED, _OPENED, _CLICKED = int(FactType.FAILED), int(FactType.OPENED), int(FactType.CLICKED)
 _PLANNED = int(FactType.PLANNED)
-_MACHINES = frozenset(bytes((agent,)) for agent in Agent if agent.is_machine)
+_MACHINES = frozenset(int(agent) for agent in Agent if agent.is_machine)
 
 
 class Entry(NamedTuple):
@@ -184,18 +184,24 @@ class Record:
         A person's goes before a machine's, as far as each tells by itself (see store.outcome).
         """
         shapes, seqs = self.shapes, self.seqs
-        lowest = [0, 0, 0]
-        at = 0
-        for place in range(self.size):
-            fact_type, agent = shapes[at], shapes[at + 1 : at + 2]
+        person = machine = other = b""
+        at = seq_at = 0
+        while seq_at < len(seqs):
+            fact_type = shapes[at]
+            if fact_type != _PLANNED:
+                # Octets in the order of their numbers.
+                seq = seqs[seq_at : seq_at + _SEQ]
+                if fact_type != _OPENED and fact_type != _CLICKED:
+                    if not other or seq < other:
+                        other = seq
+                elif shapes[at + 1] in _MACHINES:
+                    if not machine or seq < machine:
+                        machine = seq
+                elif not person or seq < person:
+                    person = seq
             at += _SHAPE_SIZES[fact_type]
-            if fact_type == _PLANNED:
-                continue
-            sort = (agent in _MACHINES) if fact_type in _ENGAGED else 2
-            seq = int.from_bytes(seqs[place * _SEQ : place * _SEQ + _SEQ], "big")
-            if not lowest[sort] or seq < lowest[sort]:
-                lowest[sort] = seq
-        return lowest[0] or lowest[1], lowest[2]
+            seq_at += _SEQ
+        return int.from_bytes(person or machine, "big"), int.from_bytes(other, "big")
 
     @property
     def summary(self) -> Summary:

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from store import keys
-from store.errors import StoreCorruptError
+from store.errors import StoreCorruptError, StoreError
 from store.transaction import Database, Transaction, put_over
 
 #: Deliveries whose records may wait in RECENT: some 5 MB there, and 10 MB in each process.
@@ -49,6 +49,7 @@ class _Version(NamedTuple):
     depth: int
 
 
+_new = tuple.__new__
 #: Stands for versions that are not remembered any more.
 _FORGOTTEN = _Version(0, b"", None, 0)
 
@@ -97,29 +98,28 @@ class RecentRecords:
             if kind == _PUT_IN_PLACE:
                 self._empty(body[0])
             else:
-                places: list[bytes] = []
-                for place, raw in _records_of(body):
-                    self._remember(number, place, raw)
-                    places.append(place)
-                self._rows.append((number, places))
+                self._rows.append((number, self._remember(number, body)))
             self._last = number
 
-    def _remember(self, number: int, place: bytes, raw: bytes) -> None:
-        older = self.newest.get(place)
-        if older is None:
-            version = _Version(number, raw, None, 1)
-        elif older.depth < _MAX_VERSIONS:
-            version = _Version(number, raw, older, older.depth + 1)
-        else:
-            version = _Version(number, raw, older._replace(older=_FORGOTTEN), 2)
-        self.newest[place] = version
-        bucket = place[_BUCKET_AT]
-        waiting = self.waiting[bucket]
-        if not waiting:
-            self.oldest[bucket] = number
-        if place not in waiting:
+    def _remember(self, number: int, body: bytes) -> list[bytes]:
+        """Take in the records of row ``number``; returns whose they are."""
+        newest, buckets = self.newest, self.waiting
+        places: list[bytes] = []
+        for place, raw in _records_of(body):
+            places.append(place)
+            older = newest.get(place)
+            depth = 1 if older is None else older.depth + 1
+            if older is not None and depth > _MAX_VERSIONS:
+                older, depth = older._replace(older=_FORGOTTEN), 2
+            # The constructor that a NamedTuple is given takes twice as long.
+            newest[place] = _new(_Version, (number, raw, older, depth))
+            waiting = buckets[place[_BUCKET_AT]]
+            if not waiting:
+                self.oldest[place[_BUCKET_AT]] = number
+            size = len(waiting)
             waiting.add(place)
-            self.count_waiting += 1
+            self.count_waiting += len(waiting) - size
+        return places
 
     def _empty(self, bucket: int) -> None:
         self.count_waiting -= len(self.waiting[bucket])
@@ -200,7 +200,14 @@ class RecordsWriter(Records):
 
     def get(self, place: bytes) -> bytes | None:
         """Return the record of a delivery, as put last."""
-        return self._changed.get(place) or super().get(place)
+        raw = self._changed.get(place)
+        if raw is None:
+            # A transaction that writes is the youngest there is: no older version concerns it.
+            version = self._newest.get(place)
+            if version is not None and version.number >= self._first:
+                return version.raw
+            raw = self._txn.get(place, db=self._known.deliveries)
+        return raw
 
     def put(self, place: bytes, raw: bytes) -> None:
         """Set the record of a delivery."""
@@ -233,7 +240,9 @@ class RecordsWriter(Records):
     def _append(self, kind: int, body: bytes) -> None:
         key = keys.recent_key(self._next)
         body = bytes((kind,)) + body
-        put_over(self._txn, self._known.recent, key, _checksum(key, body) + body)
+        # At the end, so that LMDB fills a page before it begins another.
+        if not self._txn.put(key, _checksum(key, body) + body, db=self._known.recent, append=True):
+            raise StoreError("a row of recent records was not taken")
         self._next += 1
 
     def _make_room(self, changed: dict[bytes, bytes]) -> None:
