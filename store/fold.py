@@ -348,7 +348,7 @@ class Fold:
         record = touched.record
         if touched.before is not None:
             self._settle(place, touched, touched.before)
-        self._records.put(place, record.pack(place))
+        self._records.set(place, record.pack(place))
         if place[2:8] == _NO_BROADCAST:
             return
         if touched.before is None and (touched.on_lists or touched.off_lists):

@@ -199,7 +199,7 @@ class RecordsWriter(Records):
         self._next = self._last + 1
 
     def get(self, place: bytes) -> bytes | None:
-        """Return the record of a delivery, as put last."""
+        """Return the record of a delivery, as set last."""
         raw = self._changed.get(place)
         if raw is None:
             # A transaction that writes is the youngest there is: no older version concerns it.
@@ -209,12 +209,12 @@ class RecordsWriter(Records):
             raw = self._txn.get(place, db=self._known.deliveries)
         return raw
 
-    def put(self, place: bytes, raw: bytes) -> None:
+    def set(self, place: bytes, raw: bytes) -> None:
         """Set the record of a delivery."""
         self._changed[place] = raw
 
     def finish(self) -> None:
-        """Write all that was put, and put in their places what waits too long; ``get`` goes on to work."""
+        """Write all that was set, and put in their places what waits too long; ``get`` goes on to work."""
         changed = self._changed
         if len(changed) >= _MANY:
             # What has a record in RECENT gets another one there: it would be found before that in its place.

@@ -42,7 +42,7 @@ class World:
                 for place in places:
                     self.wrong += writer.get(place) != truth.get(place)
                     truth[place] = self.rng.randbytes(self.rng.choice((1, 40, 300, 3_000)))
-                    writer.put(place, truth[place])
+                    writer.set(place, truth[place])
                 writer.finish()
                 self.wrong += any(writer.get(place) != truth.get(place) for place in _PLACES)
                 self.most_rows = max(self.most_rows, txn.stat(self.env.db(keys.RECENT))["entries"])
