@@ -175,12 +175,12 @@ class Settler:
 
         Written out in one loop, since an export of a million rows goes through it a million times.
         """
-        get, crc32, head, number, new = records.get, zlib.crc32, HEAD.unpack_from, int.from_bytes, tuple.__new__
+        crc32, head, number, new = zlib.crc32, HEAD.unpack_from, int.from_bytes, tuple.__new__
         memo, seed = self._memo, zlib.crc32(broadcast)
         briefs: list[Brief] = []
-        for row in rows:
+        raws = records.get_all([broadcast + row[0] for row in rows])
+        for row, raw in zip(rows, raws, strict=True):
             recipient = row[0]
-            raw = get(broadcast + recipient)
             if raw is None:
                 raise StoreError("a delivery of the roster is missing")
             if len(raw) < _BODY or crc32(raw[4:], crc32(recipient, seed)) != number(raw[:4], "big"):

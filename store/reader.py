@@ -178,8 +178,9 @@ class Reader:
         """Return how each recipient is listed already; None where it is not, whatever else came of it."""
         with self._env.read() as txn:
             records = self._env.records(txn)
+            places = [key.pack() for key in keys_]
             tests = self._env.db(keys.TEST_DELIVERIES)
-            raws = (txn.get(key.pack(), db=tests) if is_test else records.get(key.pack()) for key in keys_)
+            raws = [txn.get(place, db=tests) for place in places] if is_test else records.get_all(places)
             return [self._listing(txn, key, raw) for key, raw in zip(keys_, raws, strict=True)]
 
     def timeline(self, key: DeliveryKey, *, is_test: bool = False) -> list[Fact]:

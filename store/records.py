@@ -16,7 +16,7 @@ from __future__ import annotations
 import threading
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from store import keys
@@ -162,6 +162,16 @@ class Records:
         """Return the record of the delivery with the 16 octets ``place``, None if there is none."""
         raw = self.recent(place)
         return self._txn.get(place, db=self._known.deliveries) if raw is None else raw
+
+    def get_all(self, places: Sequence[bytes]) -> list[bytes | None]:
+        """Return the records of these deliveries, as ``get`` would, in less time."""
+        newest, get, deliveries = self._newest, self._txn.get, self._known.deliveries
+        if self._own is None:
+            found = [self.get(place) if place in newest else get(place, db=deliveries) for place in places]
+            # Nothing was forgotten while we looked, or before.
+            if self._known.forgotten_below <= self._first:
+                return found
+        return [self.get(place) for place in places]
 
     def recent(self, place: bytes) -> bytes | None:
         """Return the record if it is in RECENT."""
