@@ -8,7 +8,7 @@ from pathlib import Path
 
 from model.detail import Engaged
 from model.fact import Fact, Hit
-from store import keys
+from store import keys, records
 from store.environment import Environment
 from store.maintenance import rows_of
 from store.record import Record
@@ -41,6 +41,7 @@ def fold(facts: list[Fact], rng: random.Random | None) -> dict[str, list[tuple[b
     """Return what a fresh store says after ``facts``: as they are, or shuffled, doubled and split by ``rng``."""
     with tempfile.TemporaryDirectory(prefix="yamabiko-orders-") as folder:
         env = Environment(Path(folder) / "data", map_size=2**30)
+        records.MAX_WAITING = rng.choice((0, 100, 1_000, 32_768)) if rng is not None else 32_768
         order: list[Fact | Hit] = list(facts)
         if rng is not None:
             rng.shuffle(order)

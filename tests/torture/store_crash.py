@@ -22,9 +22,11 @@ from tests.torture.result import Result, torture
 _WRITER = """
 import asyncio, os, sys
 from pathlib import Path
+from store import records
 from store.environment import Environment
 from store.writer import Writer
 from tests.store.world import opened, planned, T0_US
+records.MAX_WAITING = 60  # so that records are put in their places all the time
 async def main(path, acks, first, early):
     env = Environment(path, map_size=2**28)
     writer = Writer(env)

@@ -33,11 +33,13 @@ _WORKLOAD = """
 import asyncio, ctypes, functools, sys
 from pathlib import Path
 import store.environment
+from store import records
 from store.writer import Writer
 from tests.store.world import clicked, failed, opened, planned, T0_US
 flags = {"default": {}, "nosync": {"sync": False}, "nometasync": {"metasync": False}}[sys.argv[2]]
 store.environment.lmdb.open = functools.partial(store.environment.lmdb.open, **flags)
 libc = ctypes.CDLL(None)
+records.MAX_WAITING = 10  # so that records are put in their places all the time
 async def main():
     env = store.environment.Environment(Path(sys.argv[1]), map_size=2**26)
     writer = Writer(env)
