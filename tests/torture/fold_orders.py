@@ -26,9 +26,9 @@ def state_of(env: Environment) -> dict[str, list[tuple[bytes, object]]]:
     said: dict[str, list[tuple[bytes, object]]] = {name.decode(): list(rows_of(env, name)) for name in _COMPARED}
     said["lists"] = sorted((key[:9], recipient) for key, recipient in rows_of(env, keys.LISTS))
     for name in (keys.DELIVERIES, keys.TEST_DELIVERIES):
-        records = ((key, Record.unpack(key, value)) for key, value in rows_of(env, name))
+        found = ((key, Record.unpack(key, value)) for key, value in rows_of(env, name))
         said[name.decode()] = [
-            (key, (r.is_html, r.domain, r.summary, [entry[:4] for entry in r.entries])) for key, r in records
+            (key, (r.is_html, r.domain, r.summary, [entry[:4] for entry in r.entries])) for key, r in found
         ]
     entries = ((key, Suppression.unpack(key, value)) for key, value in rows_of(env, keys.SUPPRESSED))
     said["suppressed"] = [
