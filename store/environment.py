@@ -219,7 +219,7 @@ class Environment:
             try:
                 self._check_version(read_only)
                 self._dbs = {name: self._env.open_db(name, create=not read_only) for name in keys.DATABASES}
-                self._recent = RecentRecords(self.db(keys.RECENT), self.db(keys.DELIVERIES))
+                self._recent = RecentRecords(*map(self.db, (keys.RECENT, keys.DELIVERIES, keys.MAILED)))
             except lmdb.MapResizedError:
                 # Another process made the map larger since it was opened: take its size and try again (D6).
                 if attempt == _OPENINGS - 1:

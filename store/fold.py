@@ -90,7 +90,6 @@ class Fold:
         self._recipients = RecipientFold(env, txn, self._records)
         self._roster = RosterWriter(env, txn)
         self._lists = ListWriter(env, txn)
-        self._mailed = env.db(keys.MAILED)
 
     def apply(self, facts: Iterable[Fact | Hit]) -> Receipt:
         """Take facts in; returns how many were new. Raises FactRefusedError for one that cannot be stored."""
@@ -354,8 +353,6 @@ class Fold:
         if touched.before is None and (touched.on_lists or touched.off_lists):
             seqs = record.first_seqs()
             self._lists.move(place, list_keys(place, touched.off_lists, seqs), list_keys(place, touched.on_lists, seqs))
-        if touched.is_new:
-            put_over(self._txn, self._mailed, keys.mailed_place(place), b"")
 
     def _settle(self, place: bytes, touched: _Touched, before: Footprint) -> None:
         """Work out what changed between ``before`` and now."""

@@ -144,7 +144,7 @@ class Gate:
 
     def _without_floods(self, recipient: int) -> list[Suppression]:
         """Return what a recipient's evidence amounts to without what came in floods: rare, so folded anew."""
-        evidence = evidence_of(self._env, self._txn, self._env.records(self._txn), self._tenant, recipient)
+        evidence = evidence_of(self._env.records(self._txn), self._tenant, recipient)
         domain = min((record.domain for _, record in evidence if record.domain), default=b"")[1:].decode()
 
         def is_ignored(failure: Entry) -> bool:

@@ -5,8 +5,6 @@ Numbers in keys are big-endian, so that their order is the order of bytes.
 
 from __future__ import annotations
 
-from model.fact import DeliveryKey
-
 #: Raised by any change that an older Yamabiko would misread (D13).
 FORMAT_VERSION = 4
 
@@ -112,11 +110,6 @@ def broadcast_key(tenant: int, broadcast: int) -> bytes:
 def recipient_prefix(tenant: int, recipient: int) -> bytes:
     """Return the 10 octets that begin a recipient's keys in MAILED and SUPPRESSED."""
     return tenant.to_bytes(2, "big") + recipient.to_bytes(8, "big")
-
-
-def mailed_key(key: DeliveryKey) -> bytes:
-    """Return the MAILED key of a delivery."""
-    return recipient_prefix(key.tenant, key.recipient) + key.broadcast.to_bytes(6, "big")
 
 
 def mailed_place(place: bytes) -> bytes:

@@ -277,18 +277,20 @@ def _batched(items: Iterator[tuple[_Key, bytes]]) -> Iterator[list[tuple[_Key, b
 
 
 def rows_of(env: Environment, name: bytes, *, is_lenient: bool = False) -> Iterator[tuple[bytes, bytes]]:
-    """Yield every (key, value) of a database in short transactions; of DELIVERIES with what is in RECENT.
+    """Yield every (key, value) of a database in short transactions; of DELIVERIES and MAILED with what is in RECENT.
 
     Where RECENT is damaged raises StoreCorruptError, or leaves it out if ``is_lenient``.
     """
     recent: dict[bytes, bytes] = {}
-    if name == keys.DELIVERIES:
+    if name in (keys.DELIVERIES, keys.MAILED):
         try:
             with env.read() as txn:
                 recent = env.records(txn).all_recent()
         except StoreCorruptError:
             if not is_lenient:
                 raise
+    if name == keys.MAILED:
+        recent = {keys.mailed_place(place): b"" for place in recent if place[2:8] != bytes(6)}
     waiting = sorted(recent)
     at = 0
     for key, value in _rows_in_place(env, name):

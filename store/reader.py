@@ -192,8 +192,8 @@ class Reader:
 
     def mailed(self, tenant: int, recipient: int) -> list[int]:
         """Return the numbers of the broadcasts that listed a recipient."""
-        prefix = keys.recipient_prefix(tenant, recipient)
-        return [int.from_bytes(key[10:], "big") for key, _ in self._scan(keys.MAILED, prefix)]
+        with self._env.read() as txn:
+            return self._env.records(txn).mailed(tenant, recipient)
 
     def preflight(self, tenant: int, candidates: Sequence[Candidate], stream: str, now_us: int) -> list[Denial | None]:
         """Say of each candidate whether it may be mailed now on ``stream`` (mission 5, gate)."""

@@ -48,7 +48,7 @@ class RecipientFold:
             known = scan_keys(self._txn, self._env.db(keys.SUPPRESSED), keys.recipient_prefix(tenant, recipient))
             if not can_suppress and not known:
                 continue
-            standing = fold_recipient(evidence_of(self._env, self._txn, self._records, tenant, recipient))
+            standing = fold_recipient(evidence_of(self._records, tenant, recipient))
             self._write_entries(tenant, recipient, known, standing.entries)
             self._write_first_failed(tenant, recipient, standing.first_failed, counts)
 
@@ -120,15 +120,10 @@ class RecipientFold:
             put_over(self._txn, db, key, now)
 
 
-def evidence_of(
-    env: Environment, txn: Transaction, records: Records, tenant: int, recipient: int
-) -> list[tuple[DeliveryKey, Record]]:
+def evidence_of(records: Records, tenant: int, recipient: int) -> list[tuple[DeliveryKey, Record]]:
     """Return all of a recipient's records, with that of what is said of it wherever mailed."""
-    numbers = [0]
-    prefix = keys.recipient_prefix(tenant, recipient)
-    numbers += [int.from_bytes(key[10:], "big") for key in scan_keys(txn, env.db(keys.MAILED), prefix)]
     found: list[tuple[DeliveryKey, Record]] = []
-    for number in numbers:
+    for number in (0, *records.mailed(tenant, recipient)):
         key = DeliveryKey(tenant, number, recipient)
         raw = records.get(key.pack())
         if raw is not None:

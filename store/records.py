@@ -6,9 +6,10 @@ commit behind the other; and when more than ``MAX_WAITING`` wait there, those of
 whose records are neighbours) are put in their places in DELIVERIES, many a page. All of it happens in the transaction
 that changes the records, so every state on disk is whole.
 
-A delivery's record is its last one in RECENT, else the one in DELIVERIES. Each process remembers what is in RECENT and
-reads only what came since. That memory holds for transactions of different age at once: every record in it has the
-number of its row in RECENT, and a transaction sees the numbers that its own RECENT has.
+A delivery's record is its last one in RECENT, else the one in DELIVERIES. Who was mailed what is in MAILED from the
+moment a delivery's record is first put in its place; until then the record in RECENT says it. Each process remembers
+what is in RECENT and reads only what came since. That memory holds for transactions of different age at once: every
+record in it has the number of its row in RECENT, and a transaction sees the numbers that its own RECENT has.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from typing import NamedTuple
 
 from store import keys
 from store.errors import StoreCorruptError, StoreError
-from store.transaction import Database, Transaction, put_over
+from store.transaction import Database, Transaction, put_over, scan_keys
 
 #: Deliveries whose records may wait in RECENT: some 5 MB there, and 10 MB in each process.
 MAX_WAITING = 32_768
 #: A commit that changes so many deliveries meets some of them on every page, and puts them in their places at once.
-_MANY = 1_024
+_MANY = 8_192
 _BUCKETS = 256
 #: Where the octet that is the bucket stands in a delivery's key: the first of the recipient, which is a hash.
 _BUCKET_AT = 8
@@ -34,6 +35,8 @@ _BUCKET_AT = 8
 _ROW_BYTES = 1_960
 _RECORDS, _PUT_IN_PLACE = 0, 1
 _PLACE, _LENGTH = 16, 4
+#: in the key of what is said of a recipient wherever mailed
+_NO_BROADCAST = bytes(6)
 #: Older versions of a record that are remembered for transactions begun before.
 _MAX_VERSIONS = 8
 #: Rows that are remembered though they are gone, for the same transactions.
@@ -57,10 +60,11 @@ _FORGOTTEN = _Version(0, b"", None, 0)
 class RecentRecords:
     """What one process knows of RECENT. Transactions of all its threads share it."""
 
-    def __init__(self, recent: Database, deliveries: Database) -> None:
-        """Handles of the two databases."""
+    def __init__(self, recent: Database, deliveries: Database, mailed: Database) -> None:
+        """Handles of the databases."""
         self.recent = recent
         self.deliveries = deliveries
+        self.mailed = mailed
         self.newest: dict[bytes, _Version] = {}
         #: deliveries whose record is not in its place yet, by bucket, and the row of the oldest such record
         self.waiting: list[set[bytes]] = [set() for _ in range(_BUCKETS)]
@@ -68,7 +72,8 @@ class RecentRecords:
         self.count_waiting = 0
         #: rows below this number are forgotten
         self.forgotten_below = 0
-        self._last = 0
+        #: the last row that was taken in
+        self.last = 0
         self._rows: deque[tuple[int, list[bytes]]] = deque()
         self._lock = threading.Lock()
 
@@ -83,23 +88,23 @@ class RecentRecords:
             last = int.from_bytes(cursor.key(), "big")
             cursor.first()
             first = int.from_bytes(cursor.key(), "big")
-        if last > self._last:
+        if last > self.last:
             with self._lock:
-                if last > self._last:
+                if last > self.last:
                     self._take_in(txn, first)
         return first, last
 
     def _take_in(self, txn: Transaction, first: int) -> None:
-        if first > self._last + 1:
+        if first > self.last + 1:
             self._forget_all(first)
         else:
             self._forget(first)
-        for number, kind, body in _rows_of(txn, self.recent, max(self._last + 1, first)):
+        for number, kind, body in _rows_of(txn, self.recent, max(self.last + 1, first)):
             if kind == _PUT_IN_PLACE:
                 self._empty(body[0])
             else:
                 self._rows.append((number, self._remember(number, body)))
-            self._last = number
+            self.last = number
 
     def _remember(self, number: int, body: bytes) -> list[bytes]:
         """Take in the records of row ``number``; returns whose they are."""
@@ -186,6 +191,23 @@ class Records:
             return self._read_all().get(place)
         return None
 
+    def mailed(self, tenant: int, recipient: int) -> list[int]:
+        """Return the numbers of the broadcasts that listed a recipient, or of which something came back."""
+        prefix = keys.recipient_prefix(tenant, recipient)
+        found = {key[10:] for key in scan_keys(self._txn, self._known.mailed, prefix)}
+        found.update(place[2:8] for place in self._waiting_of(prefix))
+        return sorted(int.from_bytes(number, "big") for number in found if number != _NO_BROADCAST)
+
+    def _waiting_of(self, prefix: bytes) -> list[bytes]:
+        """Return the deliveries of a recipient whose records may not be in their places."""
+        tenant, recipient = prefix[:2], prefix[2:]
+        if self._own is None:
+            # Copied, since another thread may add to it.
+            waiting = tuple(self._known.waiting[recipient[0]])
+            if self._known.last == self._last:
+                return [place for place in waiting if place[8:] == recipient and place[:2] == tenant]
+        return [place for place in self._read_all() if place[8:] == recipient and place[:2] == tenant]
+
     def all_recent(self) -> dict[bytes, bytes]:
         """Return all records that are in RECENT, by the keys of their deliveries."""
         return self._read_all()
@@ -206,6 +228,8 @@ class RecordsWriter(Records):
         """``txn`` is an open write transaction that has written no records yet."""
         super().__init__(known, txn)
         self._changed: dict[bytes, bytes] = {}
+        #: the same by recipient, once somebody asks
+        self._by_recipient: dict[bytes, list[bytes]] | None = None
         self._next = self._last + 1
 
     def get(self, place: bytes) -> bytes | None:
@@ -222,6 +246,13 @@ class RecordsWriter(Records):
     def set(self, place: bytes, raw: bytes) -> None:
         """Set the record of a delivery."""
         self._changed[place] = raw
+
+    def _waiting_of(self, prefix: bytes) -> list[bytes]:
+        if self._by_recipient is None:
+            self._by_recipient = {}
+            for place in self._changed:
+                self._by_recipient.setdefault(place[:2] + place[8:], []).append(place)
+        return super()._waiting_of(prefix) + self._by_recipient.get(prefix, [])
 
     def finish(self) -> None:
         """Write all that was set, and put in their places what waits too long; ``get`` goes on to work."""
@@ -282,11 +313,16 @@ class RecordsWriter(Records):
             self._txn.delete(keys.recent_key(number), db=known.recent)
 
     def _put_in_place(self, places: Iterable[bytes]) -> None:
-        deliveries = self._known.deliveries
+        txn, deliveries = self._txn, self._known.deliveries
+        mailed: list[bytes] = []
         for place in sorted(places):
             raw = self._changed.get(place) or self.recent(place)
             assert raw is not None
-            put_over(self._txn, deliveries, place, raw)
+            if place[2:8] != _NO_BROADCAST and txn.get(place, db=deliveries) is None:
+                mailed.append(keys.mailed_place(place))
+            put_over(txn, deliveries, place, raw)
+        for key in sorted(mailed):
+            put_over(txn, self._known.mailed, key, b"")
 
 
 def _rows_of(txn: Transaction, recent: Database, first: int) -> Iterator[tuple[int, int, bytes]]:

@@ -120,15 +120,11 @@ class StatusLog:
         self, txn: Transaction, tenant: int, wanted: StatusFilter, recipient: int
     ) -> Iterator[tuple[bytes, bytes, RosterRow | None]]:
         """Yield the mails of one recipient; there are so few that they need no cursor."""
-        prefix = keys.recipient_prefix(tenant, recipient)
-        with txn.cursor(db=self._env.db(keys.MAILED)) as cursor:
-            is_there = cursor.set_range(prefix)
-            while is_there and cursor.key().startswith(prefix):
-                place = DeliveryKey(tenant, int.from_bytes(cursor.key()[10:], "big"), recipient).pack()
-                row = self._listed(txn, place)
-                if row is not None and wanted.takes(row):
-                    yield b"", place, row
-                is_there = cursor.next()
+        for number in self._env.records(txn).mailed(tenant, recipient):
+            place = DeliveryKey(tenant, number, recipient).pack()
+            row = self._listed(txn, place)
+            if row is not None and wanted.takes(row):
+                yield b"", place, row
 
     def _listed(self, txn: Transaction, place: bytes) -> RosterRow | None:
         record = Record.unpack(place, self._env.records(txn).get(place))

@@ -23,7 +23,7 @@ from store.policy import POLICY_KIND, POLICY_NAME, Policy
 from store.rates import Rate, due, rates, tenants
 from store.record import Record
 from store.suppression import Suppression, current
-from store.transaction import Transaction, scan_keys
+from store.transaction import Transaction
 from store.writer import next_seq
 
 #: Facts gone through for one page, and recipients told in one.
@@ -203,11 +203,11 @@ class SuppressionDesk:
         return 0
 
     def _address(self, txn: Transaction, tenant: int, recipient: int) -> str | None:
-        prefix = keys.recipient_prefix(tenant, recipient)
+        records = self._env.records(txn)
         reported: str | None = None
-        for key in scan_keys(txn, self._env.db(keys.MAILED), prefix)[:_MAX_MAILED]:
-            place = DeliveryKey(tenant, int.from_bytes(key[10:], "big"), recipient).pack()
-            record = Record.unpack(place, self._env.records(txn).get(place))
+        for number in records.mailed(tenant, recipient)[:_MAX_MAILED]:
+            place = DeliveryKey(tenant, number, recipient).pack()
+            record = Record.unpack(place, records.get(place))
             for entry in record.entries:
                 if entry.type not in (FactType.PLANNED, FactType.FAILED):
                     continue

@@ -12,12 +12,18 @@ from store import keys, records
 from store.environment import Environment
 from store.records import RecentRecords, Records, RecordsWriter
 
-_PLACES = [bytes(7) + bytes((1, bucket, *bytes(5), number, 0)) for bucket in range(6) for number in range(25)]
+#: of 25 recipients in each of six buckets, in up to two broadcasts; some are of no broadcast
+_PLACES = [
+    bytes(7) + bytes((broadcast, bucket, *bytes(6), number))
+    for bucket in range(6)
+    for number in range(25)
+    for broadcast in range(number % 3 + 1)
+]
 
 
 def known(env: Environment) -> RecentRecords:
     """What a process knows that has just begun."""
-    return RecentRecords(env.db(keys.RECENT), env.db(keys.DELIVERIES))
+    return RecentRecords(*map(env.db, (keys.RECENT, keys.DELIVERIES, keys.MAILED)))
 
 
 class World:
@@ -45,6 +51,7 @@ class World:
                     writer.set(place, truth[place])
                 writer.finish()
                 self.wrong += any(writer.get(place) != truth.get(place) for place in _PLACES)
+                self.ask_who_was_mailed(writer, truth)
                 self.most_rows = max(self.most_rows, txn.stat(self.env.db(keys.RECENT))["entries"])
                 if self.rng.random() < 0.1:
                     raise KeyError
@@ -59,6 +66,13 @@ class World:
             self.wrong += seen.get_all(places) != [truth.get(place) for place in places]
         else:
             self.wrong += any(seen.get(place) != truth.get(place) for place in places)
+
+        self.ask_who_was_mailed(seen, truth)
+
+    def ask_who_was_mailed(self, seen: Records, truth: dict[bytes, bytes]) -> None:
+        recipient = self.rng.choice(_PLACES)[8:]
+        listed = [place[7] for place in sorted(truth) if place[8:] == recipient and place[7]]
+        self.wrong += seen.mailed(0, int.from_bytes(recipient, "big")) != listed
 
     def run(self, steps: int) -> int:
         """Let transactions of different age live beside each other; returns how many looks went wrong."""
