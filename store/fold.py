@@ -21,11 +21,11 @@ from store.codec import pack_chunks, pack_fact, pack_hit
 from store.counters import QUARTER_US, Footprint, footprint
 from store.environment import Environment
 from store.errors import StoreError
-from store.hits import take_hit, take_listing
+from store.hits import listing, take_hit
 from store.list_writer import ListWriter, list_keys
 from store.messages import normalise_message
 from store.recipients import RecipientFold
-from store.record import Entry, Overflow, Record, address_of, entry_of
+from store.record import Entry, Overflow, Record, address_of, domain_octets, entry_of, pack_listing
 from store.roster import RosterWriter, row_of
 from store.transaction import Transaction, put_over
 
@@ -180,10 +180,15 @@ class Fold:
                 self._append(fact)
             return is_new
         place = fact.key.pack()
+        is_listing = fact.type is FactType.PLANNED and not fact.is_test and place not in self._touched
+        if is_listing and self._records.get(place) is None:
+            return self._take_listing(fact, place)
+        return self._take_plainly(fact, place)
+
+    def _take_plainly(self, fact: Fact, place: bytes) -> bool:
+        """Take in what may change anything about a delivery."""
         touched = self._touch(place, fact.is_test)
         record, entry = touched.record, entry_of(fact, self._next_seq)
-        if fact.type is FactType.PLANNED and touched.is_new and not touched.is_changed and not fact.is_test:
-            return self._take_listing(fact, place, touched, entry)
         if record.is_flooded(entry):
             if record.knows(entry) and record.is_html >= fact.is_html:
                 return False
@@ -210,16 +215,14 @@ class Fold:
         self._append(self._shorten(fact))
         return True
 
-    def _take_listing(self, fact: Fact, place: bytes, touched: _Touched, entry: Entry) -> bool:
+    def _take_listing(self, fact: Fact, place: bytes) -> bool:
         """Take in a recipient nothing is known of yet, by the short way."""
-        record = touched.record
-        move = take_listing(record, entry, is_html=fact.is_html)
-        self._note_domain(fact, record)
-        touched.is_changed = True
-        touched.on_lists = move.on_lists
+        move, done = listing(fact.is_html), fact.at_us // QUARTER_US
+        domain = _listed_domain(fact)
+        self._records.set(place, pack_listing(place, fact, self._next_seq, domain, state=move.state, done=done))
         if fact.key.broadcast:
             self._meet(place, fact.at_us, fact)
-            self._changes.add_move(place[:8], record.domain, move, record.done, record.done, 0)
+            self._changes.add_move(place[:8], domain, move, done, done, 0)
         self._recipients.touch_alive(place)
         self._append(fact)
         return True
@@ -377,6 +380,15 @@ class Fold:
                 self._txn.delete(place[:8] + keys.seq_key(old.seq), db=errors)
             if new is not None:
                 put_over(self._txn, errors, place[:8] + keys.seq_key(new.seq), place[8:])
+
+
+def _listed_domain(fact: Fact) -> bytes:
+    detail = fact.detail
+    assert isinstance(detail, Planned)
+    try:
+        return domain_octets(domain_of(detail.address), is_listed=True)
+    except AddressError:
+        return b""
 
 
 def _can_unmask(before: Footprint, after: Footprint) -> bool:

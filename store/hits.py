@@ -124,18 +124,16 @@ def _move(is_click: bool, is_machine: bool, state: int, is_html: bool, has_opene
     return move
 
 
-def take_listing(record: Record, entry: Entry, *, is_html: bool) -> Move:
-    """Add the listing of a recipient to an empty record and return what that changes."""
-    record.is_html = is_html
-    record.add(entry)
+def listing(is_html: bool) -> Move:
+    """Return what the listing of a recipient of whom nothing is known changes."""
     move = _LISTINGS.get(is_html)
     if move is None:
         after = footprint(Record(is_html, _example(State.PLANNED, has_opened=False, has_clicked=False)))
+        if after.lists or after.events:
+            raise AssertionError("a listing changes what only a record's entries tell")
         move = _LISTINGS[is_html] = Move(
             after.counts, after.standing, {}, {}, after.lists, frozenset(), after.summary.state, True, False
         )
-    record.state = move.state
-    record.done = entry.at_us // QUARTER_US
     return move
 
 

@@ -60,6 +60,7 @@ _IS_HTML, HAS_OVERFLOW, _HAS_TRAP = 1, 2, 4
 _TIME, _SEQ, _MARK = 8, 6, 8
 _FAILED, _OPENED, _CLICKED = int(FactType.FAILED), int(FactType.OPENED), int(FactType.CLICKED)
 _PLANNED = int(FactType.PLANNED)
+_LISTED = bytes((_PLANNED,))
 _MACHINES = frozenset(int(agent) for agent in Agent if agent.is_machine)
 
 
@@ -229,8 +230,8 @@ class Record:
 
     def name_domain(self, domain: str, *, is_listed: bool) -> bool:
         """Take in a domain; what the list says goes before what a report says. Returns whether it changes."""
-        named = (b"\0" if is_listed else b"\1") + domain.encode("ascii", "replace")[:253]
-        if len(named) < 2 or (self.domain and self.domain <= named):
+        named = domain_octets(domain, is_listed=is_listed)
+        if not named or (self.domain and self.domain <= named):
             return False
         self.domain = named
         return True
@@ -339,6 +340,25 @@ class Record:
         self.is_html = flags & _IS_HTML != 0
         self.has_trap = flags & _HAS_TRAP != 0
         return self
+
+
+def pack_listing(key: bytes, fact: Fact, seq: int, domain: bytes, *, state: int, done: int) -> bytes:
+    """Return the record, as ``Record.pack`` would, of a delivery of which nothing is known but that it was listed.
+
+    ``fact`` says so; ``domain``, ``state`` and ``done`` are what a Record has under these names.
+    """
+    try:
+        head = HEAD.pack(_IS_HTML if fact.is_html else 0, len(domain), state, 1, 1, 0, 0, 0, 0, done)
+        times = fact.at_us.to_bytes(_TIME, "big") + seq.to_bytes(_SEQ, "big")
+    except (StructError, OverflowError) as error:
+        raise FactRefusedError(f"a number is out of its range: {error}") from error
+    body = b"".join((head, domain, _LISTED, times, fact.id[:_MARK]))
+    return zlib.crc32(body, zlib.crc32(key)).to_bytes(4, "big") + body
+
+
+def domain_octets(domain: str, *, is_listed: bool) -> bytes:
+    """Return the domain of an address as ``Record.domain`` has it; empty for none."""
+    return (b"\0" if is_listed else b"\1") + domain.encode("ascii", "replace")[:253] if domain else b""
 
 
 def shape_of(entry: Entry) -> bytes:

@@ -22,8 +22,10 @@ from model.fact import Fact, FactType, Hit
 from store import keys as layout
 from store import records
 from store.environment import Environment
+from store.fold import Fold
 from store.gate import Candidate
 from store.log import scan_log
+from store.maintenance import rows_of
 from store.outcome import State
 from store.reader import Reader
 from store.report import Report, build_report
@@ -60,7 +62,6 @@ def numbers(env: Environment, broadcast: int = 1, *, now: int = T0_US + 30 * DAY
 
 def state_of(env: Environment) -> dict[str, list[tuple[bytes, object]]]:
     """All that a store says, without the places of facts in its log."""
-    from store.maintenance import rows_of
     from store.record import Record
     from store.suppression import Suppression
 
@@ -137,7 +138,6 @@ def _as_hit(fact: Fact) -> Fact | Hit:
 
 @pytest.mark.parametrize("seed", range(10))
 def test_every_total_is_the_sum_of_its_cells_and_domains(seed: int, env: Environment) -> None:
-    from store.maintenance import rows_of
     from store.sealed import unpack_value
 
     print("seed", seed)
@@ -494,3 +494,20 @@ def test_the_number_of_failures_is_told_whatever_reason_holds_longest(env: Envir
     write_now(env, [failed(broadcast=1, cause=Cause.RECIPIENT_RESTRICTED), failed(broadcast=2, at=T0_US + DAY)])
     row = Reader(env).suppressions(1).rows[0]
     assert (row.entry.failures, row.entry.expires_at_us) == (1, T0_US + 180 * DAY)
+
+
+@pytest.mark.parametrize("is_html", [False, True])
+@pytest.mark.parametrize("address", ["ann@example.jp", "ann@例え.jp", "no address"])
+def test_a_listing_by_the_short_way_is_the_same_by_octets(
+    address: str, is_html: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fact = replace(planned(7, address=address), is_html=is_html)
+    states = []
+    for turn in range(2):
+        if turn:
+            monkeypatch.setattr(Fold, "_take_listing", lambda fold, fact, place: fold._take_plainly(fact, place))
+        env = Environment(tmp_path / f"data{turn}", map_size=2**26)
+        write_now(env, [fact])
+        states.append([list(rows_of(env, name)) for name in layout.DERIVED])
+        env.close()
+    assert states[0] == states[1]
