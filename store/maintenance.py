@@ -1,4 +1,4 @@
-"""Keep a store: look at it, verify it, copy it, bring it back, make it small, fold it anew."""
+"""Keep a store: look at it, copy it, bring it back, make it small, fold it anew."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import chain, islice
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,37 +18,13 @@ from store.errors import BackupError, StoreCorruptError, StoreError, StorePathEr
 from store.fold import Fold
 from store.log import scan_chunks
 from store.record import Overflow, Record
+from store.rows import batched, rows_of
 from store.transaction import Database, Transaction
-from store.writer import next_seq
 
 _MANIFEST = "manifest.json"
 _ROWS_PER_READ = 5_000
 _Key = TypeVar("_Key")
 Rewrite = Callable[[list[bytes]], list[bytes]]
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A record that re-folding all facts does not give. ``stored`` or ``folded`` is None where one lacks it."""
-
-    database: str
-    key: str
-    stored: str | None
-    folded: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """What ``verify`` found: facts read, checksums that failed (numbers of first facts), records that differ."""
-
-    facts: int
-    corrupt: tuple[int, ...]
-    differences: tuple[Difference, ...]
-
-    @property
-    def is_sound(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.corrupt and not self.differences
 
 
 def stat(env: Environment) -> dict[str, object]:
@@ -79,25 +52,6 @@ def _deliveries(env: Environment) -> int:
         db = env.db(keys.DELIVERIES)
         recent = env.records(txn).all_recent()
         return int(txn.stat(db)["entries"]) + sum(txn.get(place, db=db) is None for place in recent)
-
-
-def verify(env: Environment, *, limit: int = 20) -> Verification:
-    """Check every checksum, fold every fact anew beside the store, and compare record by record (I9).
-
-    Takes the state at the beginning: facts that come meanwhile would show as differences, so verify a copy
-    (``snapshot``) of a store in use. Returns at most ``limit`` differences.
-    """
-    corrupt, differences = _check_log(env)
-    if corrupt:
-        return Verification(0, corrupt, differences)
-    with tempfile.TemporaryDirectory(prefix="yamabiko-verify-", dir=env.path.parent) as folder:
-        folded = Environment(Path(folder) / "data", map_size=DEFAULT_MAP_SIZE)
-        try:
-            facts = _refold(env, folded)
-            found = chain(differences, _check_recent(env), *(_compare(env, folded, name) for name in keys.DERIVED))
-            return Verification(facts, (), tuple(islice(found, limit)))
-        finally:
-            folded.close()
 
 
 def snapshot(env: Environment, folder: Path) -> Environment:
@@ -193,7 +147,7 @@ def rebuild(path: Path, *, rewrite: Rewrite | None = None) -> int:
     shutil.rmtree(part, ignore_errors=True)
     new = Environment(part, map_size=DEFAULT_MAP_SIZE)
     try:
-        facts = _refold(env, new, is_whole_store=True, rewrite=rewrite)
+        facts = refold(env, new, is_whole_store=True, rewrite=rewrite)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)  # a full disk needs the room
         raise
@@ -207,7 +161,7 @@ def rebuild(path: Path, *, rewrite: Rewrite | None = None) -> int:
     return facts
 
 
-def _refold(
+def refold(
     env: Environment, target: Environment, *, is_whole_store: bool = False, rewrite: Rewrite | None = None
 ) -> int:
     """Fold all facts of ``env`` into the empty ``target``; returns how many.
@@ -215,7 +169,7 @@ def _refold(
     The log itself is copied chunk by chunk, since folding looks facts up in it.
     """
     facts, end = 0, 1
-    for chunk_batch in _batched(scan_chunks(env)):
+    for chunk_batch in batched(scan_chunks(env)):
         with target.write() as txn:
             fold = Fold(target, txn)
             for first, value in chunk_batch:
@@ -247,7 +201,7 @@ def _put_new(txn: Transaction, key: bytes, value: bytes, db: Database, *, append
 
 def _restore_overflow(env: Environment, target: Environment) -> None:
     for name, is_test in ((keys.DELIVERIES, False), (keys.TEST_DELIVERIES, True)):
-        for rows in _batched(rows_of(env, name, is_lenient=True)):
+        for rows in batched(rows_of(env, name, is_lenient=True)):
             flooded = [(key, overflow) for key, value in rows if any(overflow := _overflow_of(key, value))]
             if flooded:
                 with target.write() as txn:
@@ -263,115 +217,6 @@ def _overflow_of(key: bytes, value: bytes) -> Overflow:
         return Record.unpack(key, value).overflow
     except StoreCorruptError:
         return Overflow()
-
-
-def _batched(items: Iterator[tuple[_Key, bytes]]) -> Iterator[list[tuple[_Key, bytes]]]:
-    batch: list[tuple[_Key, bytes]] = []
-    for item in items:
-        batch.append(item)
-        if len(batch) >= _ROWS_PER_READ:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def rows_of(env: Environment, name: bytes, *, is_lenient: bool = False) -> Iterator[tuple[bytes, bytes]]:
-    """Yield every (key, value) of a database in short transactions; of DELIVERIES and MAILED with what is in RECENT.
-
-    Where RECENT is damaged raises StoreCorruptError, or leaves it out if ``is_lenient``.
-    """
-    recent: dict[bytes, bytes] = {}
-    if name in (keys.DELIVERIES, keys.MAILED):
-        try:
-            with env.read() as txn:
-                recent = env.records(txn).all_recent()
-        except StoreCorruptError:
-            if not is_lenient:
-                raise
-    if name == keys.MAILED:
-        recent = {keys.mailed_place(place): b"" for place in recent if place[2:8] != bytes(6)}
-    waiting = sorted(recent)
-    at = 0
-    for key, value in _rows_in_place(env, name):
-        while at < len(waiting) and waiting[at] < key:
-            yield waiting[at], recent[waiting[at]]
-            at += 1
-        if at < len(waiting) and waiting[at] == key:
-            at += 1
-        yield key, recent.get(key, value)
-    for key in waiting[at:]:
-        yield key, recent[key]
-
-
-def _rows_in_place(env: Environment, name: bytes) -> Iterator[tuple[bytes, bytes]]:
-    position = b""
-    while True:
-        batch: list[tuple[bytes, bytes]] = []
-        with env.read() as txn, txn.cursor(db=env.db(name)) as cursor:
-            is_there = cursor.set_range(position) if position else cursor.first()
-            while is_there and len(batch) < _ROWS_PER_READ:
-                batch.append((cursor.key(), cursor.value()))
-                is_there = cursor.next()
-        yield from batch
-        if len(batch) < _ROWS_PER_READ:
-            return
-        position = batch[-1][0] + b"\0"
-
-
-def _compare(env: Environment, folded: Environment, name: bytes) -> Iterator[Difference]:
-    stored_rows, folded_rows = rows_of(env, name, is_lenient=True), rows_of(folded, name)
-    end = (None, None)
-    one, other = next(stored_rows, end), next(folded_rows, end)
-    while one[0] is not None or other[0] is not None:
-        if other[0] is None or (one[0] is not None and one[0] < other[0]):
-            yield _difference(name, one[0], one[1], None)
-            one = next(stored_rows, end)
-        elif one[0] is None or other[0] < one[0]:
-            yield _difference(name, other[0], None, other[1])
-            other = next(folded_rows, end)
-        else:
-            if one[1] != other[1]:
-                yield _difference(name, one[0], one[1], other[1])
-            one, other = next(stored_rows, end), next(folded_rows, end)
-
-
-def _difference(name: bytes, key: bytes | None, stored: bytes | None, folded: bytes | None) -> Difference:
-    assert key is not None
-    return Difference(name.decode(), key.hex(), _hex(stored), _hex(folded))
-
-
-def _hex(value: bytes | None) -> str | None:
-    return None if value is None else value.hex()
-
-
-def _check_recent(env: Environment) -> Iterator[Difference]:
-    try:
-        with env.read() as txn:
-            env.records(txn).all_recent()
-    except StoreCorruptError as error:
-        yield Difference(keys.RECENT.decode(), "", str(error), None)
-
-
-def _check_log(env: Environment) -> tuple[tuple[int, ...], tuple[Difference, ...]]:
-    """Return which chunks are damaged or do not follow the one before, and whether the next number fits."""
-    corrupt: list[int] = []
-    end = 1
-    for first, value in scan_chunks(env):
-        try:
-            size = len(unpack_chunk(first, value))
-        except StoreCorruptError:
-            corrupt.append(first)
-            end = 0  # how many it held is not known
-            continue
-        if first != end and end:
-            corrupt.append(first)
-        end = first + size
-    stored = next_seq(env)
-    if corrupt or stored == end:
-        return tuple(corrupt), ()
-    name = keys.META_NEXT_SEQ.hex()
-    return (), (Difference(keys.META.decode(), name, keys.seq_key(stored).hex(), keys.seq_key(end).hex()),)
 
 
 def _hash_file(path: Path) -> str:

@@ -10,7 +10,7 @@ import pytest
 from model.keyring import Key, KeyRing, KeyStatus
 from model.mint import Hosts, Mint
 from store.environment import Environment
-from store.maintenance import verify
+from store.verify import verify
 from tests.system_packages import pytest_runtest_setup
 
 __all__ = ["pytest_runtest_setup"]

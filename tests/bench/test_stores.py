@@ -18,7 +18,8 @@ from bench.opens import Opens, commit, places_of
 from bench.user_agents import user_agents
 from model.detail import Agent
 from store.environment import Environment
-from store.maintenance import stat, verify
+from store.maintenance import stat
+from store.verify import verify
 from store.writer import next_seq
 from tracker.agent import judge_user_agent
 

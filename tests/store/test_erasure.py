@@ -29,9 +29,9 @@ from store.environment import Environment
 from store.erasure import ERASURE_KIND, RETENTION_KIND, RETENTION_NAME, Retention, erase, wished_erasures
 from store.gate import BLOCK_KIND, Candidate, block_name
 from store.log import scan_chunks, scan_log
-from store.maintenance import verify
 from store.reader import Reader
 from store.report import build_report
+from store.verify import verify
 from store.writer import write_now
 from tests.store.world import DAY, HOUR, T0_US, clicked, complained, failed, key, opened, planned, random_facts
 

@@ -25,10 +25,10 @@ from store.environment import Environment
 from store.fold import Fold
 from store.gate import Candidate
 from store.log import scan_log
-from store.maintenance import rows_of
 from store.outcome import State
 from store.reader import Reader
 from store.report import Report, build_report
+from store.rows import rows_of
 from store.standing import bounce_days
 from store.suppression import SuppressionKind
 from store.writer import write_now

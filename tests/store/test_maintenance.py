@@ -20,10 +20,12 @@ from store.environment import Environment
 from store.errors import BackupError, StoreCorruptError, StoreError, StorePathError, StoreVersionError
 from store.fold import Fold
 from store.log import scan_log
-from store.maintenance import backup, compact, rebuild, restore, rows_of, snapshot, stat, verify
+from store.maintenance import backup, compact, rebuild, restore, snapshot, stat
 from store.reader import Reader
 from store.record import Record
+from store.rows import rows_of
 from store.sealed import pack_value, unpack_value
+from store.verify import verify
 from store.writer import Writer, next_seq, write_now
 from tests.store.world import T0_US, clicked, key, opened, planned, random_facts
 

@@ -27,8 +27,8 @@ from store.errors import (
 )
 from store.fold import Receipt
 from store.gate import Candidate
-from store.maintenance import verify
 from store.reader import Reader
+from store.verify import verify
 from store.writer import Writer, write_now
 from tests.store import children
 from tests.store.world import T0_US, clicked, key, opened, planned, unsubscribed

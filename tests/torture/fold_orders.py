@@ -10,8 +10,8 @@ from model.detail import Engaged
 from model.fact import Fact, Hit
 from store import keys, records
 from store.environment import Environment
-from store.maintenance import rows_of
 from store.record import Record
+from store.rows import rows_of
 from store.suppression import Suppression
 from store.writer import write_now
 from tests.store.world import random_facts

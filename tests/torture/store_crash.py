@@ -10,8 +10,8 @@ from pathlib import Path
 
 from store.environment import Environment
 from store.log import scan_log
-from store.maintenance import verify
 from store.reader import Reader
+from store.verify import verify
 from store.writer import write_now
 from tests.store import children
 from tests.store.world import opened, planned

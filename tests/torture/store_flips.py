@@ -18,8 +18,10 @@ from store import keys
 from store.environment import Environment
 from store.errors import StoreError
 from store.log import read_fact, scan_log
-from store.maintenance import compact, rows_of, verify
+from store.maintenance import compact
 from store.reader import Reader
+from store.rows import rows_of
+from store.verify import verify
 from store.writer import write_now
 from tests.store.world import random_facts
 from tests.torture.checker import Checker
@@ -73,7 +75,6 @@ def say(env: Environment) -> tuple[dict[str, str], list[str]]:
             refused.append(f"{name}: foreign {type(error).__name__}")
 
     reader = Reader(env)
-    deliveries = [DeliveryKey.unpack(place) for place, _ in rows_of(env, keys.DELIVERIES, is_lenient=True)]
     with env.read() as txn:
         for seq in range(1, 600):
             note(f"fact {seq}", lambda seq=seq: read_fact(env, txn, seq))
@@ -85,8 +86,8 @@ def say(env: Environment) -> tuple[dict[str, str], list[str]]:
             f"derived deliveries {broadcast}",
             lambda b=broadcast: [
                 (d.key, d.outcome.state, d.outcome.cause, d.outcome.opens, d.outcome.clicks, d.outcome.at_us)
-                for d in map(reader.delivery, deliveries)
-                if d is not None and d.key.broadcast == b
+                for place, _ in rows_of(env, keys.DELIVERIES)
+                if (d := reader.delivery(DeliveryKey.unpack(place))) is not None and d.key.broadcast == b
             ],
         )
     note("derived suppressions", lambda: [row.entry for row in reader.suppressions(1, limit=500).rows])

@@ -17,8 +17,8 @@ from typing import Any
 
 from store.environment import Environment
 from store.log import scan_log
-from store.maintenance import verify
 from store.reader import Reader
+from store.verify import verify
 from store.writer import next_seq, write_now
 from tests.store import children
 from tests.store.world import planned

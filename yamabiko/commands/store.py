@@ -41,7 +41,8 @@ def verify_command(context: click.Context) -> None:
     """
     import tempfile
 
-    from store.maintenance import snapshot, verify
+    from store.maintenance import snapshot
+    from store.verify import verify
 
     settings = load_settings(context)
     with (
