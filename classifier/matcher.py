@@ -89,6 +89,10 @@ class _Scopes:
         self._anywhere = prefilter.scope_of(rank for rank, rule in enumerate(rules) if not rule.hosts)
         suffixes = {suffix for rule in rules for suffix in rule.hosts}
         self._longest = max(map(len, suffixes), default=0)
+        #: how hosts end that may lie below a suffix, in two labels; empty: with a suffix of one label they all may
+        self._ends = frozenset(".".join(suffix.split(".")[-2:]) for suffix in suffixes)
+        if any("." not in suffix for suffix in suffixes):
+            self._ends = frozenset()
         self._by_host = {
             suffix: prefilter.scope_of(rank for rank, rule in enumerate(rules) if suffix in rule.hosts)
             for suffix in suffixes
@@ -104,8 +108,10 @@ class _Scopes:
     def of(self, evidence: Evidence) -> int:
         """Return the scope of ``evidence``."""
         scope = self._anywhere
-        by_host = self._by_host
+        by_host, ends = self._by_host, self._ends
         for host in evidence.hosts:
+            if ends and host[host.rfind(".", 0, max(0, host.rfind("."))) + 1 :] not in ends:
+                continue
             # Rule.applies: a host is one of the suffixes, or lies below one.
             scope |= by_host.get(host, 0)
             at = host.find(".", max(0, len(host) - self._longest - 1)) + 1

@@ -1,6 +1,6 @@
 """Passes over most patterns unasked: by the words of a text, it names those alternatives that may match. Pure.
 
-Every alternative of a pattern needs up to four words, or pieces of words. What a word of a text fulfils is remembered,
+Every alternative of a pattern needs one or two words, or pieces of words. What a word of a text fulfils is remembered,
 since most words come again; so a text that nobody has seen costs little more than a look-up for each of its words,
 where an automaton would have to build states for it.
 """
@@ -8,7 +8,8 @@ where an automaton would have to build states for it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import re2
 
@@ -30,9 +31,9 @@ _LEAST_MEMORY = 1024 * 1024
 _ALL_MEMORY = 256 * 1024 * 1024
 #: Longest text that is searched, in octets (S21).
 MAX_SUBJECT = 64 * 1024
-_LANES = 4
+#: A third lane would spare one search in a hundred, and each word would have half as many bits again to fetch.
+_LANES = 2
 _LEAST_PIECE = 2
-_STEM = 3
 _ASCII_RUN = re.compile(r"[\x00-\x7f]{2,}")
 #: The one letter beyond ASCII that is another form of one within and stays what it is in lower case.
 _LONG_S = "\u017f"
@@ -52,20 +53,14 @@ class Prefilter:
         self._ranks = [rank for rank, _ in arms]
         self._sure = [arm.is_literal for _, arm in arms]
         memory = min(_MOST_MEMORY, max(_LEAST_MEMORY, _ALL_MEMORY // max(1, len(arms))))
-        self._patterns = [compile_set([arm.source], memory) for _, arm in arms]
+        self._matchers = [matcher_of(compile_set([arm.source], memory)) for _, arm in arms]
         #: clauses of an arm that its needs tell too little of, so that they are looked for in the text
         self._rest: list[list[Clause]] = []
         self._width = len(arms)
         #: the needs that are not there, and so are fulfilled by every text
         self._free = 0
         self._pieces = self._file([arm for _, arm in arms], "\n".join(samples).lower())
-        #: the pieces of ASCII by their first three characters; those of two by both
-        self._starts: dict[str, list[tuple[str, int]]] = {}
-        for piece, bits in self._pieces.items():
-            if piece.isascii():
-                self._starts.setdefault(piece[:_STEM], []).append((piece, bits))
-        # Of two sets the smaller one is gone through.
-        self._stems = frozenset(self._starts)
+        self._find_pieces, self._chains = _compile_pieces(self._pieces)
         self._words: dict[str, int] = {}
         self._shared: dict[int, int] = {}
         self._all = _Pieces(self._pieces)
@@ -87,10 +82,10 @@ class Prefilter:
         lowered = text.lower()
         held = self._free
         if len(text) <= _MAX_TEXT and _LONG_S not in text:
-            words = self._words
+            known = self._words
             unseen = 0
             for word in lowered.split(" "):
-                bits = words.get(word)
+                bits = known.get(word)
                 if bits is None:
                     unseen += 1
                     if unseen > _MAX_UNSEEN:
@@ -102,9 +97,7 @@ class Prefilter:
                     held |= bits
         else:
             held |= self._all.search(text)
-        width = self._width
-        left = held & (held >> width)
-        left &= (left >> (2 * width)) & scope
+        left = held & (held >> self._width) & scope
         rest, ranks = self._rest, self._ranks
         while left:
             number = left.bit_length() - 1
@@ -119,7 +112,7 @@ class Prefilter:
                     yield ranks[number]
                     continue
             subject = subject or text.encode("utf-8", "replace")[:MAX_SUBJECT]
-            if self._patterns[number].Match(subject):
+            if self._matchers[number](subject):
                 yield ranks[number]
 
     def _file(self, arms: list[Arm], sampled: str) -> dict[str, int]:
@@ -160,14 +153,9 @@ class Prefilter:
         if len(word) > _MAX_WORD:
             return self._all.search(word)
         held = 0
-        places = range(len(word) - 1)
-        for stem in self._stems & {word[at : at + _STEM] for at in places}:
-            for piece, bits in self._starts[stem]:
-                if piece in word:
-                    held |= bits
-        for stem in self._stems & {word[at : at + _LEAST_PIECE] for at in places}:
-            for _, bits in self._starts[stem]:
-                held |= bits
+        chains = self._chains
+        for piece in self._find_pieces(word):
+            held |= chains[piece]
         return held
 
 
@@ -175,16 +163,43 @@ class _Pieces:
     """Pieces of words, and the bits that each sets; found in a text by an automaton."""
 
     def __init__(self, bits: dict[str, int]) -> None:
-        self._set = compile_set(list(bits), _MOST_MEMORY, literal=True)
+        self._match = matcher_of(compile_set(list(bits), _MOST_MEMORY, literal=True))
         self._bits = list(bits.values())
 
     def search(self, text: str) -> int:
         """Return the bits that the pieces in ``text`` set."""
         held = 0
-        # Without a match the Set answers None. Empty, it cannot be asked.
-        for hit in (self._set.Match(text.encode("utf-8", "replace")) or ()) if self._bits else ():
+        # Empty, a Set cannot be asked.
+        for hit in self._match(text.encode("utf-8", "replace")) if self._bits else ():
             held |= self._bits[hit]
         return held
+
+
+def _compile_pieces(pieces: dict[str, int]) -> tuple[Callable[[str], list[str]], dict[str, int]]:
+    """Return a search for the pieces of ASCII in a word, and the bits of each piece it finds.
+
+    It finds the longest piece at each place; the shorter ones are those it begins with, so their bits are added.
+    """
+    chains: dict[str, int] = {}
+    tree: dict[str, Any] = {}
+    for piece in sorted(piece for piece in pieces if piece.isascii()):
+        branch = tree
+        chains[piece] = pieces[piece]
+        for size, letter in enumerate(piece, 1):
+            branch = branch.setdefault(letter, {})
+            if size < len(piece) and piece[:size] in chains:
+                chains[piece] |= chains[piece[:size]]
+        branch[""] = {}
+    return re.compile(f"(?=({_pattern_of(tree)}))").findall if tree else lambda _: [], chains
+
+
+def _pattern_of(branch: dict[str, Any]) -> str:
+    """Return the pattern of what ``branch`` of a tree of letters holds."""
+    arms = [re.escape(letter) + _pattern_of(below) for letter, below in branch.items() if letter]
+    if not arms:
+        return ""
+    joined = arms[0] if len(arms) == 1 and "" not in branch else f"(?:{'|'.join(arms)})"
+    return f"{joined}?" if "" in branch else joined
 
 
 def _are_in(clauses: list[Clause], lowered: str) -> bool:
@@ -198,7 +213,7 @@ def _are_in(clauses: list[Clause], lowered: str) -> bool:
 
 
 def _needs_of(arm: Arm, sampled: str, rarity: dict[str, int]) -> tuple[list[frozenset[str]], list[Clause]]:
-    """Return up to four needs of ``arm``, the least likely first: pieces of words, of which one must occur.
+    """Return up to two needs of ``arm``, the least likely first: pieces of words, of which one must occur.
 
     And the clauses, in lower case, that hold by no means wherever the needs do.
     """
@@ -238,3 +253,13 @@ def compile_set(patterns: list[str], memory: int, *, literal: bool = False) -> r
         compiled.Add(pattern)
     compiled.Compile()
     return compiled
+
+
+def matcher_of(compiled: re2.Set) -> Callable[[bytes], list[int]]:
+    """Return ``compiled.Match`` for octets, empty without a match.
+
+    What the package has around the engine's own function takes as long as a search of a hundred octets.
+    """
+    own = getattr(compiled, "_set", None)
+    match: Callable[[bytes], list[int]] = own.Match if own is not None else lambda text: compiled.Match(text) or []
+    return match
