@@ -23,45 +23,58 @@ FIELDS = frozenset({
 FIELDS_OF_ORIGINAL = frozenset({
     "feedback-id", "list-unsubscribe", "message-id", "return-path", "to", "x-yamabiko-token",
 })  # fmt: skip
-_NAMES = {name.encode(): name for name in FIELDS}
 
 
-def _compile_fields(names: frozenset[str]) -> re.Pattern[bytes]:
-    """Compile a search for ``names`` in lower case, or the empty line.
+def _pattern_of(names: frozenset[str]) -> str:
+    """Return a pattern for a field of ``names`` with its value, continuation lines included (RFC 5322 2.2.3).
 
-    RFC 5322 2.2: a field-name begins a line; 4.5 lets white space stand before the colon. ``re`` skips to line ends,
-    and an alternative costs next to nothing where its first letter is another.
+    RFC 5322 2.2: a field-name begins a line; 4.5 lets white space stand before the colon. ``re`` skips to line ends and
+    passes over an alternative whose first letter is another; that is lost when it ignores case itself.
     """
-    return re.compile(rb"\n(?:(%s)[ \t]*:|\n)" % "|".join(sorted(names, reverse=True)).encode())
+    by_letter: dict[str, list[str]] = {}
+    for name in sorted(names, reverse=True):
+        by_letter.setdefault(name[0], []).append(_in_any_case(name[1:]))
+    name = "|".join(f"{_in_any_case(letter)}(?:{'|'.join(rest)})" for letter, rest in by_letter.items())
+    return rf"\n({name})[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)"
 
 
-_FIELD = _compile_fields(FIELDS)
-_FIELD_OF_ORIGINAL = _compile_fields(FIELDS_OF_ORIGINAL)
+def _in_any_case(text: str) -> str:
+    return "".join(f"[{letter}{letter.upper()}]" if letter.isalpha() else re.escape(letter) for letter in text)
+
+
+_FIELD = _pattern_of(FIELDS)
+_FIELD_OF_ORIGINAL = _pattern_of(FIELDS_OF_ORIGINAL)
+#: for blocks of ASCII, and for all others
+_FIND = re.compile(_FIELD).findall, re.compile(_FIELD.encode()).findall
+_FIND_OF_ORIGINAL = re.compile(_FIELD_OF_ORIGINAL).findall, re.compile(_FIELD_OF_ORIGINAL.encode()).findall
 # Field-name: printable ASCII without colon.
 _ANY_FIELD = re.compile(rb"^[!-9;-~]+[ \t]*:", re.MULTILINE)
-_BLANKS = (b" ", b"\t")
 _FOLD = re.compile(r"\n[ \t]+")
 
 
 class Headers:
     """The fields of one header block; names are given in lower case and must be among ``FIELDS``."""
 
-    __slots__ = ("_block", "_decoded", "_field", "_more", "_places")
+    __slots__ = ("_block", "_find", "_more", "_values")
 
     def __init__(self, block: bytes, *, is_original: bool = False) -> None:
         """Take ``block``, the octets before the empty line; what follows one is left out. The limits of S19 hold.
 
         Arguments: ``is_original`` when only ``FIELDS_OF_ORIGINAL`` will be asked for.
         """
+        if is_original:
+            # A whole mail may follow, of which nothing need be counted.
+            end = block.find(b"\n\n")
+            block = block[: end + 1] if end >= 0 else block
         self._block = b"\n" + _cut_block(block)
-        self._field = _FIELD_OF_ORIGINAL if is_original else _FIELD
-        #: where the first value of a field begins, and where its others do
-        self._places: dict[str, int] | None = None
-        self._more: dict[str, list[int]] = {}
-        self._decoded: dict[str, str] = {}
+        self._find = _FIND_OF_ORIGINAL if is_original else _FIND
+        #: the first value of each field, octets until it is asked for unless all are ASCII
+        self._values: dict[str, str | bytes] | None = None
+        #: all values of those that occur more than once
+        self._more: dict[str, list[str | bytes]] = {}
 
     def __contains__(self, name: str) -> bool:
-        return name in (self._places if self._places is not None else self._find_all())
+        return name in (self._values if self._values is not None else self._read())
 
     def __bool__(self) -> bool:
         """Whether there is any field at all."""
@@ -69,12 +82,11 @@ class Headers:
 
     def raw(self, name: str) -> str:
         """Return the first value of ``name`` unfolded, encoded-words untouched; "" when absent."""
-        value = self._decoded.get(name)
-        if value is None:
-            places = self._places if self._places is not None else self._find_all()
-            start = places.get(name, 0)
-            value = self._decoded[name] = self._value(start) if start else ""
-        return value
+        values = self._values if self._values is not None else self._read()
+        value = values.get(name, "")
+        if value.__class__ is bytes:
+            value = values[name] = _text_of(value)
+        return value  # type: ignore[return-value]
 
     def get(self, name: str) -> str:
         """Return the first value of ``name``, decoded (RFC 2047); "" when absent."""
@@ -82,47 +94,46 @@ class Headers:
 
     def all(self, name: str) -> list[str]:
         """Return all values of ``name``, at most 50, unfolded."""
-        places = self._places if self._places is not None else self._find_all()
-        if name not in places:
+        values = self._values if self._values is not None else self._read()
+        if name not in values:
             return []
         if name not in self._more:
             return [self.raw(name)]
-        return [self._value(start) for start in (places[name], *self._more[name][: _MAX_VALUES - 1])]
+        return [_text_of(value) if isinstance(value, bytes) else value for value in self._more[name][:_MAX_VALUES]]
 
     def may_hold(self, text: str) -> bool:
         """Whether a value may hold ``text``, ASCII in lower case without white space, in any case."""
         return text.encode() in self._block.lower()
 
-    def _find_all(self) -> dict[str, int]:
-        """Find where the value of each field begins."""
-        places: dict[str, int] = {}
-        more: dict[str, list[int]] = {}
-        for match in self._field.finditer(self._block.lower()):
-            found = match[1]
-            if found is None:
-                break
-            name = _NAMES[found]
-            if name not in places:
-                places[name] = match.end()
-            else:
-                more.setdefault(name, []).append(match.end())
-        self._more = more
-        self._places = places
-        return places
-
-    def _value(self, start: int) -> str:
-        """Return the value that begins at ``start`` with its continuation lines (RFC 5322 2.2.3), unfolded."""
+    def _read(self) -> dict[str, str | bytes]:
+        """Find all fields, the first value of each and its others."""
         block = self._block
-        end = block.find(b"\n", start)
-        if end >= 0 and block[end + 1 : end + 2] not in _BLANKS:
-            value = block[start:end]
-            if value.isascii() and b"\x1b" not in value and end - start <= MAX_HEADER_LINE:
-                return value.decode("ascii").strip()
-        while end >= 0 and block[end + 1 : end + 2] in _BLANKS:
-            end = block.find(b"\n", end + 1)
-        value = block[start : end if end >= 0 else len(block)].lstrip(b" \t")
-        text = decode(value[:MAX_HEADER_LINE])
-        return _FOLD.sub(" ", text).strip() if "\n" in text else text.strip()
+        end = block.find(b"\n\n")
+        if end >= 0:
+            block = block[: end + 1]
+        values: dict[str, str | bytes] = {}
+        # A longer line is cut where it is decoded.
+        if block.isascii() and b"\x1b" not in block and len(block) <= MAX_HEADER_LINE:
+            for name, value in self._find[0](block.decode("ascii")):
+                text = _FOLD.sub(" ", value).strip() if "\n" in value else value.strip()
+                self._add(values, name.lower(), text)
+        else:
+            for name, value in self._find[1](block):
+                self._add(values, name.decode("ascii").lower(), value)
+        self._values = values
+        return values
+
+    def _add(self, values: dict[str, str | bytes], name: str, value: str | bytes) -> None:
+        if name not in values:
+            values[name] = value
+        else:
+            self._more.setdefault(name, [values[name]]).append(value)
+
+
+def _text_of(value: bytes) -> str:
+    """Return the octets of a value with its continuation lines as text, unfolded."""
+    text = decode(value.lstrip(b" \t")[:MAX_HEADER_LINE])
+    return _FOLD.sub(" ", text).strip() if "\n" in text else text.strip()
 
 
 def _cut_block(block: bytes) -> bytes:
