@@ -7,12 +7,12 @@ Nothing is decoded before somebody asks for it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
 from classifier.charsets import decode, decode_transfer
-from classifier.headers import Headers
+from classifier.headers import MAX_HEADER_BLOCK, Headers
 from classifier.html import html_to_text
 
 # S19: each limit bounds the work before any form looks at the mail.
@@ -42,38 +42,73 @@ _FIRST_FIELD = re.compile(rb"[!-9;-~]+[ \t]*:")
 _MAX_HEADS, _MAX_HEAD = 512, 512
 
 
-@dataclass(slots=True)
-class Part:
-    """One part of a message. A ``message/rfc822`` part is a leaf: its body is the message it holds."""
+class _Head(NamedTuple):
+    """The head of a part."""
 
     headers: Headers
-    #: media type, lower case, e.g. ``text/plain``
     type: str
-    #: raw Content-Type value, for its parameters
     content_type: str
-    #: octets after the header, line ends LF, still encoded
-    body: bytes
-    depth: int = 0
-    _text: str | None = field(default=None, repr=False)
+    has_fields: bool
+
+
+class Part:
+    """One part of a message. A ``message/rfc822`` part is a leaf: its body is the message it holds.
+
+    It is a place in the mail: attachments of megabytes are not copied for each level of parts around them.
+    """
+
+    __slots__ = ("_end", "_mail", "_start", "_text", "content_type", "depth", "headers", "type")
+
+    def __init__(self, head: _Head, mail: bytes, start: int, end: int, depth: int = 0) -> None:
+        """Take the head, and the octets of ``mail`` from ``start`` to ``end`` as the body."""
+        self.headers = head.headers
+        #: media type, lower case, e.g. ``text/plain``
+        self.type = head.type
+        #: raw Content-Type value, for its parameters
+        self.content_type = head.content_type
+        self.depth = depth
+        self._mail, self._start, self._end = mail, start, end
+        self._text: str | None = None
+
+    @property
+    def body(self) -> bytes:
+        """The octets after the header, line ends LF, still encoded."""
+        return self._mail[self._start : self._end]
+
+    def _head_of_body(self, size: int) -> bytes:
+        return self._mail[self._start : min(self._end, self._start + size)]
+
+    @property
+    def encoding(self) -> str:
+        """The transfer encoding in lower case; "" when none is named."""
+        return self.headers.raw("content-transfer-encoding").lower()
 
     @property
     def charset(self) -> str | None:
         """The charset parameter as written, None when there is none."""
-        match = _CHARSET.search(self.content_type) if self.content_type else None
-        return match.group(1) if match else None
+        return _charset_in(self.content_type) if self.content_type else None
 
     @property
     def payload(self) -> bytes:
         """The body with its transfer encoding undone; at most 1 MiB of it."""
-        encoding = self.headers.raw("content-transfer-encoding").lower()
         # base64 needs 4 octets for 3, and line ends.
-        return decode_transfer(self.body[: MAX_TEXT * 3 // 2], encoding)[:MAX_TEXT]
+        return decode_transfer(self._head_of_body(MAX_TEXT * 3 // 2), self.encoding)[:MAX_TEXT]
+
+    @property
+    def header_block(self) -> bytes:
+        """The header block of the message that it holds."""
+        if self.encoding in _ENCODED:
+            return self.payload[:MAX_HEADER_BLOCK].lstrip(b"\n")
+        start, end = self._start, min(self._end, self._start + MAX_HEADER_BLOCK)
+        while start < end and self._mail.startswith(b"\n", start):
+            start += 1
+        empty = self._mail.find(b"\n\n", start, end)
+        return self._mail[start : empty + 1 if empty >= 0 else end]
 
     @property
     def is_binary(self) -> bool:
         """Whether the body begins as no text does, with a NUL among its first octets."""
-        encoding = self.headers.raw("content-transfer-encoding").lower()
-        return b"\0" in decode_transfer(self.body[:_BINARY_HEAD], encoding)
+        return b"\0" in decode_transfer(self._head_of_body(_BINARY_HEAD), self.encoding)
 
     @property
     def text(self) -> str:
@@ -97,10 +132,10 @@ class Part:
 
         It looks at the first ``head`` octets and decodes nothing.
         """
-        if self.headers.raw("content-transfer-encoding").lower() in _ENCODED or "utf-16" in self.content_type.lower():
+        if self.encoding in _ENCODED or "utf-16" in self.content_type.lower():
             return False
-        octets = self.body[:head].lower()
-        return not any(needle in octets for needle in needles)
+        octets = self._head_of_body(head).lower()
+        return not any([needle in octets for needle in needles])
 
 
 @dataclass(slots=True)
@@ -135,13 +170,13 @@ def parse_message(raw: bytes) -> Message:
     separator = _MBOX.match(raw) if raw.startswith((b"From ", b">From ")) else None
     if separator:
         raw = raw[separator.end() :]
-    block, body = _split_head(raw)
-    headers = Headers(block)
+    end, start = _split_head(raw, 0, len(raw))
+    headers = Headers(raw[:end])
     content_type = headers.raw("content-type")
     parts: list[Part] = []
-    root = Part(headers, _type_in(content_type), content_type, body)
-    _mend(root)
-    _collect(root, parts)
+    root = Part(_Head(headers, _type_in(content_type), content_type, True), raw, start, len(raw))
+    _mend(root, raw, start)
+    _collect(root, raw, start, len(raw), parts)
     return Message(headers, root.type, _report_type_in(root.content_type), parts)
 
 
@@ -155,14 +190,12 @@ def _with_bare_line_ends(raw: bytes) -> bytes:
     return b"\n".join(lines)
 
 
-def _split_head(raw: bytes) -> tuple[bytes, bytes]:
-    """Return header block and body."""
-    if raw.startswith(b"\n"):
-        return b"", raw[1:]
-    end = raw.find(b"\n\n")
-    if end < 0:
-        return raw, b""
-    return raw[: end + 1], raw[end + 2 :]
+def _split_head(mail: bytes, start: int, end: int) -> tuple[int, int]:
+    """Return where the header block that begins at ``start`` ends, and where the body begins."""
+    if start < end and mail.startswith(b"\n", start):
+        return start, start + 1
+    empty = mail.find(b"\n\n", start, end)
+    return (empty + 1, empty + 2) if empty >= 0 else (end, end)
 
 
 def _type_in(content_type: str) -> str:
@@ -176,15 +209,6 @@ def _report_type_in(content_type: str) -> str:
     return match.group(1).lower() if match else ""
 
 
-class _Head(NamedTuple):
-    """The head of a part."""
-
-    headers: Headers
-    type: str
-    content_type: str
-    has_fields: bool
-
-
 def _read_head(block: bytes) -> _Head:
     headers = Headers(block)
     content_type = headers.raw("content-type")
@@ -195,56 +219,74 @@ def _read_head(block: bytes) -> _Head:
 _read_short_head = lru_cache(maxsize=_MAX_HEADS)(_read_head)
 
 
-def _mend(root: Part) -> None:
+@lru_cache(maxsize=_MAX_HEADS)
+def _charset_in(content_type: str) -> str | None:
+    match = _CHARSET.search(content_type)
+    return match.group(1) if match else None
+
+
+def _mend(root: Part, mail: bytes, start: int) -> None:
     """Give a root that lost its boundary parameter the one its body uses; a preamble must say it is MIME."""
-    body = root.body
-    if body.find(b"\n--", 0, _MENDED) < 0 and not body.startswith(b"--"):
+    if mail.find(b"\n--", start, start + _MENDED) < 0 and not mail.startswith(b"--", start):
         return
     if root.type.startswith("multipart/") and _BOUNDARY.search(root.content_type):
         return
-    match = _BARE_DELIMITER.search(b"\n" + body[:_MENDED])
+    body = mail[start : start + _MENDED]
+    match = _BARE_DELIMITER.search(b"\n" + body)
     # The line end put in front shifts all places by one, the delimiter's own makes up for it.
     if match and (match.start() == 0 or b"MIME" in body[: match.start()]) and match.start() < 600:
         root.type = "multipart/mixed"
         root.content_type = f'multipart/mixed; boundary="{match.group(1).decode("latin-1")}"'
 
 
-def _collect(part: Part, parts: list[Part]) -> None:
-    """Append the leaves below ``part``; a multipart without its boundary is a text."""
+def _collect(part: Part, mail: bytes, start: int, end: int, parts: list[Part]) -> None:
+    """Append the leaves below ``part``, whose body is ``mail[start:end]``; a multipart without boundary is a text."""
     if not part.type.startswith("multipart/"):
         parts.append(part)
         return
     match = _BOUNDARY.search(part.content_type)
-    chunks = _split_body(part.body, match.group(1) or match.group(2) or "") if match else []
+    chunks = _split_body(mail, start, end, match.group(1) or match.group(2) or "") if match else []
     if not chunks or part.depth >= MAX_DEPTH:
         part.type = "text/plain"
         parts.append(part)
         return
-    for chunk in chunks:
+    depth = part.depth + 1
+    for first, last in chunks:
         if len(parts) >= MAX_PARTS:
             return
-        block, body = _split_head(chunk)
+        head_end, body = _split_head(mail, first, last)
+        block = mail[first:head_end]
         head = _read_short_head(block) if len(block) <= _MAX_HEAD else _read_head(block)
-        if not head.has_fields and ((not body and chunk.strip()) or not chunk.startswith(b"\n")):
-            # A part without an empty line after its (missing) header.
-            body = chunk
-        _collect(Part(head.headers, head.type, head.content_type, body, part.depth + 1), parts)
+        if not head.has_fields:
+            chunk = mail[first:last]
+            if (body >= last and chunk.strip()) or not chunk.startswith(b"\n"):
+                # A part without an empty line after its (missing) header.
+                body = first
+        leaf = Part(head, mail, body, last, depth)
+        if head.type.startswith("multipart/"):
+            _collect(leaf, mail, body, last, parts)
+        else:
+            parts.append(leaf)
 
 
-def _split_body(body: bytes, boundary: str) -> list[bytes]:
-    """Cut a multipart body at its delimiter lines (RFC 2046 5.1.1); the preamble and the epilogue are dropped."""
+def _split_body(mail: bytes, start: int, end: int, boundary: str) -> list[tuple[int, int]]:
+    """Cut the multipart body ``mail[start:end]`` at its delimiter lines (RFC 2046 5.1.1); returns where parts stand.
+
+    The preamble and the epilogue are dropped.
+    """
     mark = b"--" + boundary.encode("latin-1", "replace")
     if len(mark) < 3:
         return []
-    chunks: list[bytes] = []
-    at = 0 if body.startswith(mark) else body.find(b"\n" + mark)
-    if at > 0:
+    line_mark = b"\n" + mark
+    chunks: list[tuple[int, int]] = []
+    at = start if mail.startswith(mark, start, end) else mail.find(line_mark, start, end)
+    if at > start:
         at += 1
     while at >= 0 and len(chunks) < MAX_PARTS:
-        line_end = body.find(b"\n", at + len(mark))
-        if body.startswith(b"--", at + len(mark)) or line_end < 0:
+        line_end = mail.find(b"\n", at + len(mark), end)
+        if mail.startswith(b"--", at + len(mark), end) or line_end < 0:
             break
-        following = body.find(b"\n" + mark, line_end)
-        chunks.append(body[line_end + 1 : following if following >= 0 else len(body)])
+        following = mail.find(line_mark, line_end, end)
+        chunks.append((line_end + 1, following if following >= 0 else end))
         at = following + 1 if following >= 0 else -1
     return chunks

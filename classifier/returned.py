@@ -11,7 +11,6 @@ from model.reading import Returned
 # Most trusted first: a mail system keeps the envelope sender, gateways drop or rewrite the others.
 _TOKEN_HEADERS = ("return-path", "x-yamabiko-token", "list-unsubscribe", "feedback-id", "message-id")
 _MAX_VALUE = 2_048
-_MAX_HEAD = 256 * 1024
 
 
 def read_returned(message: Message, report: Report) -> Returned:
@@ -43,5 +42,5 @@ def _headers_of(message: Message, report: Report) -> Headers | None:
             "message/global-headers",
             "message/partial",
         ):
-            return Headers(part.payload[:_MAX_HEAD].lstrip(b"\n"), is_original=True)
+            return Headers(part.header_block, is_original=True)
     return Headers(report.returned_head, is_original=True) if report.returned_head else None
