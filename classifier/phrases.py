@@ -5,48 +5,7 @@ Rules (``config/rules``) say why a mail failed; these only say what sort of mail
 
 from __future__ import annotations
 
-from functools import lru_cache
-
-import re2
-
-#: Subjects and senders repeat; so many of so many characters at most are remembered for each list of phrases.
-_MAX_REMEMBERED, _MAX_SHORT = 1_024, 200
-
-
-class Phrases:
-    """Alternatives searched at once, in linear time, ignoring case."""
-
-    __slots__ = ("_hints", "_remembered", "_set")
-
-    def __init__(self, *alternatives: str, prefix: str = "", hints: tuple[str, ...] = ()) -> None:
-        """Compile ``alternatives``; each must follow ``prefix``. ``^`` and ``$`` stand for the ends of a line.
-
-        Arguments: ``hints``, in lower case, of which every ASCII text with a phrase has one; none if unknown. They
-        spare most texts an automaton, which would build states for every text it has not seen.
-        """
-        self._hints = hints
-        options = re2.Options()
-        options.case_sensitive = False
-        options.log_errors = False
-        pattern = f"(?m){prefix}(?:{'|'.join(alternatives)})"
-        # A Set answers only whether, in a third of the time of a search.
-        self._set = re2.Set.SearchSet(options)
-        self._set.Add(pattern)
-        self._set.Compile()
-        self._remembered = lru_cache(maxsize=_MAX_REMEMBERED)(self.are_in)
-
-    def are_in(self, text: str) -> bool:
-        """Whether one of the phrases occurs in ``text``."""
-        if self._hints and text.isascii():
-            lowered = text.lower()
-            if not any([hint in lowered for hint in self._hints]):
-                return False
-        return self._set.Match(text.encode("utf-8", "replace")) is not None
-
-    def are_in_short(self, text: str) -> bool:
-        """The same, remembered: for subjects and senders."""
-        return self._remembered(text) if len(text) <= _MAX_SHORT else self.are_in(text)
-
+from classifier.phrase_search import Phrases
 
 #: Senders that are machines: the From of a mail system.
 DAEMON = Phrases(
@@ -70,21 +29,6 @@ TO_POSTMASTER = Phrases(
     r"smtp server: (?:errors|protocol error)|smtp session (?:log|transcript)|logwatch|log summary|statistics",
     r"^message \S+ frozen|\b(?:(?:bounce|complaint) rate|(?:bounce|delivery|complaint) (?:statistics|summary))",
     r"(?:daily|weekly|monthly|hourly|campaign) [^\n]{0,30}(?:report|summary|digest)|日次|週次|月次",
-    hints=(
-        "smtp server",
-        "smtp session",
-        "logwatch",
-        "log summary",
-        "statistics",
-        "frozen",
-        "daily",
-        "weekly",
-        "monthly",
-        "hourly",
-        "campaign",
-        "rate",
-        "summary",
-    ),
 )
 #: Subjects of mail that came back.
 BOUNCE_SUBJECT = Phrases(
@@ -193,37 +137,6 @@ DELIVERED = Phrases(
     r"доставлено) ?[:：]",
     r"^(?:配信済み|配信完了|中継済み|送達|已送达|已送達|已转发|已轉送|배달됨|전달됨)",
     r"(?:erfolgreich (?:zugestellt|übermittelt))",
-    hints=(
-        "(success",
-        "(relay",
-        "(delivered",
-        "return receipt",
-        "successfully",
-        "delivery receipt",
-        "confirmation",
-        "relayed",
-        "delivered:",
-        "delivered :",
-        "expanded",
-        "zugestellt",
-        "weitergeleitet",
-        "bermittelt",
-        "remis",
-        "distribu",
-        "transmis",
-        "entregad",
-        "entregue",
-        "retransmitid",
-        "recapitato",
-        "inoltrato",
-        "consegnato",
-        "afgeleverd",
-        "bezorgd",
-        "doorgestuurd",
-        "levererat",
-        "leveret",
-        "dostarczon",
-    ),
 )
 #: Sentences that say the mail is still being tried.
 DELAYED = Phrases(
@@ -235,49 +148,12 @@ DELAYED = Phrases(
     r"(?:配信|配送|送信)が遅れ|引き続き(?:配信|配送|送信|再送)|再送を(?:続け|行い|試みて|試みます|繰り返)|遅延|再試行します",
     r"wird (?:weiterhin|erneut) versucht|verz[öo]gert|retard[ée]|se ha retrasado|vertraagd|blijft proberen",
     r"opó[źz]nion|ritardat|continuer[àa] a|atrasad|continuará|задерж|延迟|延遲|지연",
-    hints=(
-        "delayed",
-        "will continue",
-        "will keep",
-        "will be re",
-        "will automatically re",
-        "will retry",
-        "a warning",
-        "warning message",
-        "not yet been",
-        "being retried",
-        "attempts will",
-        "need to",
-        "no action is",
-        "wird ",
-        "retard",
-        "retras",
-        "vertraagd",
-        "blijft",
-        "ritard",
-        "atras",
-        "continuer",
-        "rzogert",
-    ),
 )
 #: Rarer ones, kept apart so that the common ones stay a small automaton.
 DELAYED_TOO = Phrases(
     r"attempts (?:to deliver [^.\n]{0,40})?(?:will continue|are still)|delivery will continue|could not yet be",
     r"(?:still|keeps?) (?:trying|waiting|retrying)|temporarily delayed|has not (?:yet )?been delivered yet",
     r"will (?:re)?try (?:again|for)|we (?:will )?retry|retry(?:ing)? every|longer than (?:expected|usual)",
-    hints=(
-        "attempts ",
-        "will continue",
-        "not yet be",
-        "delivered yet",
-        "still ",
-        "keep",
-        "temporarily",
-        "try again",
-        "try for",
-        "retry",
-        "longer than",
-    ),
 )
 #: "Not yet", and "we go on trying", in the words of others.
 DELAYED_ABROAD = Phrases(
@@ -340,27 +216,6 @@ ACKNOWLEDGED = Phrases(
     r"sender (?:verification|challenge)",
     r"\b(?:my|our|new) (?:e-?mail )?address (?:has |is )?chang|\baddress change\b|\bi am away\b",
     r"\bam (?:currently )?(?:away|out)\b",
-    hints=(
-        "thank you",
-        "received",
-        "receipt",
-        "ticket",
-        "eingang",
-        "empfang",
-        "accus",
-        "acuse",
-        "conferma",
-        "ontvangst",
-        "potwierdz",
-        "moderat",
-        "confirm",
-        "verif",
-        "sender ",
-        "address",
-        "away",
-        "am out",
-        "currently out",
-    ),
 )
 #: The person is gone or has another address.
 HAS_LEFT = Phrases(

@@ -37,6 +37,8 @@ _LEAST_PIECE = 2
 _ASCII_RUN = re.compile(r"[\x00-\x7f]{2,}")
 #: The one letter beyond ASCII that is another form of one within and stays what it is in lower case.
 _LONG_S = "\u017f"
+#: Returns the numbers of the patterns that occur in some octets.
+Match = Callable[[bytes], list[int]]
 
 
 class Prefilter:
@@ -106,7 +108,7 @@ class Prefilter:
                 return
             # How letters beyond ASCII fold is RE2's business.
             if is_ascii:
-                if rest[number] and not _are_in(rest[number], lowered):
+                if rest[number] and not holds_all(lowered, rest[number]):
                     continue
                 if self._sure[number]:
                     yield ranks[number]
@@ -202,7 +204,8 @@ def _pattern_of(branch: dict[str, Any]) -> str:
     return f"{joined}?" if "" in branch else joined
 
 
-def _are_in(clauses: list[Clause], lowered: str) -> bool:
+def holds_all(lowered: str, clauses: list[Clause]) -> bool:
+    """Whether ``lowered``, a text in lower case, holds a literal of each of ``clauses``."""
     for clause in clauses:
         for literal in clause:
             if literal in lowered:
@@ -255,11 +258,11 @@ def compile_set(patterns: list[str], memory: int, *, literal: bool = False) -> r
     return compiled
 
 
-def matcher_of(compiled: re2.Set) -> Callable[[bytes], list[int]]:
+def matcher_of(compiled: re2.Set) -> Match:
     """Return ``compiled.Match`` for octets, empty without a match.
 
     What the package has around the engine's own function takes as long as a search of a hundred octets.
     """
     own = getattr(compiled, "_set", None)
-    match: Callable[[bytes], list[int]] = own.Match if own is not None else lambda text: compiled.Match(text) or []
+    match: Match = own.Match if own is not None else lambda text: compiled.Match(text) or []
     return match

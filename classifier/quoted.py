@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from classifier.phrases import ORIGINAL_FOLLOWS, Phrases
+from classifier.phrase_search import Phrases
+from classifier.phrases import ORIGINAL_FOLLOWS
 
 # Fields that only a mail's own header has at the start of a line.
 _HEADER_START = Phrases(

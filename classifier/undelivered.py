@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from classifier.phrases import Phrases
+from classifier.phrase_search import Phrases
 
 _MAX_TEXT = 8_192
 _MAX_SENTENCES = 40
@@ -27,46 +27,6 @@ MAIL = Phrases(
     r"ईमेल|संदेश",
     r"ข้อความ|อีเมล|จดหมาย|thư|tin nhắn|メール|メッセージ|邮件|郵件|信件|来信|메일|메시지|편지|전자우편",
     r"missatg|mensaxe|correu|\btölvup[óo]st|p[óo]sti|mesazh|məktub|порак|хабарлама|წერილ|ფოსტ|նամակ|پیغام|ইমেইল|বার্তা",
-    hints=(
-        "mail",
-        "messag",
-        "letter",
-        "nachricht",
-        "courri",
-        "mensaje",
-        "correo",
-        "mensag",
-        "posta",
-        "bericht",
-        "meddel",
-        "besked",
-        "melding",
-        "brev",
-        "viesti",
-        "posti",
-        "wiadomo",
-        "poczt",
-        "zprav",
-        "sprav",
-        "level",
-        "zenet",
-        "ileti",
-        "mesaj",
-        "poruk",
-        "spor",
-        "pesan",
-        "surel",
-        "zinut",
-        "kirj",
-        "kiri",
-        "e-past",
-        "epast",
-        "missatg",
-        "mensaxe",
-        "correu",
-        "lvupost",
-        "mesazh",
-    ),
 )
 #: To deliver, send or reach.
 _DELIVER = Phrases(
