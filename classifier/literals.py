@@ -24,6 +24,8 @@ class Arm(NamedTuple):
     is_literal: bool
     #: the alternative as it stands in the pattern
     source: str
+    #: nothing in it is repeated without a limit
+    is_bounded: bool = False
 
 
 def arms_of(pattern: str) -> list[Arm]:
@@ -42,6 +44,8 @@ class _Reader:
     def __init__(self, pattern: str) -> None:
         self.pattern = pattern
         self.at = 0
+        #: repetitions without a limit that were met
+        self._endless = 0
 
     def read_alternatives(self) -> list[Arm]:
         arms = [self._read_arm()]
@@ -58,7 +62,7 @@ class _Reader:
         clauses: list[Clause] = []
         run = ""
         is_literal = True
-        start = self.at
+        start, endless = self.at, self._endless
         while self.at < len(self.pattern) and self.pattern[self.at] not in "|)":
             if self.pattern.startswith(("\\b", "\\B"), self.at):
                 # They take no room: what stands before and behind is adjacent.
@@ -80,7 +84,8 @@ class _Reader:
         clauses.append((run,))
         useful = dict.fromkeys(clause for clause in clauses if _weight(clause)[0] >= _MIN_OCTETS)
         kept = sorted(useful, key=_weight, reverse=True)[:_MAX_CLAUSES]
-        return Arm(kept, is_literal and bool(kept), self.pattern[start : self.at])
+        is_bounded = self._endless == endless
+        return Arm(kept, is_literal and bool(kept), self.pattern[start : self.at], is_bounded)
 
     def _read_item(self) -> tuple[str, list[Clause]]:
         """Read one item; returns it if it is a character, and its clauses if it is a group."""
@@ -132,10 +137,12 @@ class _Reader:
         """Read what follows an item; returns how often it occurs at least, and whether anything was there."""
         if self._next_is("*+?"):
             least = 1 if self.pattern[self.at] == "+" else 0
+            self._endless += not self._next_is("?")
             self.at += 1
         elif self._next_is("{"):
             end = self.pattern.index("}", self.at)
-            digits = self.pattern[self.at + 1 : end].partition(",")[0]
+            digits, comma, last = self.pattern[self.at + 1 : end].partition(",")
+            self._endless += bool(comma and not last)
             if not digits.isdecimal():
                 raise ValueError(digits)
             least = int(digits)
