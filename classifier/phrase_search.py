@@ -29,52 +29,43 @@ Search = Callable[[str], object]
 class Phrases:
     """Alternatives searched at once, in linear time, ignoring case."""
 
-    __slots__ = ("_always", "_by_hint", "_hints", "_match_whole", "_remembered")
+    __slots__ = ("_abroad", "_always", "_ascii", "_match_whole", "_remembered")
 
     def __init__(self, *alternatives: str, prefix: str = "") -> None:
         """Compile ``alternatives``; each must follow ``prefix``. ``^`` and ``$`` stand for the ends of a line."""
         joined = "|".join(alternatives)
         self._match_whole = matcher_of(compile_set([f"(?m){prefix}(?:{joined})"], _WHOLE_MEMORY))
-        #: by hint, the alternatives it speaks for: what else they need, and None if that is all
-        self._by_hint: dict[str, list[tuple[list[Clause], Search | None]]] = {}
-        #: alternatives without a hint
-        self._always: list[Search] = []
-        found: list[tuple[list[Clause], Search | None]] = []
-        for arm in arms_of(joined):
-            clauses = [tuple(literal.lower() for literal in clause if literal.isascii()) for clause in arm.clauses]
-            if not all(clauses):
-                # No text of ASCII holds it; others are searched as a whole.
-                continue
-            search = None if arm.is_literal and not prefix else _search_for(arm, prefix)
-            if clauses:
-                found.append((clauses, search))
-            elif search is not None:
-                self._always.append(search)
-        words = {hint for clauses, _ in found for hint in clauses[0]}
-        # Where a word is part of another, its being there is looked for once.
-        shortest = sorted(word for word in words if not any(other in word for other in words - {word}))
-        for clauses, search in found:
-            for hint in dict.fromkeys(next(word for word in shortest if word in hint) for hint in clauses[0]):
-                # What the hint alone does not prove is looked for.
-                needed = clauses if clauses[0] != (hint,) else clauses[1:]
-                self._by_hint.setdefault(hint, []).append((needed, search))
-        self._hints = tuple(self._by_hint)
+        arms = arms_of(joined)
+        #: by hint, the alternatives that may stand in a text of ASCII
+        self._ascii = _by_hint(
+            [
+                (clauses, None if arm.is_literal and not prefix else _search_for(arm, prefix))
+                for arm in arms
+                if all(clauses := [tuple(text.lower() for text in clause if text.isascii()) for clause in arm.clauses])
+            ]
+        )
+        #: by hint, what those need that may stand in any other text
+        self._abroad = _by_hint(
+            [([tuple(text.casefold() for text in clause) for clause in arm.clauses], None) for arm in arms]
+        )
         self._remembered = lru_cache(maxsize=_MAX_REMEMBERED)(self.are_in)
 
     def are_in(self, text: str) -> bool:
         """Whether one of the phrases occurs in ``text``."""
         # What is white space beside a vertical tab, the two engines see differently.
-        if not text.isascii() or "\v" in text:
-            return bool(self._match_whole(text.encode("utf-8", "replace")))
-        lowered = text.lower()
-        found = [hint for hint in self._hints if hint in lowered]
-        if not found and not self._always:
+        if text.isascii() and "\v" not in text:
+            lowered = text.lower()
+            for hint in [hint for hint in self._ascii if hint in lowered]:
+                for clauses, search in self._ascii[hint]:
+                    if holds_all(lowered, clauses) and (search is None or search(lowered)):
+                        return True
             return False
-        for hint in found:
-            for clauses, search in self._by_hint[hint]:
-                if holds_all(lowered, clauses) and (search is None or search(lowered)):
-                    return True
-        return any([search(lowered) for search in self._always])
+        # Full folding equates all that RE2 does; what it does with letters beyond ASCII is left to it.
+        folded = text.casefold()
+        for hint in [hint for hint in self._abroad if hint in folded]:
+            if any([holds_all(folded, clauses) for clauses, _ in self._abroad[hint]]):
+                return self.are_in_the_long_way(text)
+        return False
 
     def are_in_short(self, text: str) -> bool:
         """The same, remembered: for subjects and senders."""
@@ -83,6 +74,28 @@ class Phrases:
     def are_in_the_long_way(self, text: str) -> bool:
         """The same by one automaton of all phrases: what every shortcut must agree with."""
         return bool(self._match_whole(text.encode("utf-8", "replace")))
+
+
+def _by_hint(arms: list[tuple[list[Clause], Search | None]]) -> dict[str, list[tuple[list[Clause], Search | None]]]:
+    """Return, by hint, the alternatives of ``arms`` it speaks for, and what they need beside it.
+
+    The hint of an alternative that needs nothing is "", which every text holds.
+    """
+    words = {hint for clauses, _ in arms for hint in (clauses[0] if clauses else ("",))}
+    shortest: list[str] = []
+    for word in sorted(words, key=lambda word: (len(word), word)):
+        # Where one word is part of another, its being there tells of both.
+        if not word or not any(shorter in word for shorter in shortest if shorter):
+            shortest.append(word)
+    found: dict[str, list[tuple[list[Clause], Search | None]]] = {}
+    for clauses, search in arms:
+        for hint in dict.fromkeys(
+            next(word for word in shortest if word in own and bool(word) == bool(own))
+            for own in (clauses[0] if clauses else ("",))
+        ):
+            needed = clauses[1:] if clauses and clauses[0] == (hint,) else clauses
+            found.setdefault(hint, []).append((needed, search))
+    return found
 
 
 def _search_for(arm: Arm, prefix: str) -> Search:

@@ -14,12 +14,16 @@ _HEADER_START = Phrases(
     prefix="^",
 )
 _DECORATION = r"[ \t>*=_|#.~-]*+"
-# How a line begins, in lower case, in which one of ORIGINAL_FOLLOWS may stand: an automaton would build states for
-# every text it has not seen, of which most lines begin otherwise.
+# How a line begins, in lower case, in which one of ORIGINAL_FOLLOWS may stand: most lines begin otherwise.
 _MAY_FOLLOW = re.compile(
-    rf"\n{_DECORATION}(?:the |original|full |message|below |here |following |this |included |attached |unsent|returned"
-    r"|undelivered|your |header |mail |text |forwarded |start |begin|urspr|mensaje|messaggio|исходное|元|オリジナル"
-    r"|以下|下記|原)"
+    rf"\n{_DECORATION}(?:original (?:message|mail|e-?mail)|(?:the )?(?:original |full )?message(?:'s)? header"
+    r"|(?:below|here|following) (?:this line )?is (?:a|the) copy"
+    r"|(?:below|here|the following|this|included|attached|following) is (?:a|the)"
+    r" (?:copy|first|header|text|part|original|beginning|returned)"
+    r"|the (?:header|beginning|text|first \d)|(?:unsent|returned|undelivered|your original|returned original) m"
+    r"|(?:your )?(?:original |returned |undelivered )?(?:message|mail|text) (?:follows|is attached)"
+    r"|header of the|message text|forwarded message|(?:start of|begin|beginning of) (?:the )?(?:returned|original|forw)"
+    r"|urspr|message d'|mensaje|messaggio|исходное|元|オリジナル|以下|下記|原)"
 )
 # The same of _HEADER_START.
 _MAY_BE_HEADER = re.compile(
@@ -70,7 +74,7 @@ def _top_behind_report(text: str, lowered: str, at: int) -> int:
 def _in_lower_case(text: str) -> str:
     lowered = text.lower()
     if len(lowered) == len(text):
-        return lowered
+        return lowered if lowered.isascii() else lowered.replace("\u017f", "s")
     # A few letters become two, and places would differ.
     return "".join([small if len(small := letter.lower()) == 1 else letter for letter in text])
 
