@@ -58,6 +58,7 @@ _GREETING = re.compile(
     rf"\s*(?:(?:[^\W\d]{{2,15}}(?: [^\W\d]{{2,15}})?,? )?{_LOCAL}@{_DOMAIN} ?(?:[,，،!]|様|さん|您好[，,]?)"
     rf"|[^\W\d]{{2,15}}(?: [^\W\d]{{2,15}})?, {_LOCAL}@{_DOMAIN} ?:?)[ \t]*\n[ \t]*\n"
 )
+_FIRST_LINE_WITH_ADDRESS = re.compile(r"\s*+[^\n@]*+@")
 _KEY = re.compile(r"(?:final-?|original-?)?(?:recipient|rcpt|rcpt_to|to|address|addr|user|e-?mail)=", re.IGNORECASE)
 MAX_RECIPIENTS = 50
 _MAX_SHORT = 320
@@ -104,7 +105,8 @@ def find_named(text: str, exclude: Container[str] = _NOBODY, *, is_strict: bool 
     """
     if "@" not in text:
         return []
-    greeting = _GREETING.match(text)
+    # It is a line with an address and an empty line behind.
+    greeting = _GREETING.match(text) if _FIRST_LINE_WITH_ADDRESS.match(text) else None
     if greeting is not None:
         text = text[greeting.end() :]
     for skipped in (exclude,) if is_strict else (exclude, _NOBODY):

@@ -55,7 +55,7 @@ _FOLD = re.compile(r"\n[ \t]+")
 class Headers:
     """The fields of one header block; names are given in lower case and must be among ``FIELDS``."""
 
-    __slots__ = ("_block", "_find", "_more", "_values")
+    __slots__ = ("_block", "_decoded", "_find", "_more", "_values")
 
     def __init__(self, block: bytes, *, is_original: bool = False) -> None:
         """Take ``block``, the octets before the empty line; what follows one is left out. The limits of S19 hold.
@@ -72,6 +72,8 @@ class Headers:
         self._values: dict[str, str | bytes] | None = None
         #: all values of those that occur more than once
         self._more: dict[str, list[str | bytes]] = {}
+        #: values with encoded-words, decoded
+        self._decoded: dict[str, str] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in (self._values if self._values is not None else self._read())
@@ -90,7 +92,12 @@ class Headers:
 
     def get(self, name: str) -> str:
         """Return the first value of ``name``, decoded (RFC 2047); "" when absent."""
-        return decode_words(self.raw(name))
+        value = self.raw(name)
+        if "=?" not in value:
+            return value
+        if name not in self._decoded:
+            self._decoded[name] = decode_words(value)
+        return self._decoded[name]
 
     def all(self, name: str) -> list[str]:
         """Return all values of ``name``, at most 50, unfolded."""

@@ -28,6 +28,10 @@ _LONGEST_REPLY = 4_096
 _FIRST_OF_MANY = re.compile(
     r"([245](?<![\w.@/-][245])[0-57]\d)-(?:(?=[^\d\s])|(?=[245]\.\d)([245]\.\d{1,3}\.\d{1,3})?)"
 )
+# The end of the code that begins such a line: ``re`` skips to the "-".
+_CODE_AND_DASH = re.compile(r"-(?<=[245][0-57]\d-)")
+# Something like a status; most texts with dots have none.
+_ANY_STATUS = re.compile(r"[245]\.\d{1,3}\.\d")
 _STATUS_AFTER_REPLY = re.compile(r"[245](?<!\w[245])[0-5]\d[ \-]#?([245]\.\d{1,3}\.\d{1,3})\b(?!\.\d)")
 
 
@@ -123,7 +127,7 @@ class _Scopes:
 
 def find_status(text: str) -> str:
     """Return the enhanced status code in ``text`` that says most: one after a reply code, then not x.0.0."""
-    if text.count(".") < 2:
+    if _ANY_STATUS.search(text) is None:
         return ""
     found = _STATUS_AFTER_REPLY.findall(text)
     specific = [status for status in found if not is_vague(status)]
@@ -169,7 +173,9 @@ def subject_of(text: str) -> str:
 
 def _join_lines(text: str) -> str:
     """Leave out the codes with which the second and later lines of a reply begin."""
-    first = _FIRST_OF_MANY.search(text, 0, _LONGEST_REPLY)
+    dash = _CODE_AND_DASH.search(text, 0, _LONGEST_REPLY)
+    # All codes have three digits, so that the search begins at the first of them.
+    first = _FIRST_OF_MANY.search(text, dash.start() - 3, _LONGEST_REPLY) if dash is not None else None
     if first is None:
         return text
     return text[: first.end()] + _further_lines(first.group(1), first.group(2)).sub(" ", text[first.end() :])

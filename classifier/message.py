@@ -205,7 +205,7 @@ def _type_in(content_type: str) -> str:
 
 
 def _report_type_in(content_type: str) -> str:
-    match = _REPORT_TYPE.search(content_type) if "=" in content_type else None
+    match = _REPORT_TYPE.search(content_type) if "=" in content_type and "eport-" in content_type.lower() else None
     return match.group(1).lower() if match else ""
 
 

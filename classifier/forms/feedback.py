@@ -10,6 +10,8 @@ from classifier.report import DeliveryStatus, Report
 from model.reading import Action, Kind
 
 _FIELD = re.compile(r"^([A-Za-z][\w-]{2,40})[ \t]*:[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.MULTILINE)
+# One of these stands in every subject that a pattern below knows.
+_SUBJECT_HINTS = ("dmarc", "abuse", "spam", "complaint", "feedback", "fbl")
 _DMARC = re.compile(r"dmarc (?:failure|forensic) report", re.IGNORECASE)
 _DMARC_WORDS = re.compile(r"dmarc (?:policy|results?)|(?:spf|dkim) alignment", re.IGNORECASE)
 # A provider's complaint without fields: it says so above the original.
@@ -32,6 +34,10 @@ def read(message: Message) -> Report | None:
             if "feedback-type:" in part.text[:8_192].lower():
                 return _read_report(part.text)
         return Report(form="arf", kind=Kind.FEEDBACK_REPORT, feedback_type="abuse")
+    # Letters beyond ASCII have forms that a lower-case copy has not.
+    lowered = subject.lower()
+    if subject.isascii() and not any([hint in lowered for hint in _SUBJECT_HINTS]):
+        return None
     # The Hotmail junk-mail programme wrapped the bare original and said so in the subject.
     if _HOTMAIL.search(subject) and message.first("message/rfc822") is not None:
         return Report(form="hotmail-jmrp", kind=Kind.FEEDBACK_REPORT, feedback_type="abuse")
