@@ -187,8 +187,12 @@ class _Notification:
     def opening(self) -> str:
         """How it begins, the quoted original included."""
         if self._opening is None:
-            parts = self._message.find("text/plain", "text/html")
-            self._opening = next((part.opening for part in parts if part.opening.strip() or part.text.strip()), "")
+            self._opening = ""
+            for part in self._message.find("text/plain", "text/html"):
+                text = part.text
+                if text and not text.isspace():
+                    self._opening = part.opening
+                    break
         return self._opening
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from classifier.charsets import decode, decode_words
 
@@ -119,22 +120,23 @@ class Headers:
         if end >= 0:
             block = block[: end + 1]
         values: dict[str, str | bytes] = {}
+        found: Iterable[tuple[str, str | bytes]]
         # A longer line is cut where it is decoded.
         if block.isascii() and b"\x1b" not in block and len(block) <= MAX_HEADER_LINE:
-            for name, value in self._find[0](block.decode("ascii")):
-                text = _FOLD.sub(" ", value).strip() if "\n" in value else value.strip()
-                self._add(values, name.lower(), text)
+            found = [
+                (name, _FOLD.sub(" ", value).strip() if "\n" in value else value.strip())
+                for name, value in self._find[0](block.decode("ascii"))
+            ]
         else:
-            for name, value in self._find[1](block):
-                self._add(values, name.decode("ascii").lower(), value)
+            found = [(name.decode("ascii"), value) for name, value in self._find[1](block)]
+        for written, value in found:
+            name = written.lower()
+            if name not in values:
+                values[name] = value
+            else:
+                self._more.setdefault(name, [values[name]]).append(value)
         self._values = values
         return values
-
-    def _add(self, values: dict[str, str | bytes], name: str, value: str | bytes) -> None:
-        if name not in values:
-            values[name] = value
-        else:
-            self._more.setdefault(name, [values[name]]).append(value)
 
 
 def _text_of(value: bytes) -> str:

@@ -57,7 +57,7 @@ class Part:
     It is a place in the mail: attachments of megabytes are not copied for each level of parts around them.
     """
 
-    __slots__ = ("_end", "_mail", "_start", "_text", "content_type", "depth", "headers", "type")
+    __slots__ = ("_end", "_lowered", "_mail", "_start", "_text", "content_type", "depth", "headers", "type")
 
     def __init__(self, head: _Head, mail: bytes, start: int, end: int, depth: int = 0) -> None:
         """Take the head, and the octets of ``mail`` from ``start`` to ``end`` as the body."""
@@ -69,6 +69,7 @@ class Part:
         self.depth = depth
         self._mail, self._start, self._end = mail, start, end
         self._text: str | None = None
+        self._lowered: bytes | None = None
 
     @property
     def body(self) -> bytes:
@@ -127,15 +128,21 @@ class Part:
         text = decode(self.payload, self.charset)
         return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
-    def lacks(self, *needles: bytes, head: int = MAX_TEXT) -> bool:
-        """Whether the text surely holds none of ``needles`` (ASCII, lower case); False says nothing.
-
-        It looks at the first ``head`` octets and decodes nothing.
-        """
-        if self.encoding in _ENCODED or "utf-16" in self.content_type.lower():
+    def lacks(self, needle: bytes) -> bool:
+        """Whether the text surely holds no ``needle`` (ASCII, lower case); False says nothing. It decodes nothing."""
+        if self._may_hide_words:
             return False
-        octets = self._head_of_body(head).lower()
-        return not any([needle in octets for needle in needles])
+        if self._lowered is None:
+            self._lowered = self._head_of_body(MAX_TEXT).lower()
+        return needle not in self._lowered
+
+    def begins_without(self, sign: bytes, head: int) -> bool:
+        """Whether the first ``head`` octets surely have no ``sign``, which is no letter; False says nothing."""
+        return not self._may_hide_words and sign not in self._head_of_body(head)
+
+    @property
+    def _may_hide_words(self) -> bool:
+        return self.encoding in _ENCODED or "utf-16" in self.content_type.lower()
 
 
 @dataclass(slots=True)

@@ -26,7 +26,7 @@ def read(message: Message) -> Report | None:
     # It is asked first, since nothing needs to be decoded for it.
     if not may_be_bounce(message):
         return None
-    if not any(part.text.strip() for part in message.find("text/plain", "text/html")):
+    if not any(part.text and not part.text.isspace() for part in message.find("text/plain", "text/html")):
         return None
     text = _notice_of(message)
     notice, original = cut_original(decode_octal(text[:_MAX_NOTICE]))

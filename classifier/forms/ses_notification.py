@@ -26,7 +26,7 @@ _HEAD = 1_024
 def read(message: Message) -> Report | None:
     """Read a notification; None when the text is no JSON object of a known type."""
     part = message.first("text/plain", "application/json")
-    if part is None or part.lacks(b"{", head=_HEAD) or not part.text[:64].lstrip().startswith("{"):
+    if part is None or part.begins_without(b"{", _HEAD) or not part.text[:64].lstrip().startswith("{"):
         return None
     data = _parse(part.text[:_MAX_JSON])
     known = _TYPES.get(str(data.get("notificationType", data.get("eventType", ""))).lower())
