@@ -34,6 +34,8 @@ MAX_SUBJECT = 64 * 1024
 #: A third lane would spare one search in a hundred, and each word would have half as many bits again to fetch.
 _LANES = 2
 _LEAST_PIECE = 2
+#: How often a literal without such a piece is taken to occur in the samples.
+_OFTEN = 10_000
 _ASCII_RUN = re.compile(r"[\x00-\x7f]{2,}")
 #: The one letter beyond ASCII that is another form of one within and stays what it is in lower case.
 _LONG_S = "\u017f"
@@ -218,7 +220,7 @@ def holds_all(lowered: str, clauses: list[Clause]) -> bool:
 def _needs_of(arm: Arm, sampled: str, rarity: dict[str, int]) -> tuple[list[frozenset[str]], list[Clause]]:
     """Return up to two needs of ``arm``, the least likely first: pieces of words, of which one must occur.
 
-    And the clauses, in lower case, that hold by no means wherever the needs do.
+    And the clauses, in lower case, that hold by no means wherever the needs do, the least likely first.
     """
     costs: dict[frozenset[str], int] = {}
     clauses = [tuple(literal.lower() for literal in clause) for clause in arm.clauses]
@@ -231,7 +233,17 @@ def _needs_of(arm: Arm, sampled: str, rarity: dict[str, int]) -> tuple[list[froz
             need = frozenset(found[place] if place < len(found) else found[0] for found in pieces)
             costs[need] = sum(rarity[piece] for piece in need)
     needs = sorted(costs, key=lambda need: costs[need])[:_LANES]
-    return needs, [clause for clause in clauses if frozenset(clause) not in needs]
+
+    def chance(literal: str) -> int:
+        return min((rarity[piece] for piece in _pieces_of(literal, sampled, rarity)), default=_OFTEN)
+
+    rest: list[Clause] = []
+    for clause in clauses:
+        if frozenset(clause) not in needs:
+            # Of a literal and a longer one the shorter tells of both; what stands most often is tried first.
+            kept = [literal for literal in clause if not any(other != literal and other in literal for other in clause)]
+            rest.append(tuple(sorted(dict.fromkeys(kept), key=chance, reverse=True)))
+    return needs, sorted(rest, key=lambda clause: sum(map(chance, clause)))
 
 
 def _pieces_of(literal: str, sampled: str, rarity: dict[str, int]) -> list[str]:
