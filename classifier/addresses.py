@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 # RFC 5322 3.2.3 and RFC 6531 3.3, but without what running text puts around an address.
 _FULL_WIDTH = "“”「」『』：；，。、（）［］【】〈〉《》＜＞〔〕・…"
 _LOCAL = rf"(?:\"[^\"\n]{{1,64}}\"|[^\s<>()\[\]\"',;:=|@`{_FULL_WIDTH}][^\s<>()\[\]\"',;:|@`{_FULL_WIDTH}]{{0,127}})"
+#: Longest address with what may stand before it, in characters: where it begins is no farther from its @.
+_LONGEST = 200
 _LABEL = r"[\w\u0080-\uffff-]"
 _DOMAIN = rf"(?:[A-Za-z0-9\u0080-\uffff]{_LABEL}{{0,62}}(?:\.{{1,2}}{_LABEL}{{1,63}})*|\[[\d.]{{7,15}}\])"
 #: An address in running text.
@@ -27,6 +29,10 @@ _ANCHOR = re.compile(
     r"(?:c=[^\n@]{0,80};dda:)?"
     rf"[<\"'(\[「“*]{{0,3}}(?:mailto:|smtp[:=]|rfc822;[ \t]*)?({_LOCAL}@{_DOMAIN})",
     re.IGNORECASE,
+)
+# What _ANCHOR finds in the plain cases, without the words it tries first.
+_PLAIN_ANCHOR = re.compile(
+    rf"[ \t]*<?(?!(?i:smtp=))([A-Za-z0-9][^\s<>()\[\]\"',;:|@`{_FULL_WIDTH}]{{0,127}}@{_DOMAIN})"
 )
 _INTRODUCED = re.compile(
     r"(?<!\w)(?:recipients?|address(?:es)?|(?:mail|message|delivery|deliver(?:ed|ing)?) (?:it )?(?:to|for)|"
@@ -50,6 +56,12 @@ _CONTEXT_NOT = re.compile(
     r"[ \t]*[:：=]?[ \t]*[<\"(]*$",
     re.IGNORECASE,
 )
+# One of these stands in every match within ASCII.
+_NOT_HINTS = (
+    "from", "sender", "return-path", "reply-to", "contact", "help", "question", "cc", "sent by", "von", "diteur",
+    "remitente", "mittente", "proveniente", "remetente", "afzender", "nadawca", "odesi", "odosiel", "felado",
+    "gonderen", "pengirim", "originator",
+)  # fmt: skip
 # Text without spaces runs on from a word into an address and out of it again: "宛先cat@example.jp宛".
 _GLUED_BEFORE = re.compile(r"[^\x00-\x7f]+(?=[A-Za-z0-9])")
 _GLUED_BEHIND = re.compile(r"(?<=\.[A-Za-z]{2})[A-Za-z]{0,61}([^\x00-\x7f].*)")
@@ -124,7 +136,7 @@ def _by_anchor(text: str, exclude: Container[str]) -> list[Named]:
     anchors = [
         (at, unglued(match.group(1)))
         for at, line in enumerate(lines)
-        if "@" in line and (match := _ANCHOR.match(line)) is not None
+        if "@" in line and (match := _PLAIN_ANCHOR.match(line) or _ANCHOR.match(line)) is not None
     ]
     # "To: x" above "Subject: y" sums up the message that failed: no recipient if others stand below.
     summed_up = [at for at, _ in anchors if _is_to(lines[at]) and _SUMMARY.match("\n".join(lines[at : at + 4]))]
@@ -185,17 +197,36 @@ def _indent_of(line: str) -> int:
     return len(line) - len(line.lstrip(" \t"))
 
 
+def find_all(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    """Yield what ``pattern.finditer(text)`` would, but look only around each @."""
+    done = 0
+    while (at := text.find("@", done)) >= 0:
+        match = pattern.search(text, max(done, at - _LONGEST))
+        if match is None:
+            return
+        yield match
+        done = match.end()
+
+
+def _is_of_another(before: str) -> bool:
+    """Whether what stands ``before`` an address says that it is a sender's, or that of somebody who helps."""
+    lowered = before.lower()
+    if before.isascii() and not any([hint in lowered for hint in _NOT_HINTS]):
+        return False
+    return _CONTEXT_NOT.search(before) is not None
+
+
 def _by_pattern(text: str, pattern: re.Pattern[str], exclude: Container[str]) -> list[Named]:
     """Read what ``pattern`` finds; where each stands on a line of its own, it owns the text up to the next."""
     order: dict[str, Named] = {}
     places: list[int] = []
-    for match in pattern.finditer(text):
+    for match in find_all(pattern, text):
         address = unglued(match.group(1))
         key = address.lower()
         is_service = _SERVICE.match(address) and (exclude or pattern is ADDRESS)
         if key in exclude or is_service or "." not in address.rpartition("@")[2]:
             continue
-        if _CONTEXT_NOT.search(text[max(0, match.start() - 40) : match.start(1)]):
+        if _is_of_another(text[max(0, match.start() - 40) : match.start(1)]):
             continue
         if key not in order:
             order[key] = Named(address, text)

@@ -30,8 +30,6 @@ _FIRST_OF_MANY = re.compile(
 )
 # The end of the code that begins such a line: ``re`` skips to the "-".
 _CODE_AND_DASH = re.compile(r"-(?<=[245][0-57]\d-)")
-# Something like a status; most texts with dots have none.
-_ANY_STATUS = re.compile(r"[245]\.\d{1,3}\.\d")
 _STATUS_AFTER_REPLY = re.compile(r"[245](?<!\w[245])[0-5]\d[ \-]#?([245]\.\d{1,3}\.\d{1,3})\b(?!\.\d)")
 
 
@@ -127,7 +125,7 @@ class _Scopes:
 
 def find_status(text: str) -> str:
     """Return the enhanced status code in ``text`` that says most: one after a reply code, then not x.0.0."""
-    if _ANY_STATUS.search(text) is None:
+    if text.count(".") < 2:
         return ""
     found = _STATUS_AFTER_REPLY.findall(text)
     specific = [status for status in found if not is_vague(status)]
@@ -163,12 +161,17 @@ def subject_of(text: str) -> str:
     """
     collapsed = _join_lines(collapse(text))
     if "://" in collapsed:
-        collapsed = _URL.sub(r"\1", collapsed)
+        # A function, since ``re`` would read a template anew each time.
+        collapsed = _URL.sub(_scheme_and_host, collapsed)
     if "@" not in collapsed:
         return collapsed
     shown = _hide_addresses(collapsed)
     # The type of an address (RFC 3464 2.1.2) is no word about the standard.
     return _TYPED.sub("", shown) if "822;" in shown else shown
+
+
+def _scheme_and_host(match: re.Match[str]) -> str:
+    return match[1]
 
 
 def _join_lines(text: str) -> str:

@@ -29,6 +29,8 @@ _BINARY_HEAD = 1_024
 #: How much of a body may show its boundary.
 _MENDED = 4_096
 
+#: What most mails are, so that nothing is searched for it.
+_KNOWN_TYPES = frozenset({"text/plain", "text/html", "multipart/report", "multipart/mixed", "multipart/alternative"})
 _MEDIA_TYPE = re.compile(r"\s*([\w.+-]+/[\w.+-]+)")
 _BOUNDARY = re.compile(r"boundary(?:\*0?\*?)?\s*=\s*(?:\"([^\"]*)\"|([^\s;]+))", re.IGNORECASE)
 _CHARSET = re.compile(r"charset\*?\s*=\s*\"?(?:us-ascii'\w*')?([\w.:+-]+)", re.IGNORECASE)
@@ -206,6 +208,9 @@ def _split_head(mail: bytes, start: int, end: int) -> tuple[int, int]:
 
 
 def _type_in(content_type: str) -> str:
+    known = content_type.partition(";")[0]
+    if known in _KNOWN_TYPES:
+        return known
     match = _MEDIA_TYPE.match(content_type)
     # RFC 2045 5.2: without a Content-Type it is text/plain.
     return match.group(1).lower() if match else "text/plain"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from classifier.addresses import ADDRESS, find_named, starts_line, unglued
+from classifier.addresses import ADDRESS, find_all, find_named, starts_line, unglued
 from classifier.charsets import decode_words
 from classifier.headers import Headers
 from classifier.message import Message
@@ -204,7 +204,7 @@ def _foreign_in(text: str, message: Message) -> list[str]:
         return []
     own = Parties(message.headers)
     found: list[str] = []
-    for number, match in enumerate(ADDRESS.finditer(text[:_HEAD])):
+    for number, match in enumerate(find_all(ADDRESS, text[:_HEAD])):
         if number >= _MAX_ADDRESSES:
             break
         address = unglued(match.group(1))
