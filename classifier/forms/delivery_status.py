@@ -18,6 +18,8 @@ _RECIPIENT_FIELDS = frozenset({
     "final-recipient", "original-recipient", "action", "status", "diagnostic-code", "remote-mta",
     "x-actual-recipient", "last-attempt-date", "will-retry-until", "final-log-id", "failure-reason",
 })  # fmt: skip
+#: Of other fields only the name counts.
+_FIELDS_READ = _RECIPIENT_FIELDS | {"reporting-mta", "original-envelope-id", "arrival-date"}
 # RFC 3461 4: xtext hexchar = "+" 2(%x30-39 / %x41-46).
 _XTEXT = re.compile(r"\+([0-9A-F]{2})")
 # RFC 6533 3: utf-8-addr-unitext writes other characters as \x{HEX}.
@@ -98,16 +100,18 @@ def _read_fields(text: str, report: Report) -> None:
     """Read every block of ``text`` into ``report``; fields count by name, whichever block they stand in."""
     text = text[: 256 * 1024]
     for block in _BLANK.split(text)[:200]:
-        fields = [(name.lower(), value) for name, value in _FIELD.findall(block)[:100]]
-        if not fields:
-            continue
         values: dict[str, str] = {}
-        for name, value in fields:
-            if name == "final-recipient" and name in values:
+        for written, value in _FIELD.findall(block)[:100]:
+            name = written.lower()
+            if name in values:
+                if name != "final-recipient":
+                    continue
                 # Two recipients in one block: the blank line between them is missing.
                 _add(values, report)
                 values = {}
-            values.setdefault(name, " ".join(value.split()))
+            values[name] = " ".join(value.split()) if name in _FIELDS_READ else ""
+        if not values:
+            continue
         _read_message_fields(values, report)
         if not _RECIPIENT_FIELDS.isdisjoint(values):
             _add(values, report)
