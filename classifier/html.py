@@ -13,8 +13,6 @@ _BLOCKS = ("p", "div", "tr", "li", "h1", "h2", "h3", "h4", "h5", "h6", "table", 
 _BREAKS = frozenset({"br", "hr", *_BLOCKS, *(f"/{name}" for name in _BLOCKS)})
 #: Cells of a row: a word and the next cell's address must not become one word.
 _CELLS = frozenset({"td", "/td", "th", "/th"})
-#: Tags come again and again with the same attributes; what is done with each is remembered within a mail.
-_MAX_REMEMBERED_TAG = 200
 _TAG_NAME = re.compile(r"/?[a-zA-Z!][\w!]*")
 #: A longer tag is none: somebody wrote "<".
 _MAX_TAG = 4_000
@@ -33,37 +31,36 @@ def _drop_tags(html: str) -> str:
     kept = [pieces[0]]
     ends: dict[str, int] = {}
     resume = 0
-    #: by tag, its name if its element is not seen, and what is seen in its place
-    known: dict[str, tuple[str, str]] = {}
+    #: the names of tags: they come again and again, with all their attributes
+    names: dict[str, str] = {}
     for place, piece in enumerate(pieces):
         if place < resume or not place:
             continue
         end = piece.find(">", 0, _MAX_TAG + 1)
-        tag = piece[:end] if end > 0 else ""
-        invisible, shown = known.get(tag) or _read_tag(tag, known)
-        if shown == "<":
+        name = ""
+        if end > 0:
+            tag = piece[:end]
+            known = names.get(tag)
+            name = names[tag] = _name_of(tag) if known is None else known
+        if not name:
             kept.append("<" + piece)
             continue
-        if invisible:
-            resume = ends[invisible] = _find_end(pieces, invisible, place, ends.get(invisible, 0))
+        if name in _INVISIBLE:
+            resume = ends[name] = _find_end(pieces, name, place, ends.get(name, 0))
             if resume > place:
                 continue
-        elif shown:
-            kept.append(shown)
+        elif name in _BREAKS:
+            kept.append("\n")
+        elif name in _CELLS:
+            kept.append(" ")
         kept.append(piece[end + 1 :])
     return "".join(kept)
 
 
-def _read_tag(tag: str, known: dict[str, tuple[str, str]]) -> tuple[str, str]:
-    """Return what ``known`` holds of ``tag``, and remember it; "<" is seen where it is no tag."""
+def _name_of(tag: str) -> str:
+    """Return the name of ``tag`` in lower case, with its slash; "" when it is none."""
     found = _TAG_NAME.match(tag)
-    name = found.group().lower() if found is not None else ""
-    if not name:
-        return "", "<"
-    read = (name, "") if name in _INVISIBLE else ("", "\n" if name in _BREAKS else " " if name in _CELLS else "")
-    if len(tag) <= _MAX_REMEMBERED_TAG:
-        known[tag] = read
-    return read
+    return found.group().lower() if found is not None else ""
 
 
 def _find_end(pieces: list[str], name: str, place: int, known: int) -> int:

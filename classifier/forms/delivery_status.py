@@ -28,6 +28,8 @@ _TAGS = frozenset({"rfc822", "utf-8", "smtp", "x400", "unknown", "dns", "local"}
 _OWN_TAG = re.compile(r"x-[\w-]+")
 # One word with an @ inside; RFC 5321 4.5.3.1 allows 64 octets before it and 255 behind.
 _MALFORMED = re.compile(r"<?[^\s<>@][^\s<>]{0,254}@[^\s<>]{1,255}>?")
+#: Characters in which fields are read.
+_MAX_FIELDS = 256 * 1024
 _QUOTE = re.compile(r"^> ?", re.MULTILINE)
 # IronPort and SES set a category before the reply they got: "5.1.0 - Unknown address error 550-'...'".
 _CATEGORY = re.compile(r"^[245]\.\d\.\d - [A-Z][\w /]{3,40}? (?=[245]\d\d[ -])")
@@ -70,7 +72,7 @@ def _read_own(message: Message) -> Report | None:
                 continue
             if _looks_like_report(part.text):
                 # A person who forwards a report quotes it.
-                _read_fields(_QUOTE.sub("", part.text) if "\n> " in part.text else part.text, report)
+                _read_fields(_unquoted(part.text), report)
                 break
     _correct_expired(message, report)
     return report if report.recipients else None
@@ -96,9 +98,14 @@ def _looks_like_report(text: str) -> bool:
     return "final-recipient:" in lowered and ("action:" in lowered or "diagnostic-code:" in lowered)
 
 
+def _unquoted(text: str) -> str:
+    # A line of nothing else keeps a third of its characters.
+    return _QUOTE.sub("", text[: 3 * _MAX_FIELDS + 3]) if "\n> " in text else text
+
+
 def _read_fields(text: str, report: Report) -> None:
     """Read every block of ``text`` into ``report``; fields count by name, whichever block they stand in."""
-    text = text[: 256 * 1024]
+    text = text[:_MAX_FIELDS]
     for block in _BLANK.split(text)[:200]:
         values: dict[str, str] = {}
         for written, value in _FIELD.findall(block)[:100]:
