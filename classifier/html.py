@@ -16,14 +16,19 @@ _CELLS = frozenset({"td", "/td", "th", "/th"})
 _TAG_NAME = re.compile(r"/?[a-zA-Z!][\w!]*")
 #: A longer tag is none: somebody wrote "<".
 _MAX_TAG = 4_000
-_BLANKS = re.compile(r"[ \t\u00a0]+")
+_BLANKS = re.compile("  +")
 _EMPTY_LINES = re.compile(r"\n(?:[ \t]*\n)+")
 
 
 def html_to_text(html: str) -> str:
     """Return the visible text of ``html`` (at most 256 KiB of it), one line per block element."""
     text = unescape(_drop_tags(_drop_comments(html[:_MAX_HTML]).replace("\n", " ")))
-    return _EMPTY_LINES.sub("\n\n", _BLANKS.sub(" ", text)).strip()
+    return _EMPTY_LINES.sub("\n\n", _with_single_blanks(text)).strip()
+
+
+def _with_single_blanks(text: str) -> str:
+    # Most blanks stand alone already, and ``re`` is not called for each.
+    return _BLANKS.sub(" ", text.replace("\t", " ").replace("\u00a0", " "))
 
 
 def _drop_tags(html: str) -> str:
