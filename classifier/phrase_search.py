@@ -72,7 +72,7 @@ class Phrases:
         return self._remembered(text) if len(text) <= _MAX_SHORT else self.are_in(text)
 
     def are_in_the_long_way(self, text: str) -> bool:
-        """The same by one automaton of all phrases: what every shortcut must agree with."""
+        """The same by one automaton of all phrases: for lines that likely hold one, and the measure of shortcuts."""
         return bool(self._match_whole(text.encode("utf-8", "replace")))
 
 

@@ -95,7 +95,8 @@ def _find_line(
     while begin >= 0:
         end = text.find("\n", begin)
         end = end if end >= 0 else len(text)
-        if phrases.are_in(text[begin:end]):
+        # Few lines begin so, and a line is short: one automaton is done before all hints are looked for.
+        if phrases.are_in_the_long_way(text[begin:end]):
             return begin, end
         begin = _next_line(start_of, lowered, end)
     return None
