@@ -7,10 +7,11 @@ from random import Random, randrange
 
 import pytest
 
-from classifier import phrases, quoted, undelivered
-from classifier.addresses import clean_address
+from classifier import addresses, phrases, quoted, undelivered
+from classifier.addresses import clean_address, find_all
 from classifier.dates import _DAY, _matches
-from classifier.headers import FIELDS, Headers
+from classifier.forms import feedback
+from classifier.headers import FIELDS, MAX_HEADER_BLOCK, Headers
 from classifier.message import Message, parse_message
 from classifier.parties import _OWN, Parties
 from classifier.phrase_search import Phrases
@@ -94,6 +95,58 @@ def test_hints_pass_over_nothing(searched: Phrases, texts: list[str]) -> None:
         assert searched.are_in(text) == is_there, text
         seen += is_there
     assert seen > 0
+
+
+@pytest.mark.parametrize("pattern", [addresses.ADDRESS, addresses._INTRODUCED], ids=["any", "introduced"])
+def test_addresses_are_found_where_a_search_finds_them(pattern: re.Pattern[str], texts: list[str]) -> None:
+    seen = 0
+    for text in texts:
+        expected = [match.span() for match in pattern.finditer(text[:8_192])]
+        assert [match.span() for match in find_all(pattern, text[:8_192])] == expected, text
+        seen += len(expected)
+    assert seen > 200
+
+
+def test_plain_lines_begin_with_the_address_that_the_long_pattern_finds(texts: list[str]) -> None:
+    seen = 0
+    lines = {line for text in texts for line in text[:8_192].split("\n") if "@" in line}
+    for line in [*lines, "<*a@b.example", "smtp=a@b.example", "<SMTP=a@b.example>", "7) a@b.example", "to:a@b.example"]:
+        plain = addresses._PLAIN_ANCHOR.match(line)
+        if plain is not None:
+            long = addresses._ANCHOR.match(line)
+            assert long is not None and long.group(1) == plain.group(1), line
+            seen += 1
+    assert seen > 50
+
+
+def test_words_that_make_an_address_somebody_elses_are_not_passed_over(texts: list[str]) -> None:
+    seen = 0
+    befores = {
+        text[max(0, at.start() - 40) : at.start()] for text in texts for at in re.finditer("@|[:=] ", text[:4_096])
+    }
+    for before in [*befores, "Sent by: ", "Absender: <", "felado", "Odesilatel: "]:
+        expected = addresses._CONTEXT_NOT.search(before) is not None
+        assert addresses._is_of_another(before) == expected, before
+        seen += expected
+    assert seen > 10
+
+
+def test_the_header_of_a_part_is_that_of_its_payload(messages: list[Message]) -> None:
+    seen = 0
+    for message in messages:
+        for part in message.parts:
+            whole = part.payload[:MAX_HEADER_BLOCK].lstrip(b"\n")
+            assert part.header_block.rstrip(b"\n") == whole.split(b"\n\n")[0].rstrip(b"\n")
+            seen += bool(whole)
+    assert seen > 500
+
+
+def test_a_complaint_without_its_words_is_passed_over(messages: list[Message]) -> None:
+    for message in messages:
+        subject = message.headers.raw("subject")
+        if subject.isascii() and not any(hint in subject.lower() for hint in feedback._SUBJECT_HINTS):
+            assert not feedback._COMPLAINT_SUBJECT.search(subject)
+            assert not feedback._DMARC.search(subject) and not feedback._HOTMAIL.search(subject)
 
 
 def test_days_are_found_where_a_search_finds_them(texts: list[str]) -> None:
