@@ -101,7 +101,8 @@ class Part:
     def header_block(self) -> bytes:
         """The header block of the message that it holds."""
         if self.encoding in _ENCODED:
-            return self.payload[:MAX_HEADER_BLOCK].lstrip(b"\n")
+            block = self.payload[:MAX_HEADER_BLOCK].lstrip(b"\n")
+            return block.partition(b"\n\n")[0]
         start, end = self._start, min(self._end, self._start + MAX_HEADER_BLOCK)
         while start < end and self._mail.startswith(b"\n", start):
             start += 1
