@@ -180,7 +180,7 @@ def _weigh(message: Message, subject: str, notice: str, original: str) -> int:
     signs += any(
         starts_line(notice, address) or says_undelivered_to(notice, address) for address in foreign[:_MAX_ADDRESSES]
     )
-    signs += _is_system(headers)
+    signs += _is_system(headers) or "x-mlserver" in headers or "x-list-administrivia" in headers
     signs += headers.raw("auto-submitted").lower().startswith("auto-")
     signs -= "list-unsubscribe" in headers or headers.raw("precedence").lower() == "list"
     signs -= LETTER.are_in(notice[:_HEAD]) + ("?" in notice[:_LETTER])

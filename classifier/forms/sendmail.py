@@ -62,7 +62,10 @@ def _read_lines(lines: list[str]) -> list[DeliveryStatus]:
                 said.append(line)
             continue
         code, address, words = match.groups()
-        diagnostic = "\n".join([*said, f"{code} {words}"]) if _is_about_session(words) else f"{code} {words}"
+        diagnostic = f"{code} {words}"
+        if said:
+            # A server's own words stand apart: sendmail calls most of what it is told "User unknown".
+            diagnostic = "\n".join(said) + ("\n" if _is_about_session(words) else "\n\n") + diagnostic
         known = order.get(address.lower())
         # What was deferred at one host may have failed at the next.
         if (known is None or known.action is Action.DELAYED) and len(order) < MAX_RECIPIENTS:
