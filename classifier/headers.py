@@ -17,7 +17,7 @@ FIELDS = frozenset({
     "auto-submitted", "content-transfer-encoding", "content-type", "date", "delivered-to", "feedback-id", "from",
     "in-reply-to", "list-unsubscribe", "message-id", "precedence", "references", "reply-to", "return-path", "sender",
     "subject", "to", "x-apple-unsubscribe", "x-auto-response-suppress", "x-autorespond", "x-autoreply",
-    "x-failed-recipients", "x-yamabiko-token",
+    "x-failed-recipients", "x-list-administrivia", "x-mlserver", "x-yamabiko-token",
 })  # fmt: skip
 #: What is asked of a returned original.
 FIELDS_OF_ORIGINAL = frozenset({

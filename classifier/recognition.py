@@ -9,15 +9,13 @@ from __future__ import annotations
 import re
 
 from classifier.addresses import ADDRESS, find_named, starts_line, unglued
-from classifier.charsets import decode_words
 from classifier.headers import Headers
 from classifier.message import Message
 from classifier.parties import Parties
 from classifier.phrases import (
-    AWAY,
+    AUTOMATIC,
     BOUNCE_SENTENCE,
     BOUNCE_SUBJECT,
-    DAEMON,
     DELAYED,
     DELAYED_ABROAD,
     DELAYED_SUBJECT,
@@ -32,6 +30,16 @@ from classifier.phrases import (
     TO_POSTMASTER,
 )
 from classifier.quoted import head_of
+from classifier.reply_phrases import AWAY
+from classifier.senders import (
+    is_automatic,
+    is_daemon,
+    is_named_daemon,
+    is_of_unknown_path,
+    is_person,
+    is_surely_machine,
+    is_system,
+)
 from classifier.undelivered import (
     is_about_goods,
     is_about_mail,
@@ -54,11 +62,6 @@ _ENOUGH = 3
 _MAX_ADDRESSES = 10
 #: An SMTP reply or an RFC 3463 status, as they stand in notifications.
 _REPLY = re.compile(r"(?<![\d.:/-])(?:[45]\d\d[ -](?=[\w<#(])|#?[45]\.\d{1,2}\.\d{1,3}(?![\d.]))")
-_SYSTEM_SENDER = re.compile(
-    r"(?:no-?reply|donotreply|mail(?:er|gw|gate\w*|filter|scan\w*|marshal|router)?|smtp\w*|gateway|server|system|root"
-    r"|admin\w*|notif\w*|uucp|mmdf|mx\w*|filter|\w*scan\w*|anti\w*|quarantine|listserv|owner-\S+|\S+-owner|\S+-admin)@",
-    re.IGNORECASE,
-)
 
 
 def may_be_bounce(message: Message) -> bool:
@@ -68,9 +71,10 @@ def may_be_bounce(message: Message) -> bool:
         message.report_type == "delivery-status"
         or "x-failed-recipients" in headers
         or BOUNCE_SUBJECT.are_in_short(headers.get("subject"))
-        or is_daemon(message)
-        or headers.raw("auto-submitted").lower().startswith("auto-")
+        or is_daemon(headers)
+        or is_automatic(headers)
         or subject_says_undelivered(headers.get("subject"))
+        or is_of_unknown_path(headers)
     )
 
 
@@ -86,16 +90,23 @@ def is_bounce(message: Message, notice: str, original: str = "") -> bool:
     if TO_POSTMASTER.are_in_short(subject):
         return False
     has_subject = BOUNCE_SUBJECT.are_in_short(subject)
-    is_machine = _is_named_daemon(headers)
-    if message.report_type == "delivery-status" or _is_surely_machine(headers, is_named=is_machine):
+    is_machine = is_named_daemon(headers)
+    if message.report_type == "delivery-status" or is_surely_machine(headers, is_named=is_machine):
         if has_subject or BOUNCE_SENTENCE.are_in(notice[:_HEAD]):
             return is_machine or _is_of_mail(message, subject, notice)
         return _says_so_of_another(message, subject, notice, original) or DELIVERED.are_in_short(subject)
     if is_machine and has_subject and not PASSED_ON.are_in_short(subject):
         return True
-    if not has_subject and not subject_says_undelivered(subject) and not says_undelivered(notice):
+    if is_person(headers) or not (
+        has_subject or subject_says_undelivered(subject) or _speaks_as_machine(headers, notice)
+    ):
         return False
     return _weigh(message, subject, notice, original) + is_machine >= _ENOUGH
+
+
+def _speaks_as_machine(headers: Headers, notice: str) -> bool:
+    """Whether a text under a subject that tells nothing may be a mail system's; without an envelope, no letter is."""
+    return says_undelivered(notice) and bool(headers.raw("return-path") or not LETTER.are_in(notice[:_HEAD]))
 
 
 def reports_failure(message: Message, notice: str, original: str) -> bool:
@@ -106,25 +117,6 @@ def reports_failure(message: Message, notice: str, original: str) -> bool:
     return any(starts_line(notice, address) for address in foreign) or (
         bool(foreign) and _REPLY.search(notice[:_HEAD]) is not None
     )
-
-
-def is_daemon(message: Message) -> bool:
-    """Whether the envelope or the From field says that a mail system wrote it."""
-    headers = message.headers
-    return headers.raw("return-path").strip() == "<>" or _is_named_daemon(headers)
-
-
-def _is_named_daemon(headers: Headers) -> bool:
-    sender = f"{decode_words(headers.raw('from'))} {headers.raw('sender')}"
-    return DAEMON.are_in_short(sender) or headers.raw("from").strip() in ("", "<>")
-
-
-def _is_surely_machine(headers: Headers, *, is_named: bool) -> bool:
-    """Whether no person can have sent it: RFC 5321 4.5.5 keeps the null path for notifications."""
-    path = headers.raw("return-path").strip()
-    if path == "<>" or (is_named and not path):
-        return True
-    return is_named and MAILER_DAEMON.are_in_short(f"{decode_words(headers.raw('from'))} {path}")
 
 
 def _is_of_mail(message: Message, subject: str, notice: str) -> bool:
@@ -152,7 +144,7 @@ def _says_so_of_another(message: Message, subject: str, notice: str, original: s
         return False
     if subject_says_undelivered(subject):
         return True
-    if _is_named_daemon(message.headers) or _is_system(message.headers):
+    if is_named_daemon(message.headers) or is_system(message.headers):
         if says_something_undelivered(notice) or names_nobody(subject) or names_nobody(notice):
             return True
     elif any(starts_line(notice, address) or says_failed_of(notice, address) for address in foreign) or original:
@@ -180,18 +172,12 @@ def _weigh(message: Message, subject: str, notice: str, original: str) -> int:
     signs += any(
         starts_line(notice, address) or says_undelivered_to(notice, address) for address in foreign[:_MAX_ADDRESSES]
     )
-    signs += _is_system(headers) or "x-mlserver" in headers or "x-list-administrivia" in headers
-    signs += headers.raw("auto-submitted").lower().startswith("auto-")
+    signs += is_system(headers)
+    signs += is_automatic(headers) or AUTOMATIC.are_in(notice[:_HEAD])
     signs -= "list-unsubscribe" in headers or headers.raw("precedence").lower() == "list"
     signs -= LETTER.are_in(notice[:_HEAD]) + ("?" in notice[:_LETTER])
     signs -= 2 * (is_about_goods(f"{subject}\n{notice}") and not is_about_mail(subject))
     return signs
-
-
-def _is_system(headers: Headers) -> bool:
-    """Whether the sender's address is one that programs write from."""
-    match = ADDRESS.search(headers.raw("from")[:400])
-    return match is not None and _SYSTEM_SENDER.match(match.group(1)) is not None
 
 
 def _carries_original(message: Message) -> bool:

@@ -7,7 +7,7 @@ from random import Random, randrange
 
 import pytest
 
-from classifier import phrases, quoted
+from classifier import phrases, quoted, reply_phrases
 from classifier.addresses import clean_address
 from classifier.dates import _DAY, _matches
 from classifier.headers import FIELDS, Headers
@@ -71,8 +71,16 @@ def test_no_line_that_introduces_a_copy_is_passed_over(
 
 @pytest.mark.parametrize(
     "searched",
-    [phrases.DELAYED, phrases.DELAYED_TOO, phrases.DELIVERED, phrases.ACKNOWLEDGED, phrases.TO_POSTMASTER, MAIL],
-    ids=["delayed", "delayed-too", "delivered", "acknowledged", "to-postmaster", "mail"],
+    [
+        phrases.DELAYED,
+        phrases.DELAYED_TOO,
+        phrases.DELIVERED,
+        reply_phrases.ACKNOWLEDGED,
+        phrases.AUTOMATIC,
+        phrases.TO_POSTMASTER,
+        MAIL,
+    ],
+    ids=["delayed", "delayed-too", "delivered", "acknowledged", "automatic", "to-postmaster", "mail"],
 )
 def test_hints_pass_over_nothing(searched: phrases.Phrases, texts: list[str]) -> None:
     assert searched._hints

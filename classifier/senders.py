@@ -1,0 +1,96 @@
+"""Who sent a mail, as its header tells: a mail system, another program, or a person."""
+
+from __future__ import annotations
+
+import re
+
+from classifier.addresses import ADDRESS
+from classifier.charsets import decode_words
+from classifier.headers import Headers
+from classifier.phrases import DAEMON, MAILER_DAEMON
+
+_SYSTEM_SENDER = re.compile(
+    r"(?:no-?reply|donotreply|mail(?:er|gw|gate\w*|filter|scan\w*|marshal|router|ad(?:m|min))?|smtp\w*|gateway|server"
+    r"|system|root|admin\w*|notif\w*|uucp|mmdf|mx\w*|filter|\w*scan\w*|anti\w*|quarantine|listserv|owner-\S+|\S+-owner"
+    r"|\S+-admin|post(?:a|amt|mann?)\b[\w.-]*)@",
+    re.IGNORECASE,
+)
+# What else stands for an office or a program: nobody is called so.
+_OFFICE = re.compile(
+    r"mail|post\b|admin|system|server|serv[ei]|support|security|gateway|filter|daemon|deliver|notif|robot|\bbot\b|auto"
+    r"|no.?reply|team|help|list|abuse|webmaster|hostmaster|office|info\b|bounce|return|サポート|管理|事務局|運営|配信|センター"
+    r"|中心|系统|系統|团队|团隊|통지|관리|센터|служб|систем|почт",
+    re.IGNORECASE,
+)
+# Where mailings and lists have their failures sent to.
+_FOR_FAILURES = re.compile(
+    r"bounce|return|verp|(?:^|[<\s])(?:owner|errors|prvs)-?|-(?:owner|admin|errors?|request)(?:[+@]|$)", re.IGNORECASE
+)
+#: Fields in which a list manager names itself: fml, Mailman.
+_LIST_MANAGERS = ("x-mlserver", "x-list-administrivia")
+_MAX_FROM = 400
+
+
+def is_daemon(headers: Headers) -> bool:
+    """Whether the envelope or the From field says that a mail system wrote it."""
+    return headers.raw("return-path").strip() == "<>" or is_named_daemon(headers)
+
+
+def is_named_daemon(headers: Headers) -> bool:
+    """Whether the From field says so, or says nothing at all."""
+    sender = f"{decode_words(headers.raw('from'))} {headers.raw('sender')}"
+    return DAEMON.are_in_short(sender) or headers.raw("from").strip() in ("", "<>")
+
+
+def is_surely_machine(headers: Headers, *, is_named: bool) -> bool:
+    """Whether no person can have sent it: RFC 5321 4.5.5 keeps the null path for notifications.
+
+    Arguments: ``is_named`` is what ``is_named_daemon`` says.
+    """
+    path = headers.raw("return-path").strip()
+    if path == "<>" or (is_named and not path):
+        return True
+    return is_named and MAILER_DAEMON.are_in_short(f"{decode_words(headers.raw('from'))} {path}")
+
+
+def is_system(headers: Headers) -> bool:
+    """Whether the sender's address is one that programs write from, or a list manager says that it wrote."""
+    match = ADDRESS.search(headers.raw("from")[:_MAX_FROM])
+    return (match is not None and _SYSTEM_SENDER.match(match.group(1)) is not None) or any(
+        name in headers for name in _LIST_MANAGERS
+    )
+
+
+def is_automatic(headers: Headers) -> bool:
+    """Whether the header says that a program wrote it (RFC 3834 5)."""
+    return headers.raw("auto-submitted").lower().startswith("auto-")
+
+
+def is_person(headers: Headers) -> bool:
+    """Whether somebody with a name sent it from the address that the envelope names too."""
+    address = _address_of_person(headers)
+    return bool(address) and address in headers.raw("return-path").lower()
+
+
+def is_of_unknown_path(headers: Headers) -> bool:
+    """Whether an office or a program wrote it, and no envelope tells which: some systems leave no Return-Path."""
+    if headers.raw("return-path") or "in-reply-to" in headers or "list-unsubscribe" in headers:
+        return False
+    return is_system(headers) or _OFFICE.search(decode_words(headers.raw("from"))[:_MAX_FROM]) is not None
+
+
+def _address_of_person(headers: Headers) -> str:
+    """Return the sender's address, in lower case, if name and address are as a person's; else ""."""
+    sender = decode_words(headers.raw("from"))[:_MAX_FROM]
+    match = ADDRESS.search(sender)
+    if match is None or is_automatic(headers) or is_system(headers):
+        return ""
+    name = sender[: match.start()].strip(" \t<\"'")
+    local = match.group(1).partition("@")[0]
+    return match.group(1).lower() if name and not _OFFICE.search(name) and not _OFFICE.search(local) else ""
+
+
+def is_for_failures(headers: Headers) -> bool:
+    """Whether it was sent to where mailings and lists have their failures sent to."""
+    match = ADDRESS.search(headers.raw("to")[:_MAX_FROM])
+    return match is not None and _FOR_FAILURES.search(match.group(1)) is not None
