@@ -18,7 +18,9 @@ ADDRESS = re.compile(rf"(?<![\w.+/=-])(?:smtp[:=]|mailto:|rfc822;)?({_LOCAL}@{_D
 _LEAD = (
     r"(?:(?:failed |final |original |intended )?recipients?(?: address(?:es)?)?|to|rcpt to|rcpt|address|e-?mail|user|"
     r"for|smtp|an|empfänger|destinataires?|destinatari[oi]s?|получатель|宛先|送信先|あて先|收件人|delivery failed|"
-    r"error-for|failed address|unknown user|user mailbox exceeds allowed size|delivery to|could not deliver to|mailbox)"
+    r"error-for|failed address|unknown (?:user|host|recipient|mailbox)|user mailbox exceeds allowed size|"
+    r"(?:invalid|bad) (?:final delivery userid|user|userid|recipient|address)|"
+    r"no such (?:user|recipient|mailbox|address)|mailbox (?:is )?full|delivery to|could not deliver to|mailbox)"
 )
 _BULLET = r"^[ \t>*•・○●■◆.-]*(?:\d{1,2}[.)] |\[\d{1,2}\] )?(?:\d{3} (?:[245]\.\d\.\d )?)?"
 _ANCHOR = re.compile(
@@ -40,16 +42,18 @@ _SERVICE = re.compile(
     re.IGNORECASE,
 )
 _SUMMARY = re.compile(r"[ \t*]*to:.*\n(?:[ \t*]*(?:cc|date|sent):.*\n)*[ \t*\n]*(?:subject|sent|date):", re.IGNORECASE)
-_CONTEXT_NOT = re.compile(
+# Who wrote, whom to ask: the words before an address that did not fail.
+_OTHERS = (
     r"(?:(?<!generated )from|sender|return-path|reply-to|contact|help|mail from|questions?|envelope-from|cc|sent by|"
     r"送信者|差出人|送信元|発信者|発信元|寄件人|寄件者|发件人|發件人|发送者|보낸 ?사람|발신자|absender|von|"
     r"exp[ée]diteur|remitente|mittente|proveniente da|remetente|afzender|avsändare|afsender|avsender|nadawca|"
     r"odes[íi]latel|odosielate[ľl]|"
     r"felad[óo]|g[öo]nderen|отправител[ья]|відправник|αποστολέας|المرسل|השולח|ผู้ส่ง|người gửi|"
     r"pengirim|originator)"
-    r"[ \t]*[:：=]?[ \t]*[<\"(]*$",
-    re.IGNORECASE,
 )
+_CONTEXT_NOT = re.compile(rf"{_OTHERS}[ \t]*[:：=]?[ \t]*[<\"(]*$", re.IGNORECASE)
+# The same with a name between: "From: Cat <cat@example.com>".
+_LINE_OF_OTHERS = re.compile(rf"[ \t>*|-]*{_OTHERS}[ \t]*[:：][^\n@]*$", re.IGNORECASE)
 # Text without spaces runs on from a word into an address and out of it again: "宛先cat@example.jp宛".
 _GLUED_BEFORE = re.compile(r"[^\x00-\x7f]+(?=[A-Za-z0-9])")
 _GLUED_BEHIND = re.compile(r"(?<=\.[A-Za-z]{2})[A-Za-z]{0,61}([^\x00-\x7f].*)")
@@ -195,9 +199,12 @@ def _by_pattern(text: str, pattern: re.Pattern[str], exclude: Container[str]) ->
             continue
         if _CONTEXT_NOT.search(text[max(0, match.start() - 40) : match.start(1)]):
             continue
+        line = text.rfind("\n", 0, match.start(1)) + 1
+        if _LINE_OF_OTHERS.match(text[line : match.start(1)][:_MAX_SHORT]):
+            continue
         if key not in order:
             order[key] = Named(address, text)
-            places.append(text.rfind("\n", 0, match.start(1)) + 1)
+            places.append(line)
         if len(order) >= MAX_RECIPIENTS:
             break
     named = list(order.values())

@@ -34,6 +34,7 @@ from classifier.reply_phrases import AWAY
 from classifier.senders import (
     is_automatic,
     is_daemon,
+    is_list_manager,
     is_named_daemon,
     is_of_unknown_path,
     is_person,
@@ -74,6 +75,7 @@ def may_be_bounce(message: Message) -> bool:
         or is_daemon(headers)
         or is_automatic(headers)
         or subject_says_undelivered(headers.get("subject"))
+        or is_list_manager(headers)
         or is_of_unknown_path(headers)
     )
 
@@ -172,7 +174,7 @@ def _weigh(message: Message, subject: str, notice: str, original: str) -> int:
     signs += any(
         starts_line(notice, address) or says_undelivered_to(notice, address) for address in foreign[:_MAX_ADDRESSES]
     )
-    signs += is_system(headers)
+    signs += is_system(headers) + is_list_manager(headers)
     signs += is_automatic(headers) or AUTOMATIC.are_in(notice[:_HEAD])
     signs -= "list-unsubscribe" in headers or headers.raw("precedence").lower() == "list"
     signs -= LETTER.are_in(notice[:_HEAD]) + ("?" in notice[:_LETTER])

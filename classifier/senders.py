@@ -22,12 +22,6 @@ _OFFICE = re.compile(
     r"|中心|系统|系統|团队|团隊|통지|관리|센터|служб|систем|почт",
     re.IGNORECASE,
 )
-# Where mailings and lists have their failures sent to.
-_FOR_FAILURES = re.compile(
-    r"bounce|return|verp|(?:^|[<\s])(?:owner|errors|prvs)-?|-(?:owner|admin|errors?|request)(?:[+@]|$)", re.IGNORECASE
-)
-#: Fields in which a list manager names itself: fml, Mailman.
-_LIST_MANAGERS = ("x-mlserver", "x-list-administrivia")
 _MAX_FROM = 400
 
 
@@ -54,11 +48,14 @@ def is_surely_machine(headers: Headers, *, is_named: bool) -> bool:
 
 
 def is_system(headers: Headers) -> bool:
-    """Whether the sender's address is one that programs write from, or a list manager says that it wrote."""
+    """Whether the sender's address is one that programs write from."""
     match = ADDRESS.search(headers.raw("from")[:_MAX_FROM])
-    return (match is not None and _SYSTEM_SENDER.match(match.group(1)) is not None) or any(
-        name in headers for name in _LIST_MANAGERS
-    )
+    return match is not None and _SYSTEM_SENDER.match(match.group(1)) is not None
+
+
+def is_list_manager(headers: Headers) -> bool:
+    """Whether a list manager says that it wrote."""
+    return "x-mlserver" in headers or "x-list-administrivia" in headers
 
 
 def is_automatic(headers: Headers) -> bool:
@@ -83,14 +80,8 @@ def _address_of_person(headers: Headers) -> str:
     """Return the sender's address, in lower case, if name and address are as a person's; else ""."""
     sender = decode_words(headers.raw("from"))[:_MAX_FROM]
     match = ADDRESS.search(sender)
-    if match is None or is_automatic(headers) or is_system(headers):
+    if match is None or is_automatic(headers) or is_system(headers) or is_list_manager(headers):
         return ""
     name = sender[: match.start()].strip(" \t<\"'")
     local = match.group(1).partition("@")[0]
     return match.group(1).lower() if name and not _OFFICE.search(name) and not _OFFICE.search(local) else ""
-
-
-def is_for_failures(headers: Headers) -> bool:
-    """Whether it was sent to where mailings and lists have their failures sent to."""
-    match = ADDRESS.search(headers.raw("to")[:_MAX_FROM])
-    return match is not None and _FOR_FAILURES.search(match.group(1)) is not None
