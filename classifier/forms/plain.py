@@ -15,6 +15,7 @@ from classifier.parties import Parties
 from classifier.quoted import cut_original, head_of
 from classifier.recognition import action_of, is_bounce, may_be_bounce
 from classifier.report import DeliveryStatus, Report
+from classifier.said import server_words, without_category
 from classifier.undelivered import says_failed_of
 
 _MAX_NOTICE = 64 * 1024
@@ -37,10 +38,18 @@ def read(message: Message) -> Report | None:
         report.returned_head = head_of(original)
     action = action_of(message.headers.get("subject"), notice)
     named = _named_in(message, notice, report.returned_head)
-    report.recipients = [DeliveryStatus(address=name.address, action=action, diagnostic=name.text) for name in named]
+    report.recipients = [
+        DeliveryStatus(address=name.address, action=action, diagnostic=_with_answer_first(name.text)) for name in named
+    ]
     if not named:
         report.recipients = [DeliveryStatus(action=action, diagnostic=notice)]
     return report
+
+
+def _with_answer_first(text: str) -> str:
+    """Return ``text`` with the answer that it quotes in a paragraph of its own above it."""
+    words = server_words(text)
+    return f"{without_category(words)}\n\n{text}" if words else text
 
 
 def _notice_of(message: Message) -> str:
