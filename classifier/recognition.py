@@ -40,6 +40,7 @@ from classifier.senders import (
     is_person,
     is_surely_machine,
     is_system,
+    path_of,
 )
 from classifier.undelivered import (
     is_about_goods,
@@ -108,7 +109,7 @@ def is_bounce(message: Message, notice: str, original: str = "") -> bool:
 
 def _speaks_as_machine(headers: Headers, notice: str) -> bool:
     """Whether a text under a subject that tells nothing may be a mail system's; without an envelope, no letter is."""
-    return says_undelivered(notice) and bool(headers.raw("return-path") or not LETTER.are_in(notice[:_HEAD]))
+    return says_undelivered(notice) and bool(path_of(headers) or not LETTER.are_in(notice[:_HEAD]))
 
 
 def reports_failure(message: Message, notice: str, original: str) -> bool:

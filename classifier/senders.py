@@ -25,6 +25,19 @@ _OFFICE = re.compile(
 _MAX_FROM = 400
 
 
+def path_of(headers: Headers) -> str:
+    """Return the envelope's reverse-path as the Return-Path field has it: ``<>`` from a machine, "" when unknown.
+
+    One that names the mail's own receiver, and not who sent it, was written by a list that passed the mail on.
+    """
+    path = headers.raw("return-path").strip()
+    if "@" in path and (to := ADDRESS.search(headers.raw("to")[:_MAX_FROM])):
+        address = to.group(1).lower()
+        if address in path.lower() and address not in headers.raw("from").lower():
+            return ""
+    return path
+
+
 def is_daemon(headers: Headers) -> bool:
     """Whether the envelope or the From field says that a mail system wrote it."""
     return headers.raw("return-path").strip() == "<>" or is_named_daemon(headers)
@@ -41,7 +54,7 @@ def is_surely_machine(headers: Headers, *, is_named: bool) -> bool:
 
     Arguments: ``is_named`` is what ``is_named_daemon`` says.
     """
-    path = headers.raw("return-path").strip()
+    path = path_of(headers)
     if path == "<>" or (is_named and not path):
         return True
     return is_named and MAILER_DAEMON.are_in_short(f"{decode_words(headers.raw('from'))} {path}")
@@ -66,12 +79,12 @@ def is_automatic(headers: Headers) -> bool:
 def is_person(headers: Headers) -> bool:
     """Whether somebody with a name sent it from the address that the envelope names too."""
     address = _address_of_person(headers)
-    return bool(address) and address in headers.raw("return-path").lower()
+    return bool(address) and address in path_of(headers).lower()
 
 
 def is_of_unknown_path(headers: Headers) -> bool:
     """Whether an office or a program wrote it, and no envelope tells which: some systems leave no Return-Path."""
-    if headers.raw("return-path") or "in-reply-to" in headers or "list-unsubscribe" in headers:
+    if path_of(headers) or "in-reply-to" in headers or "list-unsubscribe" in headers:
         return False
     return is_system(headers) or _OFFICE.search(decode_words(headers.raw("from"))[:_MAX_FROM]) is not None
 
@@ -81,6 +94,8 @@ def _address_of_person(headers: Headers) -> str:
     sender = decode_words(headers.raw("from"))[:_MAX_FROM]
     match = ADDRESS.search(sender)
     if match is None or is_automatic(headers) or is_system(headers) or is_list_manager(headers):
+        return ""
+    if is_named_daemon(headers):
         return ""
     name = sender[: match.start()].strip(" \t<\"'")
     local = match.group(1).partition("@")[0]
