@@ -16,7 +16,8 @@ _DOMAIN = rf"(?:[A-Za-z0-9\u0080-\uffff]{_LABEL}{{0,62}}(?:\.{{1,2}}{_LABEL}{{1,
 ADDRESS = re.compile(rf"(?<![\w.+/=-])(?:smtp[:=]|mailto:|rfc822;)?({_LOCAL}@{_DOMAIN})", re.IGNORECASE)
 # Words before an address at the start of a line that make it the subject of the lines below.
 _LEAD = (
-    r"(?:(?:failed |final |original |intended )?recipients?(?: address(?:es)?)?|to|rcpt to|rcpt|address|e-?mail|user|"
+    r"(?:(?!(?:[a-z-]+ ){0,2}(?:sender|from|reply|return|contact|your|envelope|source|help|support)\b)(?:[a-z-]+ ){0,3}"
+    r"(?:recipients?|address(?:es)?|mailbox|userid|e-?mail)|to|rcpt to|rcpt|address|e-?mail|user|"
     r"for|smtp|an|empfänger|destinataires?|destinatari[oi]s?|получатель|宛先|送信先|あて先|收件人|delivery failed|"
     r"error-for|failed address|unknown (?:user|host|recipient|mailbox)|user mailbox exceeds allowed size|"
     r"(?:invalid|bad) (?:final delivery userid|user|userid|recipient|address)|"

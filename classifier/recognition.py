@@ -46,6 +46,7 @@ from classifier.undelivered import (
     is_about_goods,
     is_about_mail,
     names_nobody,
+    names_nobody_of,
     says_failed_of,
     says_something_undelivered,
     says_undelivered,
@@ -59,6 +60,8 @@ _HEAD = 16_384
 _ENGLISH = (" the ", " to ", "our ", " of ", "nknown")
 #: Characters in which a person asks.
 _LETTER = 500
+#: Characters of a notice that says nothing but who is not there.
+_BRIEF = 300
 #: How many signs a mail needs that no mail system wrote.
 _ENOUGH = 3
 _MAX_ADDRESSES = 10
@@ -78,6 +81,7 @@ def may_be_bounce(message: Message) -> bool:
         or subject_says_undelivered(headers.get("subject"))
         or is_list_manager(headers)
         or is_of_unknown_path(headers)
+        or (_carries_original(message) and not is_person(headers))
     )
 
 
@@ -101,25 +105,29 @@ def is_bounce(message: Message, notice: str, original: str = "") -> bool:
     if is_machine and has_subject and not PASSED_ON.are_in_short(subject):
         return True
     if is_person(headers) or not (
-        has_subject or subject_says_undelivered(subject) or _speaks_as_machine(headers, notice)
+        has_subject or subject_says_undelivered(subject) or _speaks_as_machine(message, notice, is_machine=is_machine)
     ):
         return False
     return _weigh(message, subject, notice, original) + is_machine >= _ENOUGH
 
 
-def _speaks_as_machine(headers: Headers, notice: str) -> bool:
+def _speaks_as_machine(message: Message, notice: str, *, is_machine: bool) -> bool:
     """Whether a text under a subject that tells nothing may be a mail system's; without an envelope, no letter is."""
-    return says_undelivered(notice) and bool(path_of(headers) or not LETTER.are_in(notice[:_HEAD]))
+    if not says_undelivered(notice) and not (is_machine and _carries_original(message) and names_nobody(notice)):
+        return False
+    return bool(path_of(message.headers) or not LETTER.are_in(notice[:_HEAD]))
 
 
 def reports_failure(message: Message, notice: str, original: str) -> bool:
     """Whether an automatic answer is a mail system's about a failure, though neither sender nor subject says so."""
-    if AWAY.are_in(notice[:_HEAD]) or not says_undelivered(notice):
+    if AWAY.are_in(notice[:_HEAD]) or not says_something_undelivered(notice):
         return False
     foreign = _foreign_in(notice, message)
-    return any(starts_line(notice, address) for address in foreign) or (
-        bool(foreign) and _REPLY.search(notice[:_HEAD]) is not None
-    )
+    has_reply = bool(foreign) and _REPLY.search(notice[:_HEAD]) is not None
+    is_listed = any(starts_line(notice, address) for address in foreign)
+    if not says_undelivered(notice):
+        return has_reply and is_listed
+    return has_reply or is_listed or any(names_nobody_of(notice, address) for address in foreign)
 
 
 def _is_of_mail(message: Message, subject: str, notice: str) -> bool:
@@ -152,10 +160,17 @@ def _says_so_of_another(message: Message, subject: str, notice: str, original: s
             return True
     elif any(starts_line(notice, address) or says_failed_of(notice, address) for address in foreign) or original:
         # A person's responder may name whom to write to instead.
-        return says_undelivered(notice) or (
-            bool(head_of(original)) and (says_something_undelivered(notice) or names_nobody(notice))
+        is_backed = bool(head_of(original)) or _carries_original(message)
+        return (
+            says_undelivered(notice)
+            or (is_backed and (says_something_undelivered(notice) or names_nobody(notice)))
+            or (len(notice) <= _BRIEF and names_nobody(notice) and not AWAY.are_in(notice))
         )
-    return _REPLY.search(notice[:_HEAD]) is not None and (names_nobody(notice) or _carries_original(message))
+    if not names_nobody(notice):
+        return _carries_original(message) and _REPLY.search(notice[:_HEAD]) is not None
+    return _REPLY.search(notice[:_HEAD]) is not None or (
+        says_undelivered(notice) and SENDERS_MAIL.are_in(notice[:_HEAD])
+    )
 
 
 def _weigh(message: Message, subject: str, notice: str, original: str) -> int:

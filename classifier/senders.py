@@ -11,7 +11,7 @@ from classifier.phrases import DAEMON, MAILER_DAEMON
 
 _SYSTEM_SENDER = re.compile(
     r"(?:no-?reply|donotreply|mail(?:er|gw|gate\w*|filter|scan\w*|marshal|router|ad(?:m|min))?|smtp\w*|gateway|server"
-    r"|system|root|admin\w*|notif\w*|uucp|mmdf|mx\w*|filter|\w*scan\w*|anti\w*|quarantine|listserv|owner-\S+|\S+-owner"
+    r"|system|root|admin\w*|notif\w*|uucp|mmdf|mx\w*|filter|\w*scan\w*|anti\w*|quarantine|listserv|\w*(?:anti-?_?virus|smtp|gateway|firewall)\w*|owner-\S+|\S+-owner"
     r"|\S+-admin|post(?:a|amt|mann?)\b[\w.-]*)@",
     re.IGNORECASE,
 )
@@ -93,9 +93,9 @@ def _address_of_person(headers: Headers) -> str:
     """Return the sender's address, in lower case, if name and address are as a person's; else ""."""
     sender = decode_words(headers.raw("from"))[:_MAX_FROM]
     match = ADDRESS.search(sender)
-    if match is None or is_automatic(headers) or is_system(headers) or is_list_manager(headers):
+    if match is None or is_automatic(headers) or is_system(headers):
         return ""
-    if is_named_daemon(headers):
+    if is_list_manager(headers) or is_named_daemon(headers):
         return ""
     name = sender[: match.start()].strip(" \t<\"'")
     local = match.group(1).partition("@")[0]

@@ -17,6 +17,10 @@ _MAX_SENTENCE = 500
 # A line end inside a sentence is the writer's wrapping.
 _SENTENCE_END = re.compile(r"[.!?;](?=\s)|[。！？；]|\n[ \t]*\n|\n(?=[ \t]*[-*<•・■])")
 
+_PARAGRAPH = re.compile(r"\n[ \t]*\n")
+# An address on a line of its own in the midst of a sentence: "Delivery to", the address, "has failed".
+_IN_MIDST = re.compile(r"(?<=[^.!?:\s])[ \t]*\n[ \t]*\n[ \t]*(\S{1,128}@\S{1,255})[ \t]*\n[ \t]*\n(?=[a-zà-ÿ])")
+
 #: A mail, in the words of mail systems.
 MAIL = Phrases(
     r"\be?-?mails?\b|\bmessages?\b|\bletters?\b|\bnachricht|courriel|courrier|mensaje|correo|mensagem|messaggi|\bposta\b",
@@ -70,7 +74,7 @@ MAIL = Phrases(
 )
 #: To deliver, send or reach.
 _DELIVER = Phrases(
-    r"deliver|\bsend\b|\bsent\b|transmi|\breach|zugestell|zustell|[üu]bermittel|gesendet|versend|\bremis|remettre",
+    r"del[ie]v[ei]r|\bsend\b|\bsent\b|transmi|\breach|zugestell|zustell|[üu]bermittel|gesendet|versend|\bremis|remettre",
     r"remise",
     r"distribu|livr|envoy|\bentreg|enviad|enviar|recapit|consegn|inviat|inoltr|bezorg|afgelever|verzonden|verstuur",
     r"levere|sendt|skicka|nå fram|nådde|nåede|toimit|lähet|dostarcz|doręcz|wysł|doru[čc]|odesl|odosl|k[ée]zbes",
@@ -127,7 +131,9 @@ _TURNED_AWAY = Phrases(
 #: Somebody's address or mailbox that is unknown, closed or full.
 _NOBODY_THERE = Phrases(
     r"(?:does|do|did|is|are|was)(?: not|n't) (?:exist|known|found|listed|valid|a valid|available)|\bunknown|no such",
-    r"not found",
+    r"not (?:found|listed|known|registered|recogni[sz]ed)\b",
+    r"invalid (?:[\w-]+ ){0,3}(?:user(?:id)?|recipient|mailbox|address|account)\b",
+    r"(?:account|mailbox|user|address) (?:is|has been|was) (?:disabled|inactive|closed|suspended|deactivated)",
     r"doesn't have|unbekannt|inconnu|n'existe|introuvable|desconocid|no existe|sconosciut|non esiste|desconhecid",
     r"inexistente",
     r"onbekend|bestaat niet|okänd|finns inte|ukendt|findes ikke|ukjent|finnes ikke|tuntematon|nieznany|nie istnieje",
@@ -194,6 +200,14 @@ def says_failed_of(text: str, address: str) -> bool:
     )
 
 
+def names_nobody_of(text: str, address: str) -> bool:
+    """Whether the paragraph of ``text`` that names ``address`` says so of somebody."""
+    return any(
+        address in paragraph and (_NOBODY_THERE.are_in(paragraph[:_MAX_SENTENCE]))
+        for paragraph in _PARAGRAPH.split(text[:_MAX_TEXT], _MAX_SENTENCES)
+    )
+
+
 def names_nobody(text: str) -> bool:
     """Whether ``text`` says of somebody that there is no such mailbox, or that it is full."""
     return _NOBODY_THERE.are_in(text[:_MAX_TEXT]) or any(
@@ -220,5 +234,8 @@ def is_about_mail(text: str) -> bool:
 
 
 def _sentences(text: str) -> list[str]:
-    pieces = _SENTENCE_END.split(text[:_MAX_TEXT], _MAX_SENTENCES)[:_MAX_SENTENCES]
+    text = text[:_MAX_TEXT]
+    if "@" in text:
+        text = _IN_MIDST.sub(r" \1 ", text)
+    pieces = _SENTENCE_END.split(text, _MAX_SENTENCES)[:_MAX_SENTENCES]
     return [" ".join(piece[:_MAX_SENTENCE].split()) for piece in pieces if piece.strip()]
