@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 
 from classifier.addresses import ADDRESS, find_named, starts_line, unglued
-from classifier.headers import Headers
 from classifier.message import Message
 from classifier.parties import Parties
 from classifier.phrases import (

@@ -86,7 +86,16 @@ def test_hints_pass_over_nothing(searched: phrases.Phrases, texts: list[str]) ->
     assert searched._hints
     seen = 0
     lines = [line for whole in texts[:300] for line in whole.split("\n")[:20]]
-    for text in [*texts, *lines, "Relayed: a", "Status (Success)", "Return receipt", "Remis : a", "Entregado: a"]:
+    for text in [
+        *texts,
+        *lines,
+        "Relayed: a",
+        "Mail statistics",
+        "Status (Success)",
+        "Return receipt",
+        "Remis : a",
+        "Entregado: a",
+    ]:
         is_there = searched._set.Match(text.encode("utf-8", "replace")) is not None
         assert searched.are_in(text) == is_there, text
         seen += is_there
