@@ -69,7 +69,8 @@ MAILER_DAEMON = Phrases(r"mailer[-_ ]?daemon|mail[-_. ]?delivery[-_ ]?(?:sub)?sy
 TO_POSTMASTER = Phrases(
     r"smtp server: (?:errors|protocol error)|smtp session (?:log|transcript)|logwatch|log summary|statistics",
     r"^message \S+ frozen|\b(?:(?:bounce|complaint) rate|(?:bounce|delivery|complaint) (?:statistics|summary))",
-    r"(?:daily|weekly|monthly|hourly|campaign) [^\n]{0,30}(?:report|summary|digest)|日次|週次|月次",
+    r"(?:daily|weekly|monthly|hourly|campaign) [^\n]{0,30}(?:report|summary|digest)"
+    r"|(?:list|report|summary|overview) of (?:all |the )?(?:undeliver|bounc|invalid|failed)|日次|週次|月次",
     hints=(
         "smtp server",
         "smtp session",
@@ -84,6 +85,9 @@ TO_POSTMASTER = Phrases(
         "campaign",
         "rate",
         "summary",
+        "list of",
+        "report of",
+        "overview",
     ),
 )
 #: Subjects of mail that came back.

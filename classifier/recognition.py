@@ -48,6 +48,7 @@ from classifier.undelivered import (
     names_nobody_of,
     says_failed_of,
     says_something_undelivered,
+    says_turned_away_for,
     says_undelivered,
     says_undelivered_to,
     subject_says_undelivered,
@@ -126,15 +127,20 @@ def reports_failure(message: Message, notice: str, original: str) -> bool:
     is_listed = any(starts_line(notice, address) for address in foreign)
     if not says_undelivered(notice):
         return has_reply and is_listed
-    return has_reply or is_listed or any(names_nobody_of(notice, address) for address in foreign)
+    return (
+        has_reply
+        or is_listed
+        or any(names_nobody_of(notice, address) or says_turned_away_for(notice, address) for address in foreign)
+    )
 
 
 def _is_of_mail(message: Message, subject: str, notice: str) -> bool:
     """Whether a machine's notice is about mail: fax servers and backups use the null path as well."""
     if _REPLY.search(notice[:_HEAD]) or _carries_original(message):
         return True
-    if any(starts_line(notice, address) for address in _foreign_in(notice, message)):
-        return True
+    for address in _foreign_in(notice, message):
+        if starts_line(notice, address) or says_undelivered_to(notice, address):
+            return True
     return is_about_mail(f"{subject}\n{notice}") and not (is_about_goods(subject) and not is_about_mail(subject))
 
 
@@ -163,7 +169,7 @@ def _says_so_of_another(message: Message, subject: str, notice: str, original: s
         return (
             says_undelivered(notice)
             or (is_backed and (says_something_undelivered(notice) or names_nobody(notice)))
-            or (len(notice) <= _BRIEF and names_nobody(notice) and not AWAY.are_in(notice))
+            or (len(notice) <= _BRIEF and names_nobody(notice) and any(starts_line(notice, one) for one in foreign))
         )
     if not names_nobody(notice):
         return _carries_original(message) and _REPLY.search(notice[:_HEAD]) is not None

@@ -11,8 +11,8 @@ from classifier.phrases import DAEMON, MAILER_DAEMON
 
 _SYSTEM_SENDER = re.compile(
     r"(?:no-?reply|donotreply|mail(?:er|gw|gate\w*|filter|scan\w*|marshal|router|ad(?:m|min))?|smtp\w*|gateway|server"
-    r"|system|root|admin\w*|notif\w*|uucp|mmdf|mx\w*|filter|\w*scan\w*|anti\w*|quarantine|listserv|\w*(?:anti-?_?virus|smtp|gateway|firewall)\w*|owner-\S+|\S+-owner"
-    r"|\S+-admin|post(?:a|amt|mann?)\b[\w.-]*)@",
+    r"|system|root|admin\w*|notif\w*|uucp|mmdf|mx\w*|filter|\w*scan\w*|anti\w*|quarantine|listserv|\w*(?:anti-?_?virus|smtp|gateway|firewall)\w*|owner-\S+"
+    r"|\S+[+-](?:owner|admin|bounces?)|post(?:a|amt|mann?)\b[\w.-]*)@",
     re.IGNORECASE,
 )
 # What else stands for an office or a program: nobody is called so.

@@ -18,8 +18,12 @@ _MAX_SENTENCE = 500
 _SENTENCE_END = re.compile(r"[.!?;](?=\s)|[。！？；]|\n[ \t]*\n|\n(?=[ \t]*[-*<•・■])")
 
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")
-# An address on a line of its own in the midst of a sentence: "Delivery to", the address, "has failed".
-_IN_MIDST = re.compile(r"(?<=[^.!?:\s])[ \t]*\n[ \t]*\n[ \t]*(\S{1,128}@\S{1,255})[ \t]*\n[ \t]*\n(?=[a-zà-ÿ])")
+# A sentence goes on behind an empty line: "Delivery to", the address on a line of its own, "has failed".
+_IN_MIDST = re.compile(r"(?<=[^.!?:;\s])[ \t]*\n[ \t]*\n[ \t]*(?=[a-zà-ÿ])")
+# What may come to pass has not yet: "new messages will be rejected".
+_MAY_BE = re.compile(
+    r"\b(?:will|would|may|might|can|could|to) be (?:rejected|refused|returned|blocked|bounced|discarded)"
+)
 
 #: A mail, in the words of mail systems.
 MAIL = Phrases(
@@ -122,7 +126,7 @@ _TURNED_AWAY = Phrases(
     r"unzustell|abgelehnt|zur[üu]ckgewiesen|abgewiesen",
     r"rejet|refus|\brenvoy|rechazad|devuelt|rifiutat|respint|recusad|rejeitad|devolvid|geweigerd|onbestelbaar|avvisa",
     r"afvist",
-    r"odrzuc|zwr[óo]c|odm[íi]tnut|nedoru[čc]|k[ée]zbes[íi]thetetlen|elutas[íi]t|reddedil|respins|odbijen|ditolak",
+    r"odrzuc|zwr[óo]c|odm[íi]tnut|nedoru[čc]|k[ée]zbes[íi]thetetlen|elutas[íi]t|reddedil|respins|odbijen|ditolak|\bweigert\b",
     r"недостав|отклон|отвергнут|відхил|недоруч|απορρίφ|נדחת|رفض|ปฏิเสธ|từ chối|bị trả",
     r"拒否|遮断|ブロックさ|破棄|隔離|返送|戻って|退信|退回",
     r"拒绝|拒絕|반송|거부",
@@ -147,6 +151,26 @@ _NOBODY_THERE = Phrases(
     r"\bpleine?\b",
     r"\bllen[oa]\b|\bpien[ao]\b|\bchei[oa]\b|\bvol\b|\bfuld\b|täynnä|przepełnion|\bpln[áa]\b|megtelt|\bdolu\b",
     r"переполнен|заполнен|πλήρ|ממתל|ממולא|ممتل|เต็ม|đầy|いっぱい|一杯|満杯|容量|已满|已滿|가득|초과",
+)
+#: A warning to the owner of a mailbox.
+_ALMOST = Phrases(
+    r"(?:almost|nearly|close to|approaching|\d\d(?:[.,]\d+)? ?%)[^.\n]{0,40}"
+    r"(?:full|quota|limit|capacity|storage|used|space)",
+    r"fast voll|presque plein|casi llen|quase chei|quasi pien|bijna vol|почти (?:пол|запол)",
+    r"もうすぐ|まもなく|即将|即將",
+    hints=(
+        "almost",
+        "nearly",
+        "close to",
+        "approaching",
+        "%",
+        "fast voll",
+        "presque",
+        "casi ",
+        "quase",
+        "quasi",
+        "bijna",
+    ),
 )
 #: To exist or be known, of which _FAILED says the opposite.
 _EXIST = Phrases(
@@ -191,6 +215,14 @@ def says_undelivered_to(text: str, address: str) -> bool:
     return any(address in sentence and _says(sentence) for sentence in _sentences(text))
 
 
+def says_turned_away_for(text: str, address: str) -> bool:
+    """Whether a sentence of ``text`` that names ``address`` says that a mail was turned away."""
+    return any(
+        address in sentence and MAIL.are_in_short(sentence) and _TURNED_AWAY.are_in_short(sentence)
+        for sentence in _sentences(text)
+    )
+
+
 def says_failed_of(text: str, address: str) -> bool:
     """Whether a sentence of ``text`` that names ``address`` says of something that it failed."""
     return any(
@@ -209,7 +241,9 @@ def names_nobody_of(text: str, address: str) -> bool:
 
 
 def names_nobody(text: str) -> bool:
-    """Whether ``text`` says of somebody that there is no such mailbox, or that it is full."""
+    """Whether ``text`` says of somebody that there is no such mailbox, or that it is full: not that it soon will be."""
+    if _ALMOST.are_in(text[:_MAX_TEXT]):
+        return False
     return _NOBODY_THERE.are_in(text[:_MAX_TEXT]) or any(
         _EXIST.are_in(sentence) and _FAILED.are_in(sentence) for sentence in _sentences(text)
     )
@@ -220,7 +254,9 @@ def _says(sentence: str) -> bool:
 
 
 def _says_failed(sentence: str) -> bool:
-    return _TURNED_AWAY.are_in_short(sentence) or (_DELIVER.are_in_short(sentence) and _FAILED.are_in_short(sentence))
+    if _TURNED_AWAY.are_in_short(sentence):
+        return " be " not in sentence or _TURNED_AWAY.are_in(_MAY_BE.sub("", sentence))
+    return _DELIVER.are_in_short(sentence) and _FAILED.are_in_short(sentence)
 
 
 def is_about_goods(text: str) -> bool:
@@ -234,8 +270,6 @@ def is_about_mail(text: str) -> bool:
 
 
 def _sentences(text: str) -> list[str]:
-    text = text[:_MAX_TEXT]
-    if "@" in text:
-        text = _IN_MIDST.sub(r" \1 ", text)
+    text = _IN_MIDST.sub(" ", text[:_MAX_TEXT])
     pieces = _SENTENCE_END.split(text, _MAX_SENTENCES)[:_MAX_SENTENCES]
     return [" ".join(piece[:_MAX_SENTENCE].split()) for piece in pieces if piece.strip()]
