@@ -45,7 +45,8 @@ _SERVICE = re.compile(
 _SUMMARY = re.compile(r"[ \t*]*to:.*\n(?:[ \t*]*(?:cc|date|sent):.*\n)*[ \t*\n]*(?:subject|sent|date):", re.IGNORECASE)
 # Who wrote, whom to ask: the words before an address that did not fail.
 _OTHERS = (
-    r"(?:(?<!generated )from|sender|return-path|reply-to|contact|help|mail from|questions?|envelope-from|cc|sent by|"
+    r"(?:(?<!generated )(?<!expanded )from|sender|return-path|reply-to|contact|help|mail from|questions?|"
+    r"envelope-from|cc|sent by|"
     r"送信者|差出人|送信元|発信者|発信元|寄件人|寄件者|发件人|發件人|发送者|보낸 ?사람|발신자|absender|von|"
     r"exp[ée]diteur|remitente|mittente|proveniente da|remetente|afzender|avsändare|afsender|avsender|nadawca|"
     r"odes[íi]latel|odosielate[ľl]|"

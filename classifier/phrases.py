@@ -70,6 +70,7 @@ TO_POSTMASTER = Phrases(
     r"smtp server: (?:errors|protocol error)|smtp session (?:log|transcript)|logwatch|log summary|statistics",
     r"^message \S+ frozen|\b(?:(?:bounce|complaint) rate|(?:bounce|delivery|complaint) (?:statistics|summary))",
     r"(?:daily|weekly|monthly|hourly|campaign) [^\n]{0,30}(?:report|summary|digest)"
+    r"|(?:quarantine|spam|junk) (?:summary|digest|report)"
     r"|(?:list|report|summary|overview) of (?:all |the )?(?:undeliver|bounc|invalid|failed)|日次|週次|月次",
     hints=(
         "smtp server",
@@ -85,8 +86,10 @@ TO_POSTMASTER = Phrases(
         "campaign",
         "rate",
         "summary",
+        "quarantine",
+        "digest",
+        "report",
         "list of",
-        "report of",
         "overview",
     ),
 )
@@ -219,12 +222,18 @@ DELIVERED = Phrases(
     r"|recapitato|inoltrato|consegnato|afgeleverd|bezorgd|doorgestuurd|levererat|leveret|dostarczon[oey]|doručeno",
     r"доставлено) ?[:：]",
     r"^(?:配信済み|配信完了|中継済み|送達|已送达|已送達|已转发|已轉送|배달됨|전달됨)",
-    r"(?:erfolgreich (?:zugestellt|übermittelt))",
+    r"(?:erfolgreich (?:zugestellt|übermittelt))|(?:message|mail) (?:has been|was) delivered",
+    r"(?:nachricht|mail) wurde zugestellt|message a été (?:remis|distribué|livré)",
+    r"(?:mensaje|correo) (?:ha sido|fue) entregado",
+    r"messaggio è stato (?:consegnato|recapitato)|mensagem foi entregue|bericht is (?:afgeleverd|bezorgd)",
+    r"(?:メール|メッセージ)(?:が|を|は)(?:配信|送信|お届け)(?:され|し)ました|邮件已(?:成功)?送达",
+    r"(?:сообщение|письмо) доставлено",
     hints=(
         "(success",
         "(relay",
         "(delivered",
         "return receipt",
+        " delivered",
         "successfully",
         "delivery receipt",
         "confirmation",

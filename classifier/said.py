@@ -11,9 +11,9 @@ import re
 # One of these, in lower case, stands in every announcement.
 _HINTS = (
     "diagnostic code", "response", "reply", "answer", "returned", "responded", "reason for the problem", "replied",
-    "antwort", "respuesta", "resposta", "risposta", "réponse", "odpowied", "ответ", "応答", "响应", "回應", "응답",
-    " svar", "antwoord",
+    "antwort", "respuesta", "resposta", "risposta", " svar", "antwoord",
 )  # fmt: skip
+_HINTS_ABROAD = (*_HINTS, "réponse", "odpowied", "ответ", "応答", "响应", "回應", "응답")
 _ANNOUNCED = re.compile(
     r"\bdiagnostic code[ \t]*:"
     r"|\b(?:response|reply|answer)\b[^\n:]{0,60}?(?:was|is|follows|server|host)[ \t]*:"
@@ -34,7 +34,7 @@ _MAX_WORDS = 1_000
 def server_words(text: str) -> str:
     """Return the paragraph in which ``text`` announces a server's answer and quotes it; "" when it quotes none."""
     lowered = text[:_MAX_TEXT].lower()
-    if not any([hint in lowered for hint in _HINTS]):
+    if not any([hint in lowered for hint in (_HINTS if lowered.isascii() else _HINTS_ABROAD)]):
         return ""
     match = _ANNOUNCED.search(text[:_MAX_TEXT])
     if match is None:
