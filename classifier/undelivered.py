@@ -19,7 +19,9 @@ _SENTENCE_END = re.compile(r"[.!?;](?=\s)|[。！？；]|\n[ \t]*\n|\n(?=[ \t]*[
 
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")
 # A sentence goes on behind an empty line: "Delivery to", the address on a line of its own, "has failed".
-_IN_MIDST = re.compile(r"(?<=[^.!?:;\s])[ \t]*\n[ \t]*\n[ \t]*(?=[a-zà-ÿ])")
+_IN_MIDST = re.compile(
+    r"(?<=[^.!?:;\s])[ \t]*\n[ \t]*\n[ \t]*(?=[a-zà-ÿ]|\S{1,128}@\S{1,255}[ \t]*\n[ \t]*\n[ \t]*[a-zà-ÿ])"
+)
 # What may come to pass has not yet: "new messages will be rejected".
 _MAY_BE = re.compile(
     r"\b(?:will|would|may|might|can|could|to) be (?:rejected|refused|returned|blocked|bounced|discarded)"
