@@ -196,6 +196,13 @@ AUTOMATIC = Phrases(
         "to this",
     ),
 )
+#: The mailbox of the one who reads, in a warning or in a lure.
+OWN_MAILBOX = Phrases(
+    r"\byour (?:own )?(?:e-?mail )?(?:mailbox|inbox|account|incoming|quota|storage)",
+    r"ihr (?:eigenes )?(?:postfach|konto)|votre (?:bo[îi]te|compte)|\bsu (?:buz[óo]n|cuenta)|\bsua (?:caixa|conta)",
+    r"la (?:sua|tua) casella|uw (?:mailbox|account)|ваш\S* (?:ящик|почтов|аккаунт)",
+    r"(?:お客様|あなた)の(?:メールボックス|アカウント)|[您你]的(?:邮箱|郵箱|账户|帳戶)|귀하의 (?:메일함|계정)",
+)
 #: Names for the mail of the one who reads the notification.
 SENDERS_MAIL = Phrases(
     r"(?:your|following|this|attached|enclosed|below|above) (?:e-?)?(?:mail|message|letter)",

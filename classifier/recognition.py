@@ -24,6 +24,7 @@ from classifier.phrases import (
     GIVEN_UP,
     LETTER,
     MAILER_DAEMON,
+    OWN_MAILBOX,
     PASSED_ON,
     SENDERS_MAIL,
     TO_POSTMASTER,
@@ -35,6 +36,7 @@ from classifier.senders import (
     is_daemon,
     is_list_manager,
     is_named_daemon,
+    is_of_list,
     is_of_unknown_path,
     is_person,
     is_surely_machine,
@@ -99,23 +101,37 @@ def is_bounce(message: Message, notice: str, original: str = "") -> bool:
     has_subject = BOUNCE_SUBJECT.are_in_short(subject)
     is_machine = is_named_daemon(headers)
     if message.report_type == "delivery-status" or is_surely_machine(headers, is_named=is_machine):
-        if has_subject or BOUNCE_SENTENCE.are_in(notice[:_HEAD]):
+        if has_subject or (BOUNCE_SENTENCE.are_in(notice[:_HEAD]) and not _is_for_owner(message, notice)):
             return is_machine or _is_of_mail(message, subject, notice)
         return _says_so_of_another(message, subject, notice, original) or DELIVERED.are_in_short(subject)
     if is_machine and has_subject and not PASSED_ON.are_in_short(subject):
         return True
-    if is_person(headers) or not (
-        has_subject or subject_says_undelivered(subject) or _speaks_as_machine(message, notice, is_machine=is_machine)
-    ):
+    if is_person(headers) or not (has_subject or _speaks_as_machine(message, subject, notice, is_machine=is_machine)):
         return False
     return _weigh(message, subject, notice, original) + is_machine >= _ENOUGH
 
 
-def _speaks_as_machine(message: Message, notice: str, *, is_machine: bool) -> bool:
-    """Whether a text under a subject that tells nothing may be a mail system's; without an envelope, no letter is."""
-    if not says_undelivered(notice) and not (is_machine and _carries_original(message) and names_nobody(notice)):
+def _speaks_as_machine(message: Message, subject: str, notice: str, *, is_machine: bool) -> bool:
+    """Whether a text under an unknown subject may be a mail system's; without an envelope, no letter is."""
+    if not (
+        subject_says_undelivered(subject)
+        or says_undelivered(notice)
+        or (is_machine and _carries_original(message) and names_nobody(notice))
+    ):
         return False
-    return bool(path_of(message.headers) or not LETTER.are_in(notice[:_HEAD]))
+    if path_of(message.headers):
+        return True
+    return not LETTER.are_in(notice[:_HEAD]) and (is_system(message.headers) or _has_traces(message, notice))
+
+
+def _has_traces(message: Message, notice: str) -> bool:
+    """Whether a text has what an office's own words about a mail have not."""
+    return (
+        _carries_original(message)
+        or _REPLY.search(notice[:_HEAD]) is not None
+        or AUTOMATIC.are_in(notice[:_HEAD])
+        or any(starts_line(notice, address) for address in _foreign_in(notice, message))
+    )
 
 
 def reports_failure(message: Message, notice: str, original: str) -> bool:
@@ -131,6 +147,16 @@ def reports_failure(message: Message, notice: str, original: str) -> bool:
         has_reply
         or is_listed
         or any(names_nobody_of(notice, address) or says_turned_away_for(notice, address) for address in foreign)
+    )
+
+
+def _is_for_owner(message: Message, notice: str) -> bool:
+    """Whether a notice is about the reader's own mailbox; those who fish for passwords write so too."""
+    return (
+        OWN_MAILBOX.are_in(notice[:_HEAD])
+        and not _foreign_in(notice, message)
+        and not _carries_original(message)
+        and _REPLY.search(notice[:_HEAD]) is None
     )
 
 
@@ -160,8 +186,10 @@ def _says_so_of_another(message: Message, subject: str, notice: str, original: s
         return False
     if subject_says_undelivered(subject):
         return True
-    if is_named_daemon(message.headers) or is_system(message.headers):
-        if says_something_undelivered(notice) or names_nobody(subject) or names_nobody(notice):
+    is_named = is_named_daemon(message.headers)
+    if is_named or is_system(message.headers):
+        says_so = says_something_undelivered if is_named else says_undelivered
+        if says_so(notice) or names_nobody(subject) or names_nobody(notice):
             return True
     elif any(starts_line(notice, address) or says_failed_of(notice, address) for address in foreign) or original:
         # A person's responder may name whom to write to instead.
@@ -183,7 +211,12 @@ def _weigh(message: Message, subject: str, notice: str, original: str) -> int:
     headers = message.headers
     # A person who forwards or answers a notification has its subject and its words, but is no mail system.
     is_answer = "in-reply-to" in headers or "references" in headers or "\n>" in notice
-    if FORWARDED.are_in_short(subject) or PASSED_ON.are_in_short(subject) and (is_answer or _carries_original(message)):
+    if (
+        is_of_list(headers)
+        or FORWARDED.are_in_short(subject)
+        or PASSED_ON.are_in_short(subject)
+        and (is_answer or _carries_original(message))
+    ):
         return 0
     foreign = [name.address for name in find_named(notice[:_HEAD], Parties(headers), is_strict=True)]
     if not foreign and not original and not _carries_original(message):

@@ -18,10 +18,12 @@ _SYSTEM_SENDER = re.compile(
 # What else stands for an office or a program: nobody is called so.
 _OFFICE = re.compile(
     r"mail|post\b|admin|system|server|serv[ei]|support|security|gateway|filter|daemon|deliver|notif|robot|\bbot\b|auto"
-    r"|no.?reply|team|help|list|abuse|webmaster|hostmaster|office|info\b|bounce|return|サポート|管理|事務局|運営|配信|センター"
+    r"|no.?reply|staff|microsoft|outlook|exchange|sympa|fml|team|help|list|abuse|webmaster|hostmaster|office|info\b|bounce|return|サポート|管理|事務局|運営|配信|センター"
     r"|中心|系统|系統|团队|团隊|통지|관리|센터|служб|систем|почт",
     re.IGNORECASE,
 )
+# The local part of where lists and mailings have their failures sent to.
+_FOR_FAILURES = re.compile(r"bounce|return|^owner-|^errors|[-+](?:owner|admin|errors?|request)$", re.IGNORECASE)
 _MAX_FROM = 400
 
 
@@ -77,9 +79,36 @@ def is_automatic(headers: Headers) -> bool:
 
 
 def is_person(headers: Headers) -> bool:
-    """Whether somebody with a name sent it from the address that the envelope names too."""
-    address = _address_of_person(headers)
-    return bool(address) and address in path_of(headers).lower()
+    """Whether somebody sent it: with a name, from the address that the envelope names too.
+
+    Where no envelope tells, anybody did whose name and address are no office's and no program's, unless it went to
+    where lists have their failures sent to.
+    """
+    sender = decode_words(headers.raw("from"))[:_MAX_FROM]
+    match = ADDRESS.search(sender)
+    if match is None or is_automatic(headers) or is_system(headers):
+        return False
+    if is_list_manager(headers) or is_named_daemon(headers):
+        return False
+    name = sender[: match.start()].strip(" \t<\"'")
+    path = path_of(headers).lower()
+    if not path:
+        if _is_for_failures(headers):
+            return False
+    elif not name or match.group(1).lower() not in path:
+        return False
+    return not _OFFICE.search(name) and not _OFFICE.search(match.group(1).partition("@")[0])
+
+
+def is_of_list(headers: Headers) -> bool:
+    """Whether a list passed it on to its members (RFC 2919), and did not write it itself."""
+    is_listed = "list-id" in headers or "x-beenthere" in headers
+    return is_listed and not is_list_manager(headers) and not _is_for_failures(headers)
+
+
+def _is_for_failures(headers: Headers) -> bool:
+    to = ADDRESS.search(headers.raw("to")[:_MAX_FROM])
+    return to is not None and _FOR_FAILURES.search(to.group(1).partition("@")[0]) is not None
 
 
 def is_of_unknown_path(headers: Headers) -> bool:
@@ -87,16 +116,3 @@ def is_of_unknown_path(headers: Headers) -> bool:
     if path_of(headers) or "in-reply-to" in headers or "list-unsubscribe" in headers:
         return False
     return is_system(headers) or _OFFICE.search(decode_words(headers.raw("from"))[:_MAX_FROM]) is not None
-
-
-def _address_of_person(headers: Headers) -> str:
-    """Return the sender's address, in lower case, if name and address are as a person's; else ""."""
-    sender = decode_words(headers.raw("from"))[:_MAX_FROM]
-    match = ADDRESS.search(sender)
-    if match is None or is_automatic(headers) or is_system(headers):
-        return ""
-    if is_list_manager(headers) or is_named_daemon(headers):
-        return ""
-    name = sender[: match.start()].strip(" \t<\"'")
-    local = match.group(1).partition("@")[0]
-    return match.group(1).lower() if name and not _OFFICE.search(name) and not _OFFICE.search(local) else ""
