@@ -24,12 +24,14 @@ _LEAD = (
     r"no such (?:user|recipient|mailbox|address)|mailbox (?:is )?full|delivery to|could not deliver to|mailbox)"
 )
 _BULLET = r"^[ \t>*•・○●■◆.-]*(?:\d{1,2}[.)] |\[\d{1,2}\] )?(?:\d{3} (?:[245]\.\d\.\d )?)?"
-_ANCHOR = re.compile(
-    rf"{_BULLET}(?:{_LEAD}[ \t]*[:：][ \t]*|delivery failed \d+ attempts:[ \t]*)?"
+_BEGIN = (
     # Exchange writes an X.400 name around it: c=US;a= ;p=Example;o=Site;dda:SMTP=cat@example.com;
     r"(?:c=[^\n@]{0,80};dda:)?"
-    rf"[<\"'(\[「“*]{{0,3}}(?:mailto:|smtp[:=]|rfc822;[ \t]*)?({_LOCAL}@{_DOMAIN})",
-    re.IGNORECASE,
+    rf"[<\"'(\[「“*]{{0,3}}(?:mailto:|smtp[:=]|rfc822;[ \t]*)?({_LOCAL}@{_DOMAIN})"
+)
+_ANCHOR = re.compile(rf"{_BULLET}{_BEGIN}", re.IGNORECASE)
+_LED_ANCHOR = re.compile(
+    rf"{_BULLET}(?:{_LEAD}[ \t]*[:：][ \t]*|delivery failed \d+ attempts:[ \t]*)?{_BEGIN}", re.IGNORECASE
 )
 _INTRODUCED = re.compile(
     r"(?<!\w)(?:recipients?|address(?:es)?|(?:mail|message|delivery|deliver(?:ed|ing)?) (?:it )?(?:to|for)|"
@@ -128,7 +130,7 @@ def _by_anchor(text: str, exclude: Container[str]) -> list[Named]:
     anchors = [
         (at, unglued(match.group(1)))
         for at, line in enumerate(lines)
-        if "@" in line and (match := _ANCHOR.match(line)) is not None
+        if "@" in line and (match := _anchored(line)) is not None
     ]
     # "To: x" above "Subject: y" sums up the message that failed: no recipient if others stand below.
     summed_up = [at for at, _ in anchors if _is_to(lines[at]) and _SUMMARY.match("\n".join(lines[at : at + 4]))]
@@ -149,6 +151,12 @@ def _by_anchor(text: str, exclude: Container[str]) -> list[Named]:
         elif len(order) < MAX_RECIPIENTS:
             order[address.lower()] = Named(address, owned, is_listed=True)
     return list(order.values())
+
+
+def _anchored(line: str) -> re.Match[str] | None:
+    """Return the address that ``line`` begins with, behind a word such as "Recipient:" or without one."""
+    head = line[: line.find("@")]
+    return (_LED_ANCHOR if ":" in head or "：" in head else _ANCHOR).match(line)
 
 
 def unglued(address: str) -> str:
@@ -174,7 +182,7 @@ def starts_line(text: str, address: str) -> bool:
         if at < 0:
             return False
         begin = text.rfind("\n", 0, at) + 1
-        match = _ANCHOR.match(text[begin : begin + _MAX_SHORT]) if at - begin < _MAX_SHORT else None
+        match = _anchored(text[begin : begin + _MAX_SHORT]) if at - begin < _MAX_SHORT else None
         if match is not None and unglued(match.group(1)) == address:
             return True
         at = text.find(address, at + 1)
