@@ -196,6 +196,12 @@ AUTOMATIC = Phrases(
         "to this",
     ),
 )
+#: The mail of the one who writes: a mail system has none.
+WRITERS_MAIL = Phrases(
+    r"\bmy (?:e-?mails?|mails?|messages?|letter)\b|\bmeine (?:e-?mail|mail|nachricht)|\bmon (?:message|mail|e-?mail)",
+    r"\bmi (?:mensaje|correo)|\bil mio messaggio|\bmijn (?:bericht|mail)",
+    r"мо[её] (?:письмо|сообщение)|私のメール|我的邮件",
+)
 #: The mailbox of the one who reads, in a warning or in a lure.
 OWN_MAILBOX = Phrases(
     r"\byour (?:own )?(?:e-?mail )?(?:mailbox|inbox|account|incoming|quota|storage)",

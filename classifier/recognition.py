@@ -28,6 +28,7 @@ from classifier.phrases import (
     PASSED_ON,
     SENDERS_MAIL,
     TO_POSTMASTER,
+    WRITERS_MAIL,
 )
 from classifier.quoted import head_of
 from classifier.reply_phrases import AWAY
@@ -68,7 +69,7 @@ _BRIEF = 300
 _ENOUGH = 3
 _MAX_ADDRESSES = 10
 #: An SMTP reply or an RFC 3463 status, as they stand in notifications.
-_REPLY = re.compile(r"(?<![\d.:/-])(?:[45]\d\d[ -](?=[\w<#(])|#?[45]\.\d{1,2}\.\d{1,3}(?![\d.]))")
+_REPLY = re.compile(r"(?<![\d.:/-])(?:[45]\d\d[ -](?=[^\W\d]|[<#(]|\d\.\d)|#?[45]\.\d{1,2}\.\d{1,3}(?![\d.]))")
 
 
 def may_be_bounce(message: Message) -> bool:
@@ -102,7 +103,7 @@ def is_bounce(message: Message, notice: str, original: str = "") -> bool:
     is_machine = is_named_daemon(headers)
     if message.report_type == "delivery-status" or is_surely_machine(headers, is_named=is_machine):
         if has_subject or (BOUNCE_SENTENCE.are_in(notice[:_HEAD]) and not _is_for_owner(message, notice)):
-            return is_machine or _is_of_mail(message, subject, notice)
+            return is_machine or (_is_of_mail(message, subject, notice) and not WRITERS_MAIL.are_in(notice[:_HEAD]))
         return _says_so_of_another(message, subject, notice, original) or DELIVERED.are_in_short(subject)
     if is_machine and has_subject and not PASSED_ON.are_in_short(subject):
         return True
@@ -164,8 +165,9 @@ def _is_of_mail(message: Message, subject: str, notice: str) -> bool:
     """Whether a machine's notice is about mail: fax servers and backups use the null path as well."""
     if _REPLY.search(notice[:_HEAD]) or _carries_original(message):
         return True
+    is_senders = SENDERS_MAIL.are_in(notice[:_HEAD])
     for address in _foreign_in(notice, message):
-        if starts_line(notice, address) or says_undelivered_to(notice, address):
+        if starts_line(notice, address) or (is_senders and says_undelivered_to(notice, address)):
             return True
     return is_about_mail(f"{subject}\n{notice}") and not (is_about_goods(subject) and not is_about_mail(subject))
 
@@ -182,7 +184,9 @@ def _says_so_of_another(message: Message, subject: str, notice: str, original: s
     ):
         # It writes for no other reason.
         return True
-    if not foreign:
+    if not foreign or WRITERS_MAIL.are_in(notice[:_HEAD]):
+        return False
+    if is_about_goods(subject) and not is_about_mail(subject) and not _has_rows(message, notice, foreign):
         return False
     if subject_says_undelivered(subject):
         return True
@@ -204,6 +208,11 @@ def _says_so_of_another(message: Message, subject: str, notice: str, original: s
     return _REPLY.search(notice[:_HEAD]) is not None or (
         says_undelivered(notice) and SENDERS_MAIL.are_in(notice[:_HEAD])
     )
+
+
+def _has_rows(message: Message, notice: str, foreign: list[str]) -> bool:
+    """Whether it carries an original or lists recipients."""
+    return _carries_original(message) or any(starts_line(notice, address) for address in foreign)
 
 
 def _weigh(message: Message, subject: str, notice: str, original: str) -> int:
@@ -231,7 +240,7 @@ def _weigh(message: Message, subject: str, notice: str, original: str) -> int:
     signs += is_system(headers) + is_list_manager(headers)
     signs += is_automatic(headers) or AUTOMATIC.are_in(notice[:_HEAD])
     signs -= "list-unsubscribe" in headers or headers.raw("precedence").lower() == "list"
-    signs -= LETTER.are_in(notice[:_HEAD]) + ("?" in notice[:_LETTER])
+    signs -= (LETTER.are_in(notice[:_HEAD]) or WRITERS_MAIL.are_in(notice[:_HEAD])) + ("?" in notice[:_LETTER])
     signs -= 2 * (is_about_goods(f"{subject}\n{notice}") and not is_about_mail(subject))
     return signs
 
