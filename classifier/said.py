@@ -10,12 +10,14 @@ import re
 
 # One of these, in lower case, stands in every announcement.
 _HINTS = (
-    "diagnostic code", "response", "reply", "answer", "returned", "responded", "reason for the problem", "replied",
-    "antwort", "respuesta", "resposta", "risposta", " svar", "antwoord",
+    " smtp;", "diagnostic code", "response", "reply", "answer", "returned", "responded", "reason for the problem",
+    "replied",
 )  # fmt: skip
 _HINTS_ABROAD = (*_HINTS, "réponse", "odpowied", "ответ", "応答", "响应", "回應", "응답")
 _ANNOUNCED = re.compile(
-    r"\bdiagnostic code[ \t]*:"
+    # Exchange 2003: <host #5.7.1 smtp;550 5.7.1 Unable to relay>
+    r"#[245]\.\d{1,3}\.\d{1,3} smtp;"
+    r"|\bdiagnostic code[ \t]*:"
     r"|\b(?:response|reply|answer)\b[^\n:]{0,60}?(?:was|is|follows|server|host)[ \t]*:"
     r"|\b(?:server|host|system|mta)\b[^\n]{0,120}?\b(?:returned|replied|answered|responded)(?: with)?[ \t]*[:'\"]"
     r"|reason for the problem[ \t]*:"
