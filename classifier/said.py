@@ -11,7 +11,7 @@ import re
 # One of these, in lower case, stands in every announcement.
 _HINTS = (
     " smtp;", "diagnostic code", "response", "reply", "answer", "returned", "responded", "reason for the problem",
-    "replied",
+    "replied", "antwort", "respuesta", "resposta", "risposta", " svar", "antwoord",
 )  # fmt: skip
 _HINTS_ABROAD = (*_HINTS, "réponse", "odpowied", "ответ", "応答", "响应", "回應", "응답")
 _ANNOUNCED = re.compile(
@@ -20,7 +20,7 @@ _ANNOUNCED = re.compile(
     r"|\bdiagnostic code[ \t]*:"
     r"|\b(?:response|reply|answer)\b[^\n:]{0,60}?(?:was|is|follows|server|host)[ \t]*:"
     r"|\b(?:server|host|system|mta)\b[^\n]{0,120}?\b(?:returned|replied|answered|responded)(?: with)?[ \t]*[:'\"]"
-    r"|reason for the problem[ \t]*:"
+    r"|\b(?:server|host|system)(?:'s)? (?:response|reply|answer)[ \t]*:|reason for the problem[ \t]*:"
     r"|\b(?:antwort|antwoord|respuesta|resposta|risposta|réponse|svar|odpowiedź|ответ)\b[^\n:]{0,60}:"
     r"|(?:応答|响应|回應|응답)[^\n:：]{0,20}[:：]",
     re.IGNORECASE,
