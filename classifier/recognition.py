@@ -83,6 +83,7 @@ def may_be_bounce(message: Message) -> bool:
         or is_automatic(headers)
         or subject_says_undelivered(headers.get("subject"))
         or is_list_manager(headers)
+        or (is_system(headers) and says_something_undelivered(headers.get("subject")))
         or is_of_unknown_path(headers)
         or (_carries_original(message) and not is_person(headers))
     )
@@ -105,7 +106,7 @@ def is_bounce(message: Message, notice: str, original: str = "") -> bool:
         if has_subject or (BOUNCE_SENTENCE.are_in(notice[:_HEAD]) and not _is_for_owner(message, notice)):
             return is_machine or (_is_of_mail(message, subject, notice) and not WRITERS_MAIL.are_in(notice[:_HEAD]))
         return _says_so_of_another(message, subject, notice, original) or DELIVERED.are_in_short(subject)
-    if is_machine and has_subject and not PASSED_ON.are_in_short(subject):
+    if is_machine and has_subject and not PASSED_ON.are_in_short(subject) and not is_of_list(headers):
         return True
     if is_person(headers) or not (has_subject or _speaks_as_machine(message, subject, notice, is_machine=is_machine)):
         return False
@@ -266,7 +267,7 @@ def _foreign_in(text: str, message: Message) -> list[str]:
 
 def action_of(subject: str, notice: str) -> Action:
     """Tell a warning, after which the mail is still tried, from a failure, by what both say of it."""
-    is_delayed = DELAYED.are_in(notice) or DELAYED_TOO.are_in(notice)
+    is_delayed = "(delay" in subject.lower() or DELAYED.are_in(notice) or DELAYED_TOO.are_in(notice)
     # English words need no other language's; most notifications have them.
     if not is_delayed and not (notice.isascii() and any([word in notice for word in _ENGLISH])):
         is_delayed = DELAYED_ABROAD.are_in(notice)

@@ -11,7 +11,7 @@ from classifier.phrases import DAEMON, MAILER_DAEMON
 
 _SYSTEM_SENDER = re.compile(
     r"(?:no-?reply|donotreply|mail(?:er|gw|gate\w*|filter|scan\w*|marshal|router|ad(?:m|min))?|smtp\w*|gateway|server"
-    r"|system|root|admin\w*|notif\w*|uucp|mmdf|mx\w*|filter|\w*scan\w*|anti\w*|quarantine|listserv|\w*(?:anti-?_?virus|smtp|gateway|firewall)\w*|owner-\S+"
+    r"|system|root|admin\w*|notif\w*|uucp|mmdf|mx\w*|filter|\w*scan\w*|anti\w*|quarantine|listserv|majordomo|mailman|sympa|ezmlm|\w*(?:anti-?_?virus|smtp|gateway|firewall)\w*|owner-\S+"
     r"|\S+[+-](?:owner|admin|bounces?)|post(?:a|amt|mann?)\b[\w.-]*)@",
     re.IGNORECASE,
 )

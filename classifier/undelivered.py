@@ -123,7 +123,7 @@ _FAILED = Phrases(
 #: One word for not delivering, where it speaks of mail.
 _TURNED_AWAY = Phrases(
     r"undeliver|non-?deliver|\breject|\brefused?\b|\bbounced\b|returned to|\bblocked\b|\bbanned\b|\bdiscarded\b",
-    r"\bstopped\b|\bquarantined\b",
+    r"\bstopped\b|\bquarantined\b|\bdeleted unread",
     r"\b(?:considered|identified|classified|detected|recogni[sz]ed|flagged) (?:as |to be )?(?:an? )?"
     r"(?:unsolicited|spam|bulk|junk|virus|infected|malware|unwanted)",
     r"unzustell|abgelehnt|zur[üu]ckgewiesen|abgewiesen",
@@ -138,6 +138,7 @@ _TURNED_AWAY = Phrases(
 #: Somebody's address or mailbox that is unknown, closed or full.
 _NOBODY_THERE = Phrases(
     r"(?:does|do|did|is|are|was)(?: not|n't) (?:exist|known|found|listed|valid|a valid|available)|\bunknown|no such",
+    r"there is no(?:body| one| \S{1,128}@)",
     r"not (?:found|listed|known|registered|recogni[sz]ed)\b",
     r"invalid (?:[\w-]+ ){0,3}(?:user(?:id)?|recipient|mailbox|address|account)\b",
     r"(?:account|mailbox|user|address) (?:is|has been|was) (?:disabled|inactive|closed|suspended|deactivated)",

@@ -33,7 +33,10 @@ def read(message: Message) -> Report | None:
     # It is asked first, since nothing needs to be decoded for it.
     if not may_be_bounce(message):
         return None
-    if not any(part.text.strip() for part in message.find("text/plain", "text/html")):
+    # Some say it all in the subject.
+    if "@" not in message.headers.get("subject") and not any(
+        part.text.strip() for part in message.find("text/plain", "text/html")
+    ):
         return None
     text = _notice_of(message)
     notice, original = cut_original(decode_octal(text[:_MAX_NOTICE]))
