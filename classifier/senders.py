@@ -57,7 +57,11 @@ def is_surely_machine(headers: Headers, *, is_named: bool) -> bool:
     Arguments: ``is_named`` is what ``is_named_daemon`` says.
     """
     path = path_of(headers)
-    if path == "<>" or (is_named and not path):
+    if path == "<>":
+        return True
+    if is_of_list(headers):
+        return False
+    if is_named and not path:
         return True
     return is_named and MAILER_DAEMON.are_in_short(f"{decode_words(headers.raw('from'))} {path}")
 
@@ -79,10 +83,9 @@ def is_automatic(headers: Headers) -> bool:
 
 
 def is_person(headers: Headers) -> bool:
-    """Whether somebody sent it: with a name, from the address that the envelope names too.
+    """Whether somebody sent it: name and address are no office's and no program's, and no envelope names another.
 
-    Where no envelope tells, anybody did whose name and address are no office's and no program's, unless it went to
-    where lists have their failures sent to.
+    A bare address that wrote to where lists have their failures sent to may be an unknown system's.
     """
     sender = decode_words(headers.raw("from"))[:_MAX_FROM]
     match = ADDRESS.search(sender)
@@ -92,10 +95,9 @@ def is_person(headers: Headers) -> bool:
         return False
     name = sender[: match.start()].strip(" \t<\"'")
     path = path_of(headers).lower()
-    if not path:
-        if _is_for_failures(headers):
-            return False
-    elif not name or match.group(1).lower() not in path:
+    if path and match.group(1).lower() not in path:
+        return False
+    if not (path and name) and _is_for_failures(headers):
         return False
     return not _OFFICE.search(name) and not _OFFICE.search(match.group(1).partition("@")[0])
 

@@ -114,6 +114,7 @@ def test_who_passes_a_bounce_on_sent_none(classifier: Classifier) -> None:
             _mail("Kuro <kuro@example.org>", "<kuro@example.org>", f"Fwd: {subject}", f"See below.\n\n{text}"),
             _mail("Kuro <kuro@example.org>", "<kuro@example.org>", "a customer", f"Hi,\n\nI got this:\n\n{text}"),
             _mail("Kuro <kuro@example.org>", "<kuro@example.org>", subject, text),
+            _mail("kuro@example.org", "<kuro@example.org>", subject, text),
             _mail("Kuro <kuro@example.org>", "<kuro@example.org>", f"Re: {subject}", f"Why?\n\n{quoted}",
                   "In-Reply-To: <x@example.org>\n"),
         ]  # fmt: skip
