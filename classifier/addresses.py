@@ -204,6 +204,8 @@ def _by_pattern(text: str, pattern: re.Pattern[str], exclude: Container[str]) ->
     for match in pattern.finditer(text):
         address = unglued(match.group(1))
         key = address.lower()
+        if key in order:
+            continue
         is_service = _SERVICE.match(address) and (exclude or pattern is ADDRESS)
         if key in exclude or is_service or "." not in address.rpartition("@")[2]:
             continue
@@ -212,9 +214,8 @@ def _by_pattern(text: str, pattern: re.Pattern[str], exclude: Container[str]) ->
         line = text.rfind("\n", 0, match.start(1)) + 1
         if _LINE_OF_OTHERS.match(text[line : match.start(1)][:_MAX_SHORT]):
             continue
-        if key not in order:
-            order[key] = Named(address, text)
-            places.append(line)
+        order[key] = Named(address, text)
+        places.append(line)
         if len(order) >= MAX_RECIPIENTS:
             break
     named = list(order.values())
