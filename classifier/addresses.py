@@ -18,17 +18,22 @@ _DOMAIN = rf"(?:[A-Za-z0-9\u0080-\uffff]{_LABEL}{{0,62}}(?:\.{{1,2}}{_LABEL}{{1,
 ADDRESS = re.compile(rf"(?<![\w.+/=-])(?:smtp[:=]|mailto:|rfc822;)?({_LOCAL}@{_DOMAIN})", re.IGNORECASE)
 # Words before an address at the start of a line that make it the subject of the lines below.
 _LEAD = (
-    r"(?:(?:failed |final |original |intended )?recipients?(?: address(?:es)?)?|to|rcpt to|rcpt|address|e-?mail|user|"
+    r"(?:(?!(?:[a-z-]+ ){0,2}(?:sender|from|reply|return|contact|your|envelope|source|help|support)\b)(?:[a-z-]+ ){0,3}"
+    r"(?:recipients?|address(?:es)?|mailbox|userid|e-?mail)|to|rcpt to|rcpt|address|e-?mail|user|"
     r"for|smtp|an|empfänger|destinataires?|destinatari[oi]s?|получатель|宛先|送信先|あて先|收件人|delivery failed|"
-    r"error-for|failed address|unknown user|user mailbox exceeds allowed size|delivery to|could not deliver to|mailbox)"
+    r"error-for|failed address|unknown (?:user|host|recipient|mailbox)|user mailbox exceeds allowed size|"
+    r"(?:invalid|bad) (?:final delivery userid|user|userid|recipient|address)|"
+    r"no such (?:user|recipient|mailbox|address)|mailbox (?:is )?full|delivery to|could not deliver to|mailbox)"
 )
 _BULLET = r"^[ \t>*•・○●■◆.-]*(?:\d{1,2}[.)] |\[\d{1,2}\] )?(?:\d{3} (?:[245]\.\d\.\d )?)?"
-_ANCHOR = re.compile(
-    rf"{_BULLET}(?:{_LEAD}[ \t]*[:：][ \t]*|delivery failed \d+ attempts:[ \t]*)?"
+_BEGIN = (
     # Exchange writes an X.400 name around it: c=US;a= ;p=Example;o=Site;dda:SMTP=cat@example.com;
     r"(?:c=[^\n@]{0,80};dda:)?"
-    rf"[<\"'(\[「“*]{{0,3}}(?:mailto:|smtp[:=]|rfc822;[ \t]*)?({_LOCAL}@{_DOMAIN})",
-    re.IGNORECASE,
+    rf"[<\"'(\[「“*]{{0,3}}(?:mailto:|smtp[:=]|rfc822;[ \t]*)?({_LOCAL}@{_DOMAIN})"
+)
+_ANCHOR = re.compile(rf"{_BULLET}{_BEGIN}", re.IGNORECASE)
+_LED_ANCHOR = re.compile(
+    rf"{_BULLET}(?:{_LEAD}[ \t]*[:：][ \t]*|delivery failed \d+ attempts:[ \t]*)?{_BEGIN}", re.IGNORECASE
 )
 # What _ANCHOR finds in the plain cases, without the words it tries first.
 _PLAIN_ANCHOR = re.compile(
@@ -46,15 +51,15 @@ _SERVICE = re.compile(
     re.IGNORECASE,
 )
 _SUMMARY = re.compile(r"[ \t*]*to:.*\n(?:[ \t*]*(?:cc|date|sent):.*\n)*[ \t*\n]*(?:subject|sent|date):", re.IGNORECASE)
-_CONTEXT_NOT = re.compile(
-    r"(?:(?<!generated )from|sender|return-path|reply-to|contact|help|mail from|questions?|envelope-from|cc|sent by|"
+# Who wrote, whom to ask: the words before an address that did not fail.
+_OTHERS = (
+    r"(?:(?<!generated )(?<!expanded )from|sender|return-path|reply-to|contact|help|mail from|questions?|"
+    r"envelope-from|cc|sent by|"
     r"送信者|差出人|送信元|発信者|発信元|寄件人|寄件者|发件人|發件人|发送者|보낸 ?사람|발신자|absender|von|"
     r"exp[ée]diteur|remitente|mittente|proveniente da|remetente|afzender|avsändare|afsender|avsender|nadawca|"
     r"odes[íi]latel|odosielate[ľl]|"
     r"felad[óo]|g[öo]nderen|отправител[ья]|відправник|αποστολέας|المرسل|השולח|ผู้ส่ง|người gửi|"
     r"pengirim|originator)"
-    r"[ \t]*[:：=]?[ \t]*[<\"(]*$",
-    re.IGNORECASE,
 )
 # One of these stands in every match within ASCII.
 _NOT_HINTS = (
@@ -62,6 +67,9 @@ _NOT_HINTS = (
     "remitente", "mittente", "proveniente", "remetente", "afzender", "nadawca", "odesi", "odosiel", "felado",
     "gonderen", "pengirim", "originator",
 )  # fmt: skip
+_CONTEXT_NOT = re.compile(rf"{_OTHERS}[ \t]*[:：=]?[ \t]*[<\"(]*$", re.IGNORECASE)
+# The same with a name between: "From: Cat <cat@example.com>".
+_LINE_OF_OTHERS = re.compile(rf"[ \t>*|-]*{_OTHERS}[ \t]*[:：][^\n@]*$", re.IGNORECASE)
 # Text without spaces runs on from a word into an address and out of it again: "宛先cat@example.jp宛".
 _GLUED_BEFORE = re.compile(r"[^\x00-\x7f]+(?=[A-Za-z0-9])")
 _GLUED_BEHIND = re.compile(r"(?<=\.[A-Za-z]{2})[A-Za-z]{0,61}([^\x00-\x7f].*)")
@@ -136,7 +144,7 @@ def _by_anchor(text: str, exclude: Container[str]) -> list[Named]:
     anchors = [
         (at, unglued(match.group(1)))
         for at, line in enumerate(lines)
-        if "@" in line and (match := _PLAIN_ANCHOR.match(line) or _ANCHOR.match(line)) is not None
+        if "@" in line and (match := _anchored(line)) is not None
     ]
     # "To: x" above "Subject: y" sums up the message that failed: no recipient if others stand below.
     summed_up = [at for at, _ in anchors if _is_to(lines[at]) and _SUMMARY.match("\n".join(lines[at : at + 4]))]
@@ -157,6 +165,15 @@ def _by_anchor(text: str, exclude: Container[str]) -> list[Named]:
         elif len(order) < MAX_RECIPIENTS:
             order[address.lower()] = Named(address, owned, is_listed=True)
     return list(order.values())
+
+
+def _anchored(line: str) -> re.Match[str] | None:
+    """Return the address that ``line`` begins with, behind a word such as "Recipient:" or without one."""
+    plain = _PLAIN_ANCHOR.match(line)
+    if plain is not None:
+        return plain
+    head = line[: line.find("@")]
+    return (_LED_ANCHOR if ":" in head or "：" in head else _ANCHOR).match(line)
 
 
 def unglued(address: str) -> str:
@@ -182,7 +199,7 @@ def starts_line(text: str, address: str) -> bool:
         if at < 0:
             return False
         begin = text.rfind("\n", 0, at) + 1
-        match = _ANCHOR.match(text[begin : begin + _MAX_SHORT]) if at - begin < _MAX_SHORT else None
+        match = _anchored(text[begin : begin + _MAX_SHORT]) if at - begin < _MAX_SHORT else None
         if match is not None and unglued(match.group(1)) == address:
             return True
         at = text.find(address, at + 1)
@@ -223,14 +240,18 @@ def _by_pattern(text: str, pattern: re.Pattern[str], exclude: Container[str]) ->
     for match in find_all(pattern, text):
         address = unglued(match.group(1))
         key = address.lower()
+        if key in order:
+            continue
         is_service = _SERVICE.match(address) and (exclude or pattern is ADDRESS)
         if key in exclude or is_service or "." not in address.rpartition("@")[2]:
             continue
         if _is_of_another(text[max(0, match.start() - 40) : match.start(1)]):
             continue
-        if key not in order:
-            order[key] = Named(address, text)
-            places.append(text.rfind("\n", 0, match.start(1)) + 1)
+        line = text.rfind("\n", 0, match.start(1)) + 1
+        if _LINE_OF_OTHERS.match(text[line : match.start(1)][:_MAX_SHORT]):
+            continue
+        order[key] = Named(address, text)
+        places.append(line)
         if len(order) >= MAX_RECIPIENTS:
             break
     named = list(order.values())

@@ -16,9 +16,9 @@ _MAX_VALUES = 50
 #: The fields that anybody asks for, in lower case: the pass over a block remembers no others.
 FIELDS = frozenset({
     "auto-submitted", "content-transfer-encoding", "content-type", "date", "delivered-to", "feedback-id", "from",
-    "in-reply-to", "list-unsubscribe", "message-id", "precedence", "references", "reply-to", "return-path", "sender",
-    "subject", "to", "x-apple-unsubscribe", "x-auto-response-suppress", "x-autorespond", "x-autoreply",
-    "x-failed-recipients", "x-yamabiko-token",
+    "in-reply-to", "list-id", "list-unsubscribe", "message-id", "precedence", "references", "reply-to", "return-path",
+    "sender", "subject", "to", "x-apple-unsubscribe", "x-auto-response-suppress", "x-autorespond", "x-autoreply",
+    "x-beenthere", "x-failed-recipients", "x-list-administrivia", "x-mlserver", "x-yamabiko-token",
 })  # fmt: skip
 #: What is asked of a returned original.
 FIELDS_OF_ORIGINAL = frozenset({

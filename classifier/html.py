@@ -16,26 +16,27 @@ _CELLS = frozenset({"td", "/td", "th", "/th"})
 _TAG_NAME = re.compile(r"/?[a-zA-Z!][\w!]*")
 #: A longer tag is none: somebody wrote "<".
 _MAX_TAG = 4_000
-_BLANKS = re.compile("  +")
+_BLANKS = re.compile(r"[ \t\u00a0]+")
+#: White space around line ends shows nowhere: an indentation would seem to say what belongs to what.
+_MARGINS = re.compile(r" ?\n ?")
+#: Stands for a blank that is shown as it is, inside of ``pre``.
+_HARD_BLANK = "\x00"
 _EMPTY_LINES = re.compile(r"\n(?:[ \t]*\n)+")
 
 
 def html_to_text(html: str) -> str:
     """Return the visible text of ``html`` (at most 256 KiB of it), one line per block element."""
-    text = unescape(_drop_tags(_drop_comments(html[:_MAX_HTML]).replace("\n", " ")))
-    return _EMPTY_LINES.sub("\n\n", _with_single_blanks(text)).strip()
-
-
-def _with_single_blanks(text: str) -> str:
-    # Most blanks stand alone already, and ``re`` is not called for each.
-    return _BLANKS.sub(" ", text.replace("\t", " ").replace("\u00a0", " "))
+    text = unescape(_drop_tags(_drop_comments(html[:_MAX_HTML].replace(_HARD_BLANK, ""))))
+    text = _MARGINS.sub("\n", _BLANKS.sub(" ", text)).replace(_HARD_BLANK, " ")
+    return _EMPTY_LINES.sub("\n\n", text).strip()
 
 
 def _drop_tags(html: str) -> str:
     pieces = html.split("<")
-    kept = [pieces[0]]
+    kept = [pieces[0].replace("\n", " ")]
     ends: dict[str, int] = {}
     resume = 0
+    is_pre = False
     #: the names of tags: they come again and again, with all their attributes
     names: dict[str, str] = {}
     for place, piece in enumerate(pieces):
@@ -48,7 +49,7 @@ def _drop_tags(html: str) -> str:
             known = names.get(tag)
             name = names[tag] = _name_of(tag) if known is None else known
         if not name:
-            kept.append("<" + piece)
+            kept.append("<" + (piece if is_pre else piece.replace("\n", " ")))
             continue
         if name in _INVISIBLE:
             resume = ends[name] = _find_end(pieces, name, place, ends.get(name, 0))
@@ -56,9 +57,11 @@ def _drop_tags(html: str) -> str:
                 continue
         elif name in _BREAKS:
             kept.append("\n")
+            is_pre = name == "pre" or (is_pre and name != "/pre")
         elif name in _CELLS:
             kept.append(" ")
-        kept.append(piece[end + 1 :])
+        words = piece[end + 1 :]
+        kept.append(words.replace(" ", _HARD_BLANK) if is_pre else words.replace("\n", " "))
     return "".join(kept)
 
 

@@ -28,7 +28,9 @@ MAILER_DAEMON = Phrases(r"mailer[-_ ]?daemon|mail[-_. ]?delivery[-_ ]?(?:sub)?sy
 TO_POSTMASTER = Phrases(
     r"smtp server: (?:errors|protocol error)|smtp session (?:log|transcript)|logwatch|log summary|statistics",
     r"^message \S+ frozen|\b(?:(?:bounce|complaint) rate|(?:bounce|delivery|complaint) (?:statistics|summary))",
-    r"(?:daily|weekly|monthly|hourly|campaign) [^\n]{0,30}(?:report|summary|digest)|日次|週次|月次",
+    r"(?:daily|weekly|monthly|hourly|campaign) [^\n]{0,30}(?:report|summary|digest)"
+    r"|(?:quarantine|spam|junk) (?:summary|digest|report)"
+    r"|(?:list|report|summary|overview) of (?:all |the )?(?:undeliver|bounc|invalid|failed)|日次|週次|月次",
 )
 #: Subjects of mail that came back.
 BOUNCE_SUBJECT = Phrases(
@@ -110,6 +112,31 @@ BOUNCE_SENTENCE = Phrases(
     r"mislykkedes|teslim edilem|nezda[řr]ilo|sikertelen|gick inte att",
     r"无法(?:投递|送达|发送)|退信|退回|未能|無法",
 )
+#: What only a program says of itself and of its session, and nobody who writes a mail.
+AUTOMATIC = Phrases(
+    r"automatically (?:generated|created|sent)|(?:created|generated|sent) automatically",
+    r"automat(?:ed|ic) (?:message|mail|e-?mail|notification|response|notice)|delivery status notification",
+    r"transcript of session|addresses had (?:permanent|delivery|transient)",
+    r"this is the (?:\S+ ){1,3}(?:program|server|system)"
+    r"|mail system at host|did not reach the following recipient|mts-id of the original",
+    r"(?:do not|don't|please do not) (?:re)?(?:ply|spond) to this",
+    r"automatisch (?:erzeugt|erstellt|generiert|versandt|gegenereerd|verzonden)|automatiquement|mensaje autom[áa]tico"
+    r"|generado autom[áa]ticamente|mensagem autom[áa]tica|automaticamente|automatycznie|автоматически|automatick[yé]",
+    r"自動(?:送信|配信|で送信|的に)|自动(?:发送|发出|生成)|系统自动|系統自動|자동(?:으로)? ?(?:발송|생성)",
+)
+#: The mail of the one who writes: a mail system has none.
+WRITERS_MAIL = Phrases(
+    r"\bmy (?:e-?mails?|mails?|messages?|letter)\b|\bmeine (?:e-?mail|mail|nachricht)|\bmon (?:message|mail|e-?mail)",
+    r"\bmi (?:mensaje|correo)|\bil mio messaggio|\bmijn (?:bericht|mail)",
+    r"мо[её] (?:письмо|сообщение)|私のメール|我的邮件",
+)
+#: The mailbox of the one who reads, in a warning or in a lure.
+OWN_MAILBOX = Phrases(
+    r"\byour (?:own )?(?:e-?mail )?(?:mailbox|inbox|account|incoming|quota|storage)",
+    r"ihr (?:eigenes )?(?:postfach|konto)|votre (?:bo[îi]te|compte)|\bsu (?:buz[óo]n|cuenta)|\bsua (?:caixa|conta)",
+    r"la (?:sua|tua) casella|uw (?:mailbox|account)|ваш\S* (?:ящик|почтов|аккаунт)",
+    r"(?:お客様|あなた)の(?:メールボックス|アカウント)|[您你]的(?:邮箱|郵箱|账户|帳戶)|귀하의 (?:메일함|계정)",
+)
 #: Names for the mail of the one who reads the notification.
 SENDERS_MAIL = Phrases(
     r"(?:your|following|this|attached|enclosed|below|above) (?:e-?)?(?:mail|message|letter)",
@@ -136,7 +163,12 @@ DELIVERED = Phrases(
     r"|recapitato|inoltrato|consegnato|afgeleverd|bezorgd|doorgestuurd|levererat|leveret|dostarczon[oey]|doručeno",
     r"доставлено) ?[:：]",
     r"^(?:配信済み|配信完了|中継済み|送達|已送达|已送達|已转发|已轉送|배달됨|전달됨)",
-    r"(?:erfolgreich (?:zugestellt|übermittelt))",
+    r"(?:erfolgreich (?:zugestellt|übermittelt))|(?:message|mail) (?:has been|was) delivered",
+    r"(?:nachricht|mail) wurde zugestellt|message a été (?:remis|distribué|livré)",
+    r"(?:mensaje|correo) (?:ha sido|fue) entregado",
+    r"messaggio è stato (?:consegnato|recapitato)|mensagem foi entregue|bericht is (?:afgeleverd|bezorgd)",
+    r"(?:メール|メッセージ)(?:が|を|は)(?:配信|送信|お届け)(?:され|し)ました|邮件已(?:成功)?送达",
+    r"(?:сообщение|письмо) доставлено",
 )
 #: Sentences that say the mail is still being tried.
 DELAYED = Phrases(
@@ -160,7 +192,9 @@ DELAYED_ABROAD = Phrases(
     r"noch nicht zugestellt|versucht (?:noch|weiter|es weiter)|weitere(?:n|r)? (?:zustell)?versuch",
     r"pas encore (?:pu |été )|réessa(?:iera|yer|ierons)|nouvelles? tentatives?|continuera (?:à|d)",
     r"seguir[áa](?:n)? intent",
-    r"(?:aún|todavía) no |(?:se )?seguirá intent|ainda não|continuará a? ?tent|tentar novamente",
+    r"(?:aún|todavía) no |(?:se )?seguirá intent|ainda não|continuará a? ?tent|tentar(?:á)? novamente",
+    r"volver[áa]n? a intent|lo intentar|effectuera d'autres tentatives|riprover|riprova |probeert het",
+    r"nog \d+ (?:uur|dagen)",
     r"non [eè] (?:stato )?ancora",
     r"nog niet (?:bezorgd|afgeleverd)|opnieuw (?:te )?prober|ännu inte|endnu ikke|ennå ikke|ännu kunnat|ei ole vielä",
     r"fors[øö]ge(?:r|t)? (?:igen|fortsat)|försöker (?:igen|fortsätt)|jeszcze nie|ponawian|kolejne próby",
@@ -185,70 +219,6 @@ DELAYED_SUBJECT = Phrases(
 GIVEN_UP = Phrases(
     r"permanent|given up|giving up|returned to sender|has been removed|could not be delivered for|no further",
     r"was aborted|expired|(?:配送|配信|送信|お届け)(?:することが)?できませんでした|断念|中止しました",
-)
-#: Subjects of automatic replies.
-AUTO_REPLY_SUBJECT = Phrases(
-    r"\bauto(?:matic|mated|matische|matisch)?[ -]?(?:re(?:ply|sponse|spons\b|sponder)|answer|antwort)\b|\bautoreply\b",
-    r"autorespon|\bout[ -]of[ -](?:the[ -])?office\b|\booo\b:",
-    r"\bvacation (?:reply|response|notice|message|auto)|^(?:re: ?)?vacation\b",
-    r"\baway (?:from|until)\b|\bon (?:vacation|holiday|leave)\b",
-    r"abwesenheit|automatische antwort|au(?:ß|ss)er haus",
-    r"\br[ée]ponse automatique|absence du bureau|\bmessage d'absence",
-    r"respuesta autom[aá]tica|fuera de (?:la )?oficina",
-    r"risposta automatica|fuori (?:sede|ufficio)|resposta autom[aá]tica|fora do escrit",
-    r"automatisch antwoord|afwezig|automatiskt? svar|autosvar|fr[åa]nvaro",
-    r"automaattinen vastaus|poissaolo|autoodpowied|odpowied[źz] automatyczna|automatick[áa] odpov",
-    r"automatiku[sm] v[áa]lasz|автоответ|автоматический ответ|otomatik yan[ıi]t",
-    r"automatiska atbilde|atv[aā]lin[āaâ]jums",
-    r"自動(?:返信|応答|回答|配信)|不在(?:の|通知|連絡|$)|休暇|外出中|自动(?:回复|答复)|自動回覆|자동 ?(?:회신|응답)",
-    r"부재",
-)
-#: Subjects that acknowledge a mail, or ask its sender for something: an automatic reply if a machine sent it.
-ACKNOWLEDGED = Phrases(
-    r"thank you for (?:contacting|your (?:e-?mail|message|inquiry|enquiry|request))|\bwe(?: have|'ve)? received your",
-    r"(?:received|receipt of) your (?:e-?mail|message|inquiry|enquiry|request|ticket)",
-    r"\bticket (?:created|received|opened)",
-    r"eingangsbest[äa]tigung|empfangsbest[äa]tigung|accus[ée] de r[ée]ception|acuse de recibo|conferma di ricezione",
-    r"ontvangstbevestiging|potwierdzenie (?:otrzymania|odbioru)|受け?付け(?:ました|いたしました|完了)",
-    r"受付(?:完了|のお知らせ)",
-    r"已收到您的|접수(?:되었|완료)|awaits moderator approval|held for moderat|awaiting moderation",
-    r"confirm your (?:message|e-?mail|mail)\b|verification required|verify your (?:message|e-?mail)\b",
-    r"sender (?:verification|challenge)",
-    r"\b(?:my|our|new) (?:e-?mail )?address (?:has |is )?chang|\baddress change\b|\bi am away\b",
-    r"\bam (?:currently )?(?:away|out)\b",
-)
-#: The person is gone or has another address.
-HAS_LEFT = Phrases(
-    r"no longer (?:with|works?|employed|an employee|at)\b|has left (?:the )?(?:company|organi[sz]ation|firm)",
-    r"left our company|new (?:e-?mail )?address",
-    r"退職|退社|異動|転職|新しい(?:メール)?アドレス",
-    r"nicht mehr (?:für|bei|im unternehmen)|ne fait plus partie|ya no (?:trabaja|labora)|non lavora più",
-    r"больше не работает|已离职",
-)
-#: A filter asks the sender to prove to be a person.
-CHALLENGE = Phrases(
-    r"(?:verify|confirm|prove|authenticate)\b[^.\n]{0,60}\byou are (?:a )?(?:human|person|real)",
-    r"(?:verify|confirm|prove|authenticate) (?:your (?:e-?mail )?(?:address|message)|yourself)",
-    r"challenge[- ]response|sender verification|boxbe|approved? sender|whitelist(?:ed)? (?:request|sender)",
-    r"by a whitelist",
-    r"verification (?:is )?required|complete the (?:verification|confirmation)",
-    r"confirm (?:your )?(?:message|mail) (?:to|by)",
-    r"click (?:the link|here)[^.\n]{0,60}(?:deliver|release) your (?:message|mail)",
-)
-#: Somebody is away, in the words of those who say so themselves.
-AWAY = Phrases(
-    r"\b(?:i am|i'm|i will be|we are) (?:currently |now )?(?:away|out|travel|on (?:leave|vacation|holiday|a business))",
-    r"out of (?:the |my )?office|limited access to (?:my )?e-?mail",
-    r"(?:will|shall) (?:not )?(?:be )?(?:back|return|read(?:ing)?) ",
-    r"\bich bin\b[^.\n]{0,60}(?:nicht|abwesend|urlaub|unterwegs)|nicht im (?:büro|haus)",
-    r"je suis[^.\n]{0,60}(?:absent|cong|déplacement)",
-    r"(?:estoy|estaré)[^.\n]{0,60}(?:vacaciones|fuera|ausente|viaje)|sono[^.\n]{0,60}(?:ferie|assente|fuori)",
-    r"(?:estou|estarei)[^.\n]{0,60}(?:férias|ausente|fora|viagem)|\bik ben\b[^.\n]{0,60}(?:afwezig|vakantie|niet)",
-    r"jag är[^.\n]{0,60}(?:borta|semester|ledig)|jeg er[^.\n]{0,60}(?:ferie|ikke|bortreist)",
-    r"olen[^.\n]{0,60}(?:lomalla|poissa)",
-    r"jestem[^.\n]{0,60}(?:urlop|nieobecn)|przebywam na urlopie|jsem[^.\n]{0,60}dovolen|szabadságon|izinde|yıllık izin",
-    r"(?:в отпуске|в командировке|отсутству|у відпустці)|休暇|出張|不在|外出して|休みを(?:いただ|頂)|休假|出差",
-    r"不在办公室|휴가|출장|부재",
 )
 #: What stands at the start of a line above the copy of the original.
 ORIGINAL_FOLLOWS = Phrases(

@@ -65,9 +65,7 @@ def _top_behind_report(text: str, lowered: str, at: int) -> int:
     "The original is attached" may be said in the first lines.
     """
     header = _find_line(_HEADER_START, _MAY_BE_HEADER, text, lowered, at)
-    if header is None:
-        return 0
-    top = _top_of_header(text, header[0])
+    top = _top_of_header(text, header[0]) if header is not None else len(text)
     between = text[at:top][:_MAX_BETWEEN]
     return top if "@" in between and _REPORTED.search(between) else 0
 

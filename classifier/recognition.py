@@ -9,15 +9,12 @@ from __future__ import annotations
 import re
 
 from classifier.addresses import ADDRESS, find_all, find_named, starts_line, unglued
-from classifier.charsets import decode_words
-from classifier.headers import Headers
 from classifier.message import Message
 from classifier.parties import Parties
 from classifier.phrases import (
-    AWAY,
+    AUTOMATIC,
     BOUNCE_SENTENCE,
     BOUNCE_SUBJECT,
-    DAEMON,
     DELAYED,
     DELAYED_ABROAD,
     DELAYED_SUBJECT,
@@ -27,17 +24,34 @@ from classifier.phrases import (
     GIVEN_UP,
     LETTER,
     MAILER_DAEMON,
+    OWN_MAILBOX,
     PASSED_ON,
     SENDERS_MAIL,
     TO_POSTMASTER,
+    WRITERS_MAIL,
 )
 from classifier.quoted import head_of
+from classifier.reply_phrases import AWAY
+from classifier.senders import (
+    is_automatic,
+    is_daemon,
+    is_list_manager,
+    is_named_daemon,
+    is_of_list,
+    is_of_unknown_path,
+    is_person,
+    is_surely_machine,
+    is_system,
+    path_of,
+)
 from classifier.undelivered import (
     is_about_goods,
     is_about_mail,
     names_nobody,
+    names_nobody_of,
     says_failed_of,
     says_something_undelivered,
+    says_turned_away_for,
     says_undelivered,
     says_undelivered_to,
     subject_says_undelivered,
@@ -49,16 +63,13 @@ _HEAD = 16_384
 _ENGLISH = (" the ", " to ", "our ", " of ", "nknown")
 #: Characters in which a person asks.
 _LETTER = 500
+#: Characters of a notice that says nothing but who is not there.
+_BRIEF = 300
 #: How many signs a mail needs that no mail system wrote.
 _ENOUGH = 3
 _MAX_ADDRESSES = 10
 #: An SMTP reply or an RFC 3463 status, as they stand in notifications.
-_REPLY = re.compile(r"(?<![\d.:/-])(?:[45]\d\d[ -](?=[\w<#(])|#?[45]\.\d{1,2}\.\d{1,3}(?![\d.]))")
-_SYSTEM_SENDER = re.compile(
-    r"(?:no-?reply|donotreply|mail(?:er|gw|gate\w*|filter|scan\w*|marshal|router)?|smtp\w*|gateway|server|system|root"
-    r"|admin\w*|notif\w*|uucp|mmdf|mx\w*|filter|\w*scan\w*|anti\w*|quarantine|listserv|owner-\S+|\S+-owner|\S+-admin)@",
-    re.IGNORECASE,
-)
+_REPLY = re.compile(r"(?<![\d.:/-])(?:[45]\d\d[ -](?=[^\W\d]|[<#(]|\d\.\d)|#?[45]\.\d{1,2}\.\d{1,3}(?![\d.]))")
 
 
 def may_be_bounce(message: Message) -> bool:
@@ -68,9 +79,13 @@ def may_be_bounce(message: Message) -> bool:
         message.report_type == "delivery-status"
         or "x-failed-recipients" in headers
         or BOUNCE_SUBJECT.are_in_short(headers.get("subject"))
-        or is_daemon(message)
-        or headers.raw("auto-submitted").lower().startswith("auto-")
+        or is_daemon(headers)
+        or is_automatic(headers)
         or subject_says_undelivered(headers.get("subject"))
+        or is_list_manager(headers)
+        or (is_system(headers) and says_something_undelivered(headers.get("subject")))
+        or is_of_unknown_path(headers)
+        or (_carries_original(message) and not is_person(headers))
     )
 
 
@@ -86,53 +101,75 @@ def is_bounce(message: Message, notice: str, original: str = "") -> bool:
     if TO_POSTMASTER.are_in_short(subject):
         return False
     has_subject = BOUNCE_SUBJECT.are_in_short(subject)
-    is_machine = _is_named_daemon(headers)
-    if message.report_type == "delivery-status" or _is_surely_machine(headers, is_named=is_machine):
-        if has_subject or BOUNCE_SENTENCE.are_in(notice[:_HEAD]):
-            return is_machine or _is_of_mail(message, subject, notice)
+    is_machine = is_named_daemon(headers)
+    if message.report_type == "delivery-status" or is_surely_machine(headers, is_named=is_machine):
+        if has_subject or (BOUNCE_SENTENCE.are_in(notice[:_HEAD]) and not _is_for_owner(message, notice)):
+            return is_machine or (_is_of_mail(message, subject, notice) and not WRITERS_MAIL.are_in(notice[:_HEAD]))
         return _says_so_of_another(message, subject, notice, original) or DELIVERED.are_in_short(subject)
-    if is_machine and has_subject and not PASSED_ON.are_in_short(subject):
+    if is_machine and has_subject and not PASSED_ON.are_in_short(subject) and not is_of_list(headers):
         return True
-    if not has_subject and not subject_says_undelivered(subject) and not says_undelivered(notice):
+    if is_person(headers) or not (has_subject or _speaks_as_machine(message, subject, notice, is_machine=is_machine)):
         return False
     return _weigh(message, subject, notice, original) + is_machine >= _ENOUGH
 
 
-def reports_failure(message: Message, notice: str, original: str) -> bool:
-    """Whether an automatic answer is a mail system's about a failure, though neither sender nor subject says so."""
-    if AWAY.are_in(notice[:_HEAD]) or not says_undelivered(notice):
+def _speaks_as_machine(message: Message, subject: str, notice: str, *, is_machine: bool) -> bool:
+    """Whether a text under an unknown subject may be a mail system's; without an envelope, no letter is."""
+    if not (
+        subject_says_undelivered(subject)
+        or says_undelivered(notice)
+        or (is_machine and _carries_original(message) and names_nobody(notice))
+    ):
         return False
-    foreign = _foreign_in(notice, message)
-    return any(starts_line(notice, address) for address in foreign) or (
-        bool(foreign) and _REPLY.search(notice[:_HEAD]) is not None
+    if path_of(message.headers):
+        return True
+    return not LETTER.are_in(notice[:_HEAD]) and (is_system(message.headers) or _has_traces(message, notice))
+
+
+def _has_traces(message: Message, notice: str) -> bool:
+    """Whether a text has what an office's own words about a mail have not."""
+    return (
+        _carries_original(message)
+        or _REPLY.search(notice[:_HEAD]) is not None
+        or AUTOMATIC.are_in(notice[:_HEAD])
+        or any(starts_line(notice, address) for address in _foreign_in(notice, message))
     )
 
 
-def is_daemon(message: Message) -> bool:
-    """Whether the envelope or the From field says that a mail system wrote it."""
-    headers = message.headers
-    return headers.raw("return-path").strip() == "<>" or _is_named_daemon(headers)
+def reports_failure(message: Message, notice: str, original: str) -> bool:
+    """Whether an automatic answer is a mail system's about a failure, though neither sender nor subject says so."""
+    if AWAY.are_in(notice[:_HEAD]) or not says_something_undelivered(notice):
+        return False
+    foreign = _foreign_in(notice, message)
+    has_reply = bool(foreign) and _REPLY.search(notice[:_HEAD]) is not None
+    is_listed = any(starts_line(notice, address) for address in foreign)
+    if not says_undelivered(notice):
+        return has_reply and is_listed
+    return (
+        has_reply
+        or is_listed
+        or any(names_nobody_of(notice, address) or says_turned_away_for(notice, address) for address in foreign)
+    )
 
 
-def _is_named_daemon(headers: Headers) -> bool:
-    sender = f"{decode_words(headers.raw('from'))} {headers.raw('sender')}"
-    return DAEMON.are_in_short(sender) or headers.raw("from").strip() in ("", "<>")
-
-
-def _is_surely_machine(headers: Headers, *, is_named: bool) -> bool:
-    """Whether no person can have sent it: RFC 5321 4.5.5 keeps the null path for notifications."""
-    path = headers.raw("return-path").strip()
-    if path == "<>" or (is_named and not path):
-        return True
-    return is_named and MAILER_DAEMON.are_in_short(f"{decode_words(headers.raw('from'))} {path}")
+def _is_for_owner(message: Message, notice: str) -> bool:
+    """Whether a notice is about the reader's own mailbox; those who fish for passwords write so too."""
+    return (
+        OWN_MAILBOX.are_in(notice[:_HEAD])
+        and not _foreign_in(notice, message)
+        and not _carries_original(message)
+        and _REPLY.search(notice[:_HEAD]) is None
+    )
 
 
 def _is_of_mail(message: Message, subject: str, notice: str) -> bool:
     """Whether a machine's notice is about mail: fax servers and backups use the null path as well."""
     if _REPLY.search(notice[:_HEAD]) or _carries_original(message):
         return True
-    if any(starts_line(notice, address) for address in _foreign_in(notice, message)):
-        return True
+    is_senders = SENDERS_MAIL.are_in(notice[:_HEAD])
+    for address in _foreign_in(notice, message):
+        if starts_line(notice, address) or (is_senders and says_undelivered_to(notice, address)):
+            return True
     return is_about_mail(f"{subject}\n{notice}") and not (is_about_goods(subject) and not is_about_mail(subject))
 
 
@@ -148,19 +185,35 @@ def _says_so_of_another(message: Message, subject: str, notice: str, original: s
     ):
         # It writes for no other reason.
         return True
-    if not foreign:
+    if not foreign or WRITERS_MAIL.are_in(notice[:_HEAD]):
+        return False
+    if is_about_goods(subject) and not is_about_mail(subject) and not _has_rows(message, notice, foreign):
         return False
     if subject_says_undelivered(subject):
         return True
-    if _is_named_daemon(message.headers) or _is_system(message.headers):
-        if says_something_undelivered(notice) or names_nobody(subject) or names_nobody(notice):
+    is_named = is_named_daemon(message.headers)
+    if is_named or is_system(message.headers):
+        says_so = says_something_undelivered if is_named else says_undelivered
+        if says_so(notice) or names_nobody(subject) or names_nobody(notice):
             return True
     elif any(starts_line(notice, address) or says_failed_of(notice, address) for address in foreign) or original:
         # A person's responder may name whom to write to instead.
-        return says_undelivered(notice) or (
-            bool(head_of(original)) and (says_something_undelivered(notice) or names_nobody(notice))
+        is_backed = bool(head_of(original)) or _carries_original(message)
+        return (
+            says_undelivered(notice)
+            or (is_backed and (says_something_undelivered(notice) or names_nobody(notice)))
+            or (len(notice) <= _BRIEF and names_nobody(notice) and any(starts_line(notice, one) for one in foreign))
         )
-    return _REPLY.search(notice[:_HEAD]) is not None and (names_nobody(notice) or _carries_original(message))
+    if not names_nobody(notice):
+        return _carries_original(message) and _REPLY.search(notice[:_HEAD]) is not None
+    return _REPLY.search(notice[:_HEAD]) is not None or (
+        says_undelivered(notice) and SENDERS_MAIL.are_in(notice[:_HEAD])
+    )
+
+
+def _has_rows(message: Message, notice: str, foreign: list[str]) -> bool:
+    """Whether it carries an original or lists recipients."""
+    return _carries_original(message) or any(starts_line(notice, address) for address in foreign)
 
 
 def _weigh(message: Message, subject: str, notice: str, original: str) -> int:
@@ -168,7 +221,12 @@ def _weigh(message: Message, subject: str, notice: str, original: str) -> int:
     headers = message.headers
     # A person who forwards or answers a notification has its subject and its words, but is no mail system.
     is_answer = "in-reply-to" in headers or "references" in headers or "\n>" in notice
-    if FORWARDED.are_in_short(subject) or PASSED_ON.are_in_short(subject) and (is_answer or _carries_original(message)):
+    if (
+        is_of_list(headers)
+        or FORWARDED.are_in_short(subject)
+        or PASSED_ON.are_in_short(subject)
+        and (is_answer or _carries_original(message))
+    ):
         return 0
     foreign = [name.address for name in find_named(notice[:_HEAD], Parties(headers), is_strict=True)]
     if not foreign and not original and not _carries_original(message):
@@ -180,18 +238,12 @@ def _weigh(message: Message, subject: str, notice: str, original: str) -> int:
     signs += any(
         starts_line(notice, address) or says_undelivered_to(notice, address) for address in foreign[:_MAX_ADDRESSES]
     )
-    signs += _is_system(headers)
-    signs += headers.raw("auto-submitted").lower().startswith("auto-")
+    signs += is_system(headers) + is_list_manager(headers)
+    signs += is_automatic(headers) or AUTOMATIC.are_in(notice[:_HEAD])
     signs -= "list-unsubscribe" in headers or headers.raw("precedence").lower() == "list"
-    signs -= LETTER.are_in(notice[:_HEAD]) + ("?" in notice[:_LETTER])
+    signs -= (LETTER.are_in(notice[:_HEAD]) or WRITERS_MAIL.are_in(notice[:_HEAD])) + ("?" in notice[:_LETTER])
     signs -= 2 * (is_about_goods(f"{subject}\n{notice}") and not is_about_mail(subject))
     return signs
-
-
-def _is_system(headers: Headers) -> bool:
-    """Whether the sender's address is one that programs write from."""
-    match = ADDRESS.search(headers.raw("from")[:400])
-    return match is not None and _SYSTEM_SENDER.match(match.group(1)) is not None
 
 
 def _carries_original(message: Message) -> bool:
@@ -215,7 +267,7 @@ def _foreign_in(text: str, message: Message) -> list[str]:
 
 def action_of(subject: str, notice: str) -> Action:
     """Tell a warning, after which the mail is still tried, from a failure, by what both say of it."""
-    is_delayed = DELAYED.are_in(notice) or DELAYED_TOO.are_in(notice)
+    is_delayed = "(delay" in subject.lower() or DELAYED.are_in(notice) or DELAYED_TOO.are_in(notice)
     # English words need no other language's; most notifications have them.
     if not is_delayed and not (notice.isascii() and any([word in notice for word in _ENGLISH])):
         is_delayed = DELAYED_ABROAD.are_in(notice)

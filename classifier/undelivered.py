@@ -17,6 +17,16 @@ _MAX_SENTENCE = 500
 # A line end inside a sentence is the writer's wrapping.
 _SENTENCE_END = re.compile(r"[.!?;](?=\s)|[。！？；]|\n[ \t]*\n|\n(?=[ \t]*[-*<•・■])")
 
+_PARAGRAPH = re.compile(r"\n[ \t]*\n")
+# A sentence goes on behind an empty line: "Delivery to", the address on a line of its own, "has failed".
+_IN_MIDST = re.compile(
+    r"(?<=[^.!?:;\s])[ \t]*\n[ \t]*\n[ \t]*(?=[a-zà-ÿ]|\S{1,128}@\S{1,255}[ \t]*\n[ \t]*\n[ \t]*[a-zà-ÿ])"
+)
+# What may come to pass has not yet: "new messages will be rejected".
+_MAY_BE = re.compile(
+    r"\b(?:will|would|may|might|can|could|to) be (?:rejected|refused|returned|blocked|bounced|discarded)"
+)
+
 #: A mail, in the words of mail systems.
 MAIL = Phrases(
     r"\be?-?mails?\b|\bmessages?\b|\bletters?\b|\bnachricht|courriel|courrier|mensaje|correo|mensagem|messaggi|\bposta\b",
@@ -30,7 +40,7 @@ MAIL = Phrases(
 )
 #: To deliver, send or reach.
 _DELIVER = Phrases(
-    r"deliver|\bsend\b|\bsent\b|transmi|\breach|zugestell|zustell|[üu]bermittel|gesendet|versend|\bremis|remettre",
+    r"del[ie]v[ei]r|\bsend\b|\bsent\b|transmi|\breach|zugestell|zustell|[üu]bermittel|gesendet|versend|\bremis|remettre",
     r"remise",
     r"distribu|livr|envoy|\bentreg|enviad|enviar|recapit|consegn|inviat|inoltr|bezorg|afgelever|verzonden|verstuur",
     r"levere|sendt|skicka|nå fram|nådde|nåede|toimit|lähet|dostarcz|doręcz|wysł|doru[čc]|odesl|odosl|k[ée]zbes",
@@ -73,11 +83,13 @@ _FAILED = Phrases(
 #: One word for not delivering, where it speaks of mail.
 _TURNED_AWAY = Phrases(
     r"undeliver|non-?deliver|\breject|\brefused?\b|\bbounced\b|returned to|\bblocked\b|\bbanned\b|\bdiscarded\b",
-    r"\bstopped\b",
+    r"\bstopped\b|\bquarantined\b|\bdeleted unread",
+    r"\b(?:considered|identified|classified|detected|recogni[sz]ed|flagged) (?:as |to be )?(?:an? )?"
+    r"(?:unsolicited|spam|bulk|junk|virus|infected|malware|unwanted)",
     r"unzustell|abgelehnt|zur[üu]ckgewiesen|abgewiesen",
     r"rejet|refus|\brenvoy|rechazad|devuelt|rifiutat|respint|recusad|rejeitad|devolvid|geweigerd|onbestelbaar|avvisa",
     r"afvist",
-    r"odrzuc|zwr[óo]c|odm[íi]tnut|nedoru[čc]|k[ée]zbes[íi]thetetlen|elutas[íi]t|reddedil|respins|odbijen|ditolak",
+    r"odrzuc|zwr[óo]c|odm[íi]tnut|nedoru[čc]|k[ée]zbes[íi]thetetlen|elutas[íi]t|reddedil|respins|odbijen|ditolak|\bweigert\b",
     r"недостав|отклон|отвергнут|відхил|недоруч|απορρίφ|נדחת|رفض|ปฏิเสธ|từ chối|bị trả",
     r"拒否|遮断|ブロックさ|破棄|隔離|返送|戻って|退信|退回",
     r"拒绝|拒絕|반송|거부",
@@ -86,7 +98,10 @@ _TURNED_AWAY = Phrases(
 #: Somebody's address or mailbox that is unknown, closed or full.
 _NOBODY_THERE = Phrases(
     r"(?:does|do|did|is|are|was)(?: not|n't) (?:exist|known|found|listed|valid|a valid|available)|\bunknown|no such",
-    r"not found",
+    r"there is no(?:body| one| \S{1,128}@)",
+    r"not (?:found|listed|known|registered|recogni[sz]ed)\b",
+    r"invalid (?:[\w-]+ ){0,3}(?:user(?:id)?|recipient|mailbox|address|account)\b",
+    r"(?:account|mailbox|user|address) (?:is|has been|was) (?:disabled|inactive|closed|suspended|deactivated)",
     r"doesn't have|unbekannt|inconnu|n'existe|introuvable|desconocid|no existe|sconosciut|non esiste|desconhecid",
     r"inexistente",
     r"onbekend|bestaat niet|okänd|finns inte|ukendt|findes ikke|ukjent|finnes ikke|tuntematon|nieznany|nie istnieje",
@@ -100,6 +115,13 @@ _NOBODY_THERE = Phrases(
     r"\bpleine?\b",
     r"\bllen[oa]\b|\bpien[ao]\b|\bchei[oa]\b|\bvol\b|\bfuld\b|täynnä|przepełnion|\bpln[áa]\b|megtelt|\bdolu\b",
     r"переполнен|заполнен|πλήρ|ממתל|ממולא|ممتل|เต็ม|đầy|いっぱい|一杯|満杯|容量|已满|已滿|가득|초과",
+)
+#: A warning to the owner of a mailbox.
+_ALMOST = Phrases(
+    r"(?:almost|nearly|close to|approaching|\d\d(?:[.,]\d+)? ?%)[^.\n]{0,40}"
+    r"(?:full|quota|limit|capacity|storage|used|space)",
+    r"fast voll|presque plein|casi llen|quase chei|quasi pien|bijna vol|почти (?:пол|запол)",
+    r"もうすぐ|まもなく|即将|即將",
 )
 #: To exist or be known, of which _FAILED says the opposite.
 _EXIST = Phrases(
@@ -144,6 +166,14 @@ def says_undelivered_to(text: str, address: str) -> bool:
     return any(address in sentence and _says(sentence) for sentence in _sentences(text))
 
 
+def says_turned_away_for(text: str, address: str) -> bool:
+    """Whether a sentence of ``text`` that names ``address`` says that a mail was turned away."""
+    return any(
+        address in sentence and MAIL.are_in_short(sentence) and _TURNED_AWAY.are_in_short(sentence)
+        for sentence in _sentences(text)
+    )
+
+
 def says_failed_of(text: str, address: str) -> bool:
     """Whether a sentence of ``text`` that names ``address`` says of something that it failed."""
     return any(
@@ -153,8 +183,18 @@ def says_failed_of(text: str, address: str) -> bool:
     )
 
 
+def names_nobody_of(text: str, address: str) -> bool:
+    """Whether the paragraph of ``text`` that names ``address`` says so of somebody."""
+    return any(
+        address in paragraph and (_NOBODY_THERE.are_in(paragraph[:_MAX_SENTENCE]))
+        for paragraph in _PARAGRAPH.split(text[:_MAX_TEXT], _MAX_SENTENCES)
+    )
+
+
 def names_nobody(text: str) -> bool:
-    """Whether ``text`` says of somebody that there is no such mailbox, or that it is full."""
+    """Whether ``text`` says of somebody that there is no such mailbox, or that it is full: not that it soon will be."""
+    if _ALMOST.are_in(text[:_MAX_TEXT]):
+        return False
     return _NOBODY_THERE.are_in(text[:_MAX_TEXT]) or any(
         _EXIST.are_in(sentence) and _FAILED.are_in(sentence) for sentence in _sentences(text)
     )
@@ -165,7 +205,9 @@ def _says(sentence: str) -> bool:
 
 
 def _says_failed(sentence: str) -> bool:
-    return _TURNED_AWAY.are_in_short(sentence) or (_DELIVER.are_in_short(sentence) and _FAILED.are_in_short(sentence))
+    if _TURNED_AWAY.are_in_short(sentence):
+        return " be " not in sentence or _TURNED_AWAY.are_in(_MAY_BE.sub("", sentence))
+    return _DELIVER.are_in_short(sentence) and _FAILED.are_in_short(sentence)
 
 
 def is_about_goods(text: str) -> bool:
@@ -179,5 +221,6 @@ def is_about_mail(text: str) -> bool:
 
 
 def _sentences(text: str) -> list[str]:
-    pieces = _SENTENCE_END.split(text[:_MAX_TEXT], _MAX_SENTENCES)[:_MAX_SENTENCES]
+    text = _IN_MIDST.sub(" ", text[:_MAX_TEXT])
+    pieces = _SENTENCE_END.split(text, _MAX_SENTENCES)[:_MAX_SENTENCES]
     return [" ".join(piece[:_MAX_SENTENCE].split()) for piece in pieces if piece.strip()]

@@ -90,18 +90,18 @@ class Acceptor:
 
     # -- for acceptances
 
-    def read(self, content: bytes) -> Reading:
+    def read(self, envelope: Envelope) -> Reading:
         """Return what the mail says."""
-        return self._classifier().read(content)
+        return self._classifier().read(envelope.delivered)
 
-    async def read_apart(self, content: bytes) -> Reading | None:
+    async def read_apart(self, envelope: Envelope) -> Reading | None:
         """Have a large mail read in a thread and for a bounded time; None when that was too short (S19)."""
-        reading = asyncio.get_running_loop().run_in_executor(self._pool, self._classifier().read, content)
+        reading = asyncio.get_running_loop().run_in_executor(self._pool, self._classifier().read, envelope.delivered)
         done, _ = await asyncio.wait({reading}, timeout=self._limits.reading_s)
         if done:
             return reading.result()
         self.metrics.count("messages_unparsed")
-        log.warning("mail not read in time", extra={"octets": len(content)})
+        log.warning("mail not read in time", extra={"octets": len(envelope.content)})
         return None
 
     def facts_of(
@@ -169,12 +169,12 @@ class _Acceptance:
             raise
 
     def _hand_in_now(self) -> Awaitable[object]:
-        reading = self._acceptor.read(self._envelope.content)
+        reading = self._acceptor.read(self._envelope)
         self._facts = self._acceptor.facts_of(self._envelope, reading, self._destinations)
         return self._acceptor.submit(self._facts)
 
     async def _read_and_hand_in(self) -> None:
-        reading = await self._acceptor.read_apart(self._envelope.content)
+        reading = await self._acceptor.read_apart(self._envelope)
         # Hashing and packing megabytes would hold up all sessions, too.
         facts_of = self._acceptor.facts_of
         self._facts = await asyncio.to_thread(facts_of, self._envelope, reading, self._destinations)

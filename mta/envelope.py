@@ -29,3 +29,8 @@ class Envelope(NamedTuple):
     def is_null(self) -> bool:
         """Whether the reverse-path is null, as every bounce's is (RFC 5321 4.5.5)."""
         return not self.reverse_path
+
+    @property
+    def delivered(self) -> bytes:
+        """The content as final delivery leaves it, below a Return-Path (RFC 5321 4.4): a null one tells a machine."""
+        return b"Return-Path: <%s>\r\n%s" % (self.reverse_path.encode("utf-8", "surrogateescape"), self.content)

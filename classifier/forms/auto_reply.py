@@ -10,9 +10,10 @@ from classifier.absence import read_absence
 from classifier.addresses import clean_address
 from classifier.headers import Headers
 from classifier.message import Message
-from classifier.phrases import ACKNOWLEDGED, AUTO_REPLY_SUBJECT, AWAY, BOUNCE_SUBJECT, CHALLENGE, HAS_LEFT
+from classifier.phrases import BOUNCE_SUBJECT
 from classifier.quoted import cut_original
 from classifier.recognition import reports_failure
+from classifier.reply_phrases import ACKNOWLEDGED, AUTO_REPLY_SUBJECT, AWAY, CHALLENGE, HAS_LEFT
 from classifier.report import DeliveryStatus, Report
 from model.reading import Action, AutoReplyKind, Kind
 

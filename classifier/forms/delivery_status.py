@@ -8,6 +8,7 @@ from classifier.addresses import MAX_RECIPIENTS, clean_address
 from classifier.charsets import decode, decode_octal, decode_words
 from classifier.message import Message, parse_message
 from classifier.report import DeliveryStatus, Report
+from classifier.said import without_category
 from model.reading import Action, Kind
 
 _TYPES = ("message/delivery-status", "message/global-delivery-status")
@@ -31,8 +32,6 @@ _MALFORMED = re.compile(r"<?[^\s<>@][^\s<>]{0,254}@[^\s<>]{1,255}>?")
 #: Characters in which fields are read.
 _MAX_FIELDS = 256 * 1024
 _QUOTE = re.compile(r"^> ?", re.MULTILINE)
-# IronPort and SES set a category before the reply they got: "5.1.0 - Unknown address error 550-'...'".
-_CATEGORY = re.compile(r"^[245]\.\d\.\d - [A-Z][\w /]{3,40}? (?=[245]\d\d[ -])")
 _STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 _ACTIONS = {action.value: action for action in Action} | {
     # Misspelt by some systems; "expired" is Postfix's log word that a few gateways copy.
@@ -161,14 +160,10 @@ def _add(values: dict[str, str], report: Report) -> None:
             final_address=final if final and final.lower() != address.lower() else "",
             action=_action(values.get("action", ""), match.group() if match else ""),
             status=match.group() if match else "",
-            diagnostic=_without_category(_words_of(diagnostic)),
+            diagnostic=without_category(_words_of(diagnostic)),
             remote_mta=_untag(values.get("remote-mta", "")),
         )
     )
-
-
-def _without_category(words: str) -> str:
-    return _CATEGORY.sub("", words) if words[1:2] == "." else words
 
 
 def _action(value: str, status: str) -> Action:

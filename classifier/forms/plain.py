@@ -5,6 +5,7 @@ The last form asked. It must be sure that the mail is a bounce at all: people wr
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 
 from classifier.addresses import ADDRESS, MAX_RECIPIENTS, Named, clean_address, find_named
@@ -15,10 +16,16 @@ from classifier.parties import Parties
 from classifier.quoted import cut_original, head_of
 from classifier.recognition import action_of, is_bounce, may_be_bounce
 from classifier.report import DeliveryStatus, Report
+from classifier.said import server_words, without_category
 from classifier.undelivered import says_failed_of
+from model.reading import Action
 
 _MAX_NOTICE = 64 * 1024
 _MAX_HEAD = 16 * 1024
+_DELIVERED = re.compile(
+    r"\b(?:delivered|relayed|zugestellt|remis|entregado|consegnato|entregue)\b|\b250 ", re.IGNORECASE
+)
+_CODE = re.compile(r"\b[45]\d\d\b|[45]\.\d\.\d")
 
 
 def read(message: Message) -> Report | None:
@@ -26,7 +33,10 @@ def read(message: Message) -> Report | None:
     # It is asked first, since nothing needs to be decoded for it.
     if not may_be_bounce(message):
         return None
-    if not any(part.text and not part.text.isspace() for part in message.find("text/plain", "text/html")):
+    # Some say it all in the subject.
+    if "@" not in message.headers.get("subject") and not any(
+        part.text and not part.text.isspace() for part in message.find("text/plain", "text/html")
+    ):
         return None
     text = _notice_of(message)
     notice, original = cut_original(decode_octal(text[:_MAX_NOTICE]))
@@ -37,10 +47,47 @@ def read(message: Message) -> Report | None:
         report.returned_head = head_of(original)
     action = action_of(message.headers.get("subject"), notice)
     named = _named_in(message, notice, report.returned_head)
-    report.recipients = [DeliveryStatus(address=name.address, action=action, diagnostic=name.text) for name in named]
+    if not named and (more := _notice_in_html(message)):
+        # The text may only point to the other version of it.
+        report.text = notice = f"{notice}\n\n{more}"
+        named = _named_in(message, notice, report.returned_head)
+    report.recipients = [
+        DeliveryStatus(
+            address=name.address,
+            action=Action.DELIVERED if len(named) > 1 and _was_delivered(name) else action,
+            diagnostic=_with_answer_first(name.text),
+        )
+        for name in named
+    ]
     if not named:
         report.recipients = [DeliveryStatus(action=action, diagnostic=notice)]
     return report
+
+
+def _was_delivered(name: Named) -> bool:
+    """Whether a list of recipients says of this one, in its line, that all went well."""
+    line = name.text.partition("\n")[0]
+    return (
+        name.is_listed
+        and _DELIVERED.search(line) is not None
+        and _CODE.search(name.text) is None
+        and not says_failed_of(name.text, name.address)
+    )
+
+
+def _notice_in_html(message: Message) -> str:
+    """Return the notification as its HTML has it, where a text stands before it; "" where none does."""
+    part = message.first("text/plain", "text/html")
+    if part is None or part.type == "text/html":
+        return ""
+    html = message.first("text/html")
+    return cut_original(html.text[:_MAX_NOTICE])[0] if html is not None else ""
+
+
+def _with_answer_first(text: str) -> str:
+    """Return ``text`` with the answer that it quotes in a paragraph of its own above it."""
+    words = server_words(text)
+    return f"{without_category(words)}\n\n{text}" if words else text
 
 
 def _notice_of(message: Message) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from classifier.addresses import MAX_RECIPIENTS
 from classifier.message import Message
@@ -17,6 +18,8 @@ _UNSENT = re.compile(r"^ *-+ (?:Unsent message|Message header|Recipients of this
 _RECIPIENT = re.compile(r"^([245]\d\d) (?:[245]\.\d\.\d )?<?([^\s<>]{1,128}@[^\s<>]{1,255}?)>?\.\.\. *(.*)$")
 # What it still tries, in the same words but without a code.
 _DEFERRED = re.compile(r"^<?([^\s<>]{1,128}@[^\s<>]{1,255}?)>?\.\.\. *(Deferred\b.*)$")
+# Sendmail 8 lists recipients above the transcript, each with what was answered.
+_REASON = re.compile(r"^[ \t]*<?([^\s<>]{1,128}@[^\s<>]{1,255}?)>?[ \t]*\n[ \t]+\(reason: ([^\n]{1,500})", re.MULTILINE)
 _GIVEN_UP = re.compile(r"could not be delivered for|deleted from (?:the )?queue", re.IGNORECASE)
 
 
@@ -33,6 +36,7 @@ def read(message: Message) -> Report | None:
         return None
     unsent = _UNSENT.search(notice, match.end())
     recipients = _read_lines(notice[match.end() : unsent.start() if unsent else len(notice)].split("\n"))
+    _add_listed(notice[: match.start()], recipients)
     if all(recipient.action is Action.DELAYED for recipient in recipients):
         # Nothing failed yet, or all of it did so for the time it took: the words around tell.
         return None
@@ -48,7 +52,9 @@ def read(message: Message) -> Report | None:
 
 def _read_lines(lines: list[str]) -> list[DeliveryStatus]:
     order: dict[str, DeliveryStatus] = {}
+    # What was said since the last recipient, and the answer right above a line.
     said: list[str] = []
+    answer: list[str] = []
     for line in lines:
         match = _RECIPIENT.match(line)
         deferred = _DEFERRED.match(line) if match is None and ">... Deferred" in line else None
@@ -58,17 +64,38 @@ def _read_lines(lines: list[str]) -> list[DeliveryStatus]:
         if match is None:
             if line.startswith("<<< "):
                 said.append(line[4:])
-            elif line[:3].isdigit():
+                answer.append(line[4:])
+                continue
+            answer = []
+            if line[:3].isdigit():
                 said.append(line)
             continue
         code, address, words = match.groups()
-        diagnostic = "\n".join([*said, f"{code} {words}"]) if _is_about_session(words) else f"{code} {words}"
+        diagnostic = f"{code} {words}"
+        if said and _is_about_session(words):
+            diagnostic = "\n".join([*said, diagnostic])
+        elif answer:
+            # A server's own words stand apart: sendmail calls most of what it is told "User unknown".
+            diagnostic = "\n".join(answer) + f"\n\n{diagnostic}"
         known = order.get(address.lower())
         # What was deferred at one host may have failed at the next.
         if (known is None or known.action is Action.DELAYED) and len(order) < MAX_RECIPIENTS:
             order[address.lower()] = DeliveryStatus(address=address, diagnostic=diagnostic)
-        said = []
+        said, answer = [], []
     return list(order.values())
+
+
+def _add_listed(text: str, recipients: list[DeliveryStatus]) -> None:
+    """Add to ``recipients`` those that ``text`` lists with a reason; what was answered outweighs what was noted."""
+    known = {recipient.address.lower(): recipient for recipient in recipients}
+    for match in islice(_REASON.finditer(text), MAX_RECIPIENTS):
+        address, reason = match.group(1), match.group(2).rstrip(")")
+        recipient = known.get(address.lower())
+        if recipient is not None:
+            recipient.diagnostic = f"{reason}\n\n{recipient.diagnostic}"
+        elif recipients and len(recipients) < MAX_RECIPIENTS:
+            known[address.lower()] = recipient = DeliveryStatus(address=address, diagnostic=reason)
+            recipients.append(recipient)
 
 
 def _is_about_session(words: str) -> bool:

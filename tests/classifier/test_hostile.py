@@ -79,6 +79,15 @@ BOMBS: dict[str, Callable[[], bytes]] = {
         + b"".join(b"not a mail to u%d@b.example was delivered.\n" % i for i in range(30_000))
     ),
     "one-address-again": lambda: PLAIN % b"utf-8" + b"undeliverable\n" + b"x c@d.example\n" * 100_000,
+    "announced": lambda: PLAIN % b"utf-8" + b"not delivered to c@d.example " + b"server response " * 20_000,
+    "hosts-that-say-nothing": lambda: (
+        PLAIN % b"utf-8" + b"c@d.example undeliverable, returned " + b"host system " * 20_000
+    ),
+    "sendmail-reasons": lambda: (
+        PLAIN % b"utf-8" + b"<c@d.example>\n   (reason: " * 5_000 + b"\n"
+        b"   ----- Transcript of session follows -----\n550 <c@d.example>... User unknown\n"
+    ),
+    "sentences-in-halves": lambda: PLAIN % b"utf-8" + b"mail\n\n" + b"c@d.example\n\n" * 20_000 + b"failed",
     "empty-lines": lambda: PLAIN % b"utf-8" + b"\n \n" * 300_000 + b"mail not delivered to c@d.example",
     "greetings": lambda: PLAIN % b"utf-8" + b"hello c@d." + b"e." * 20_000 + b",\n\nundeliverable",
     "sentences": lambda: (

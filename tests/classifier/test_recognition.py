@@ -113,6 +113,8 @@ def test_who_passes_a_bounce_on_sent_none(classifier: Classifier) -> None:
         mails = [
             _mail("Kuro <kuro@example.org>", "<kuro@example.org>", f"Fwd: {subject}", f"See below.\n\n{text}"),
             _mail("Kuro <kuro@example.org>", "<kuro@example.org>", "a customer", f"Hi,\n\nI got this:\n\n{text}"),
+            _mail("Kuro <kuro@example.org>", "<kuro@example.org>", subject, text),
+            _mail("kuro@example.org", "<kuro@example.org>", subject, text),
             _mail("Kuro <kuro@example.org>", "<kuro@example.org>", f"Re: {subject}", f"Why?\n\n{quoted}",
                   "In-Reply-To: <x@example.org>\n"),
         ]  # fmt: skip
@@ -140,6 +142,26 @@ def test_a_machine_nobody_knows_is_believed_mostly(classifier: Classifier) -> No
         not in RETURNED
     ]
     assert len(missed) <= len(cases) // 8, missed
+
+
+def test_an_office_without_an_envelope_is_believed_when_it_says_enough(classifier: Classifier) -> None:
+    """Mails kept without Return-Path: an office's text may be a bounce, its letter about one is none."""
+    cases = _in_words(classifier)
+    missed: list[str] = []
+    wrong: list[str] = []
+    for name, _, text in cases:
+        letter = f"Dear customer,\n\nplease look at this.\n\n{text}\n\nKind regards,\nKuro\n"
+        for sender, words, found in (
+            ("Example Service <service@isp.example>", text, missed),
+            ("Example Service <service@isp.example>", letter, wrong),
+            ("Kuro <kuro@isp.example>", f"Please look at this.\n\n{text}", wrong),
+        ):
+            mail = _mail(sender, "", "About your message", words).replace(b"Return-Path: \n", b"")
+            is_returned = classifier.read(mail).kind in RETURNED
+            found += [name] if is_returned is (found is wrong) else []
+    assert wrong == []
+    # Short texts stay too little without an envelope, lest notices about accounts and servers count.
+    assert len(missed) <= len(cases) * 3 // 4, (len(missed), len(cases))
 
 
 def test_parties_are_not_failed_recipients() -> None:

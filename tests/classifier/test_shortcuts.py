@@ -7,7 +7,7 @@ from random import Random, randrange
 
 import pytest
 
-from classifier import addresses, phrases, quoted, undelivered
+from classifier import addresses, phrases, quoted, reply_phrases, undelivered
 from classifier.addresses import clean_address, find_all
 from classifier.dates import _DAY, _matches
 from classifier.forms import feedback
@@ -80,7 +80,7 @@ def test_no_line_that_introduces_a_copy_is_passed_over(
 
 ALL_PHRASES = {
     f"{module.__name__}.{name}": value
-    for module in (phrases, quoted, undelivered)
+    for module in (phrases, quoted, reply_phrases, undelivered)
     for name, value in vars(module).items()
     if isinstance(value, Phrases)
 }

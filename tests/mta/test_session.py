@@ -16,6 +16,8 @@ import pytest
 import uvloop
 from aiosmtpd.smtp import SMTP
 
+from classifier.classify import Classifier
+from classifier.rulefile import load_rules
 from model.fact import FactType
 from mta import replies
 from mta.limits import Limits
@@ -560,3 +562,23 @@ async def test_unknown_recipients_cost_little() -> None:
         assert not any(world.server.find_destination(address) for address in addresses)
         assert time.process_time() - started < 1.0
         assert world.store.calls == 0
+
+
+# -- what the envelope tells the classifier
+
+
+@pytest.mark.parametrize(("sender", "fact"), [("", FactType.FAILED), ("kuro@example.org", FactType.UNMATCHED)])
+async def test_the_null_path_of_the_envelope_tells_a_machine(sender: str, fact: FactType) -> None:
+    """RFC 5321 4.5.5: words under a subject that tells nothing are a bounce on the null path, and a person's else."""
+    classifier = Classifier(load_rules(Path(__file__).parents[2] / "config" / "rules"))
+    mail = minted()
+    content = (
+        b"From: Kuro <kuro@example.org>\r\nSubject: Your mail\r\n\r\n"
+        b"We could not deliver your mail.\r\n\r\ncat@example.net: 550 5.1.1 no such user here"
+    )
+    async with serving(reader=classifier) as world:
+        peer = await world.call()
+        assert (await peer.deliver(mail.return_path, content, sender)).startswith("250 ")
+        await peer.close()
+        facts = world.store.all
+    assert [found.type for found in facts] == [fact]

@@ -1,0 +1,120 @@
+"""Who sent a mail, as its header tells: a mail system, another program, or a person."""
+
+from __future__ import annotations
+
+import re
+
+from classifier.addresses import ADDRESS
+from classifier.charsets import decode_words
+from classifier.headers import Headers
+from classifier.phrases import DAEMON, MAILER_DAEMON
+
+_SYSTEM_SENDER = re.compile(
+    r"(?:no-?reply|donotreply|mail(?:er|gw|gate\w*|filter|scan\w*|marshal|router|ad(?:m|min))?|smtp\w*|gateway|server"
+    r"|system|root|admin\w*|notif\w*|uucp|mmdf|mx\w*|filter|\w*scan\w*|anti\w*|quarantine|listserv|majordomo|mailman|sympa|ezmlm|\w*(?:anti-?_?virus|smtp|gateway|firewall)\w*|owner-\S+"
+    r"|\S+[+-](?:owner|admin|bounces?)|post(?:a|amt|mann?)\b[\w.-]*)@",
+    re.IGNORECASE,
+)
+# What else stands for an office or a program: nobody is called so.
+_OFFICE = re.compile(
+    r"mail|post\b|admin|system|server|serv[ei]|support|security|gateway|filter|daemon|deliver|notif|robot|\bbot\b|auto"
+    r"|no.?reply|staff|microsoft|outlook|exchange|sympa|fml|team|help|list|abuse|webmaster|hostmaster|office|info\b|bounce|return|サポート|管理|事務局|運営|配信|センター"
+    r"|中心|系统|系統|团队|团隊|통지|관리|센터|служб|систем|почт",
+    re.IGNORECASE,
+)
+# The local part of where lists and mailings have their failures sent to.
+_FOR_FAILURES = re.compile(r"bounce|return|^owner-|^errors|[-+](?:owner|admin|errors?|request)$", re.IGNORECASE)
+_MAX_FROM = 400
+
+
+def path_of(headers: Headers) -> str:
+    """Return the envelope's reverse-path as the Return-Path field has it: ``<>`` from a machine, "" when unknown.
+
+    One that names the mail's own receiver, and not who sent it, was written by a list that passed the mail on.
+    """
+    path = headers.raw("return-path").strip()
+    if "@" in path and (to := ADDRESS.search(headers.raw("to")[:_MAX_FROM])):
+        address = to.group(1).lower()
+        if address in path.lower() and address not in headers.raw("from").lower():
+            return ""
+    return path
+
+
+def is_daemon(headers: Headers) -> bool:
+    """Whether the envelope or the From field says that a mail system wrote it."""
+    return headers.raw("return-path").strip() == "<>" or is_named_daemon(headers)
+
+
+def is_named_daemon(headers: Headers) -> bool:
+    """Whether the From field says so, or says nothing at all."""
+    sender = f"{decode_words(headers.raw('from'))} {headers.raw('sender')}"
+    return DAEMON.are_in_short(sender) or headers.raw("from").strip() in ("", "<>")
+
+
+def is_surely_machine(headers: Headers, *, is_named: bool) -> bool:
+    """Whether no person can have sent it: RFC 5321 4.5.5 keeps the null path for notifications.
+
+    Arguments: ``is_named`` is what ``is_named_daemon`` says.
+    """
+    path = path_of(headers)
+    if path == "<>":
+        return True
+    if is_of_list(headers):
+        return False
+    if is_named and not path:
+        return True
+    return is_named and MAILER_DAEMON.are_in_short(f"{decode_words(headers.raw('from'))} {path}")
+
+
+def is_system(headers: Headers) -> bool:
+    """Whether the sender's address is one that programs write from."""
+    match = ADDRESS.search(headers.raw("from")[:_MAX_FROM])
+    return match is not None and _SYSTEM_SENDER.match(match.group(1)) is not None
+
+
+def is_list_manager(headers: Headers) -> bool:
+    """Whether a list manager says that it wrote."""
+    return "x-mlserver" in headers or "x-list-administrivia" in headers
+
+
+def is_automatic(headers: Headers) -> bool:
+    """Whether the header says that a program wrote it (RFC 3834 5)."""
+    return headers.raw("auto-submitted").lower().startswith("auto-")
+
+
+def is_person(headers: Headers) -> bool:
+    """Whether somebody sent it: name and address are no office's and no program's, and no envelope names another.
+
+    A bare address that wrote to where lists have their failures sent to may be an unknown system's.
+    """
+    sender = decode_words(headers.raw("from"))[:_MAX_FROM]
+    match = ADDRESS.search(sender)
+    if match is None or is_automatic(headers) or is_system(headers):
+        return False
+    if is_list_manager(headers) or is_named_daemon(headers):
+        return False
+    name = sender[: match.start()].strip(" \t<\"'")
+    path = path_of(headers).lower()
+    if path and match.group(1).lower() not in path:
+        return False
+    if not (path and name) and _is_for_failures(headers):
+        return False
+    return not _OFFICE.search(name) and not _OFFICE.search(match.group(1).partition("@")[0])
+
+
+def is_of_list(headers: Headers) -> bool:
+    """Whether a list passed it on to its members (RFC 2919), and did not write it itself."""
+    is_listed = "list-id" in headers or "x-beenthere" in headers
+    return is_listed and not is_list_manager(headers) and not _is_for_failures(headers)
+
+
+def _is_for_failures(headers: Headers) -> bool:
+    to = ADDRESS.search(headers.raw("to")[:_MAX_FROM])
+    return to is not None and _FOR_FAILURES.search(to.group(1).partition("@")[0]) is not None
+
+
+def is_of_unknown_path(headers: Headers) -> bool:
+    """Whether an office or a program wrote it, and no envelope tells which: some systems leave no Return-Path."""
+    if path_of(headers) or "in-reply-to" in headers or "list-unsubscribe" in headers:
+        return False
+    return is_system(headers) or _OFFICE.search(decode_words(headers.raw("from"))[:_MAX_FROM]) is not None
