@@ -56,8 +56,7 @@ class Judge:
         words = self.rules.words
         if words is None or (rule is not None and rule.priority >= PRIORITY_WEAK_TEXT):
             return None
-        # Only short texts are remembered, as above.
-        guess = (words.guess if len(evidence.text) <= _CACHED_TEXT else words.guess.__wrapped__)(evidence.text)
+        guess = words.guess(evidence.text)
         if guess is None or (rule is not None and guess.reason is (rule.reason or SPECS[rule.cause].reason)):
             return None
         return guess

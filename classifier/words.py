@@ -19,7 +19,7 @@ LEAST_PROBABILITY = 0.5
 #: ... and when so many words of the text are known.
 _LEAST_WORDS = 2
 #: Longest text looked at, in characters: the words of a long notification are about anything.
-_MAX_TEXT = 2_000
+_MAX_TEXT = 1_000
 _CACHE_SIZE = 4_096
 #: Words are cut to so many letters, so that "recipient" and "recipients", "delivered" and "delivery" are one.
 _STEM = 6
@@ -29,8 +29,8 @@ _SCALE = 100
 BIAS = "="
 
 _TOKEN = re.compile(r"[^\W\d_]{2,}|(?<![\w.])[45]\d\d(?![\w.])|(?<![\w.])[45]\.\d\.\d{1,3}")
-# Host names, URLs, addresses and versions are no words.
-_NAME = re.compile(r"\S*(?:://|@)\S*|(?<![\d.])\S*[^\W\d_]\.\w\S*|\S*\w\.[^\W\d_]\S*")
+# Host names and versions are no words; nor are URLs and addresses.
+_NAME = re.compile(r"[^\W\d_]\.\w|\w\.[^\W\d_]")
 # Writing without spaces between words: two characters each stand for a word.
 _UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 #: The plainest cause of each class: words tell classes apart, not more.
@@ -88,15 +88,18 @@ class WordWeights:
                 raise ValueError(f"line {number} is no word and {len(self._reasons)} whole numbers")
             self._weights[word] = weights
         self._bias = self._weights.pop(BIAS, (0,) * len(self._reasons))
-        self.guess = lru_cache(maxsize=_CACHE_SIZE)(self._guess)
+        self._remembered = lru_cache(maxsize=_CACHE_SIZE)(self._weighed)
 
     def __len__(self) -> int:
         """Return how many words have weights."""
         return len(self._weights)
 
-    def _guess(self, text: str) -> Guess | None:
+    def guess(self, text: str) -> Guess | None:
         """Return what the words of ``text`` make probable; None when they are too few or too undecided."""
-        known = [(token, found) for token in tokens_of(text[:_MAX_TEXT]) if (found := self._weights.get(token))]
+        return self._remembered(text[:_MAX_TEXT])
+
+    def _weighed(self, text: str) -> Guess | None:
+        known = [(token, found) for token in tokens_of(text) if (found := self._weights.get(token))]
         if sum(token.isalpha() for token, _ in known) < _LEAST_WORDS:
             return None
         share = 1 / (_SCALE * math.sqrt(len(known) + 1))
@@ -114,14 +117,17 @@ class WordWeights:
 def tokens_of(text: str) -> set[str]:
     """Return the stems and codes of ``text``: of a status also its subject and detail, of a reply code its class."""
     found: set[str] = set()
-    for token in _TOKEN.findall(_NAME.sub(" ", text.lower())):
-        if token[0].isdigit():
-            found.add(token)
-            found.update((f"x{token[1:]}", f"x{token[1:3]}") if "." in token else (f"{token[0]}xx",))
-        elif _UNSPACED.match(token):
-            found.update(token[place : place + 2] for place in range(len(token) - 1))
-        else:
-            found.add(token[:_STEM])
+    for chunk in text.lower().split():
+        if "@" in chunk or "://" in chunk or ("." in chunk and _NAME.search(chunk)):
+            continue
+        for token in _TOKEN.findall(chunk):
+            if token[0].isdigit():
+                found.add(token)
+                found.update((f"x{token[1:]}", f"x{token[1:3]}") if "." in token else (f"{token[0]}xx",))
+            elif _UNSPACED.match(token):
+                found.update(token[place : place + 2] for place in range(len(token) - 1))
+            else:
+                found.add(token[:_STEM])
     return found
 
 
