@@ -134,10 +134,10 @@ def tokens_of(text: str) -> set[str]:
 def learn(texts: Iterable[tuple[str, Reason]], *, rounds: int = 12, rate: float = 0.5, decay: float = 1e-3) -> str:
     """Return the table that ``texts``, each with its class, teach: a stochastic descent with AdaGrad steps.
 
-    The same texts in the same order give the same table. ``rounds`` is how often each text is looked at, ``rate``
+    The same texts give the same table, whatever their order. ``rounds`` is how often each text is looked at, ``rate``
     the length of a step, ``decay`` how strongly weights are drawn to zero.
     """
-    samples = [(sorted(tokens_of(text)), reason) for text, reason in texts]
+    samples = [(sorted(tokens_of(text)), reason) for text, reason in sorted(texts)]
     reasons = sorted({reason for _, reason in samples}, key=list(Reason).index)
     place_of = {reason: place for place, reason in enumerate(reasons)}
     width = len(reasons)
