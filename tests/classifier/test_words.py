@@ -1,4 +1,4 @@
-"""Weighed words: what they decide where no rule says more than a code, what they must not, and that they are current."""
+"""Weighed words: what they decide where codes alone would, what they must not, and that they are current."""
 
 from __future__ import annotations
 
