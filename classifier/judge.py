@@ -26,6 +26,8 @@ DEAD_REASONS = frozenset({Reason.USER_UNKNOWN, Reason.HOST_UNKNOWN, Reason.ADDRE
 #: What a verdict by weighed words names as its rule. Its confidence is below what suppresses (mta.intake.SURE).
 BY_WORDS = "built-in:words"
 _GUESS_CONFIDENCE = 0.4
+#: How probable words must make a class that a status, however vague, speaks against (mission A1).
+AGAINST_STATUS = 0.6
 _CACHE_SIZE = 8_192
 #: Longest text, in characters, whose rule is remembered: 8,192 of them take at most 32 MB.
 _CACHED_TEXT = 1_000
@@ -58,6 +60,8 @@ class Judge:
             return None
         guess = words.guess(evidence.text)
         if guess is None or (rule is not None and guess.reason is (rule.reason or SPECS[rule.cause].reason)):
+            return None
+        if rule is not None and rule.statuses and guess.probability < AGAINST_STATUS:
             return None
         return guess
 
