@@ -120,12 +120,14 @@ class Classifier:
         best: Evidence | None = None
         decisive: Rule | None = None
         strength = -1
+        asked: list[Evidence] = []
         before = None
         for text in _texts_of(status, report, notification):
             if text == before:
                 continue
             before = text
             evidence = reported_evidence(status, report, text)
+            asked.append(evidence)
             rule = judge.strongest(evidence)
             found = rule.priority if rule is not None else 0
             if found > strength or best is None:
@@ -140,6 +142,9 @@ class Classifier:
             evidence = reported_evidence(status, report, f"{status.diagnostic}\n{subject}")
             decisive = judge.strongest(evidence)
             best = evidence if decisive is not None else best
+        if strength < PRIORITY_WEAK_TEXT:
+            # Where rules know little, the words nearest to the server's own that make anything probable decide.
+            best = next((evidence for evidence in asked if judge.guess(decisive, evidence) is not None), best)
         verdict = judge.state(decisive, best)
         if verdict.cause is Cause.NO_REASON and not status.address:
             # Mission A10: neither a recipient nor a reason.

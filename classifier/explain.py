@@ -9,6 +9,7 @@ import re2
 from classifier.judge import Judge, decides_permanence
 from classifier.rule import Evidence, Rule
 from classifier.rulefile import RuleSet
+from classifier.words import Guess
 from model.cause import SPECS, Cause, CausePermanence, Permanence, SuppressPolicy, is_hard
 from model.reading import Verdict
 
@@ -30,6 +31,7 @@ _BUILT_IN = {
     "built-in:unmatched": "No rule holds, and a server said something: nobody understands it yet.",
     "built-in:no-words": "No rule holds, and nobody gave a reason in words.",
 }
+_TOO_LITTLE = "says too little: the weighed words decide"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +64,16 @@ def explain(rules: RuleSet, evidence: Evidence) -> Explanation:
     """Return why ``evidence`` gets its verdict by ``rules``."""
     verdict = Judge(rules).decide(evidence)
     holding = rules.matcher.matching(evidence)
-    winner = holding[0] if holding else None
-    others = holding[1:]
+    guess = Judge(rules).guess(holding[0] if holding else None, evidence)
+    winner = holding[0] if holding and guess is None else None
+    others = holding[1:] if guess is None else holding
     return Explanation(
         evidence,
         verdict,
         winner,
-        _why_it_won(winner, len(others)) if winner else _BUILT_IN.get(verdict.rule, ""),
+        _why_it_won(winner, len(others)) if winner else _why_words(guess) if guess else _BUILT_IN.get(verdict.rule, ""),
         _why_permanence(winner, verdict, evidence),
-        tuple(Loser(rule, _why_it_lost(winner, rule)) for rule in others if winner),
+        tuple(Loser(rule, _why_it_lost(winner, rule) if winner else _TOO_LITTLE) for rule in others),
         tuple(_near(rules, evidence, holding)),
     )
 
@@ -139,6 +142,11 @@ def _why_it_won(winner: Rule, others: int) -> str:
     if not others:
         return f"{looks}; no other rule holds."
     return f"{looks}, the strongest of {others + 1} rules that hold."
+
+
+def _why_words(guess: Guess) -> str:
+    speaking = ", ".join(guess.words)
+    return f"No rule says more than a code does; the words make it probable ({guess.probability:.2f}): {speaking}."
 
 
 def _why_it_lost(winner: Rule | None, rule: Rule) -> str:

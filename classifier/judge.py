@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 
 from classifier.matcher import is_vague
-from classifier.rule import Evidence, Rule
+from classifier.rule import PRIORITY_WEAK_TEXT, Evidence, Rule
 from classifier.rulefile import RuleSet
+from classifier.words import Guess
 from model.cause import SPECS, Cause, CausePermanence, Permanence, Reason
 from model.reading import Verdict
 
@@ -22,6 +23,11 @@ DEAD_CAUSES = frozenset({
 })  # fmt: skip
 #: Classes that a rule may state beside a cause, with the same meaning.
 DEAD_REASONS = frozenset({Reason.USER_UNKNOWN, Reason.HOST_UNKNOWN, Reason.ADDRESS_SYNTAX_ERROR})
+#: What a verdict by weighed words names as its rule. Its confidence is below what suppresses (mta.intake.SURE).
+BY_WORDS = "built-in:words"
+_GUESS_CONFIDENCE = 0.4
+#: How probable words must make a class that a status, however vague, speaks against (mission A1).
+AGAINST_STATUS = 0.6
 _CACHE_SIZE = 8_192
 #: Longest text, in characters, whose rule is remembered: 8,192 of them take at most 32 MB.
 _CACHED_TEXT = 1_000
@@ -44,12 +50,30 @@ class Judge:
             return self.rules.matcher.best(evidence)
         return self._remembered(evidence)
 
+    def guess(self, rule: Rule | None, evidence: Evidence) -> Guess | None:
+        """Return what the words of ``evidence`` make probable.
+
+        None when ``rule``, the strongest that holds, says more, or the same class: then its cause is the finer one.
+        """
+        words = self.rules.words
+        if words is None or (rule is not None and rule.priority >= PRIORITY_WEAK_TEXT):
+            return None
+        guess = words.guess(evidence.text)
+        if guess is None or (rule is not None and guess.reason is (rule.reason or SPECS[rule.cause].reason)):
+            return None
+        if rule is not None and rule.statuses and guess.probability < AGAINST_STATUS:
+            return None
+        return guess
+
     def decide(self, evidence: Evidence) -> Verdict:
         """Return the verdict on ``evidence``."""
         return self.state(self.strongest(evidence), evidence)
 
     def state(self, rule: Rule | None, evidence: Evidence) -> Verdict:
-        """Return the verdict when ``rule`` decides about ``evidence``, None when no rule does."""
+        """Return the verdict when ``rule`` is the strongest that holds for ``evidence``, None when none does."""
+        guess = self.guess(rule, evidence)
+        if guess is not None:
+            return self._guessed(guess, evidence)
         if rule is not None:
             key = (rule.id, _class_of(evidence), _is_conflict(evidence))
             verdict = self._stated_before.get(key)
@@ -68,6 +92,17 @@ class Judge:
             "built-in:unmatched" if cause is Cause.UNPARSABLE else "built-in:no-words",
             self.rules.version,
             confidence=0.3,
+            conflict=_is_conflict(evidence),
+        )
+
+    def _guessed(self, guess: Guess, evidence: Evidence) -> Verdict:
+        return Verdict(
+            guess.cause,
+            _permanence_of(SPECS[guess.cause].permanence, evidence),
+            BY_WORDS,
+            self.rules.version,
+            confidence=_GUESS_CONFIDENCE,
+            is_dead=guess.cause in DEAD_CAUSES,
             conflict=_is_conflict(evidence),
         )
 

@@ -22,13 +22,14 @@ from classifier.rule import (
     PRIORITY_TEXT,
     Rule,
 )
+from classifier.words import WordWeights
 from model.cause import Cause, Permanence, Reason
 
 _RULE_KEYS = frozenset({
     "id", "cause", "pattern", "host", "provider", "command", "reply_code", "status",
     "permanence", "reason", "confidence", "priority", "source", "examples",
 })  # fmt: skip
-_FILE_KEYS = frozenset({"rule", "provider", "source"})
+_FILE_KEYS = frozenset({"rule", "provider", "source", "words"})
 _ID = re.compile(r"[a-z0-9]+(?:[-._][a-z0-9]+)*\Z")
 _STATUS = re.compile(r"(?:[245x]\.\d{1,3}\.\d{1,3}|x\.\d)\Z")
 _REPLY = re.compile(r"[245](?:[0-57]\d)?\Z")
@@ -54,13 +55,16 @@ class RuleSet:
     version: str
     rules: tuple[Rule, ...]
     matcher: Matcher
+    #: what decides where no rule says more than a code; None when no file holds weights of words
+    words: WordWeights | None = None
 
 
 def load_rules(directory: Path) -> RuleSet:
     """Read every ``*.toml`` of ``directory``, in order of name.
 
     Raises RuleError when a file cannot be read, is no TOML, or has a rule that is incomplete, of an unknown
-    cause, not RE2, too large, named twice, or not matching one of its own examples.
+    cause, not RE2, too large, named twice, or not matching one of its own examples; or weights of words that are no
+    table of numbers.
     """
     if not directory.is_dir():
         raise RuleError(str(directory), 0, "this is not a directory", "Name a directory that holds *.toml rule files.")
@@ -82,7 +86,8 @@ def load_rules(directory: Path) -> RuleSet:
     ranked = tuple(sorted(rules, key=lambda rule: -rule.priority))
     matcher = Matcher(ranked)
     _check_examples(ranked, matcher)
-    return RuleSet(digest.hexdigest(), ranked, matcher)
+    words = [found for source in sources if (found := source.read_words()) is not None]
+    return RuleSet(digest.hexdigest(), ranked, matcher, words[-1] if words else None)
 
 
 def _read_file(path: Path) -> str:
@@ -158,6 +163,17 @@ class _Source:
         if not isinstance(table, dict):
             raise RuleError(self.name, self._line_of("provider", 1), "provider is no table", "Write [provider].")
         return {name: self._texts(table, name, 1, lower=True) for name in table}
+
+    def read_words(self) -> WordWeights | None:
+        table = self.data.get("words")
+        if table is None:
+            return None
+        try:
+            return WordWeights(table if isinstance(table, str) else "")
+        except ValueError as error:
+            raise self._error(
+                "words", 1, f"the table of words is wrong: {error}", "Learn it anew: docs/rules.md, Words"
+            ) from None
 
     def read_rules(self, providers: Mapping[str, tuple[str, ...]]) -> list[Rule]:
         entries = self.data.get("rule", [])

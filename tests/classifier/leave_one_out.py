@@ -124,7 +124,7 @@ def main() -> None:
         held_out = {label["id"] for label in mine}
         others = {label["id"] for label in labels if label["id"] not in held_out and label.get("group") not in groups}
         left = tuple(kept for rule in rules.rules if (kept := reach.without(rule, held_out, others)) is not None)
-        classifier = Classifier(RuleSet(rules.version, left, Matcher(left)))
+        classifier = Classifier(RuleSet(rules.version, left, Matcher(left), rules.words))
         found = [as_record(m["id"], classifier.read((CORPUS / m["file"]).read_bytes())) for m in mine]
         records += found
         _print(name, len(mine), score.score(found, mine)[0])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from classifier.classify import Classifier
+from classifier.judge import BY_WORDS
 from model.cause import SPECS, Cause
 
 _FILES = sorted(Path(__file__).parent.glob("replies*.toml"))
@@ -17,7 +18,7 @@ REPLIES = [(group, reply) for group in _GROUPS for reply in group["replies"]]
 
 
 def test_there_are_many_and_each_cause_of_a_server_has_some() -> None:
-    assert len(REPLIES) >= 1_300
+    assert len(REPLIES) >= 2_500
     named = {group["cause"] for group, _ in REPLIES}
     # What is decided before sending, no server says.
     local = {"suppressed_list", "suppressed_unsubscribed", "submit_failed", "render_failed"}
@@ -30,6 +31,6 @@ def test_reply(group: dict[str, Any], reply: str, classifier: Classifier) -> Non
         reply, status=group.get("status"), host=group.get("host"), command=group.get("command")
     )
     cause = Cause(group["cause"])
-    assert (verdict.cause, verdict.reason.value) == (cause, group.get("reason", SPECS[cause].reason.value)), (
-        verdict.rule
-    )
+    assert verdict.reason.value == group.get("reason", SPECS[cause].reason.value), verdict.rule
+    # Words tell classes apart, not more.
+    assert verdict.cause is cause or verdict.rule == BY_WORDS, verdict.rule

@@ -1,0 +1,174 @@
+"""What the words of a reply make probable, where no rule says more than its codes do: a logistic regression.
+
+The weights stand in a rule file (``words``) and are learned from the replies that our own tests hold
+(``python -m tests.classifier.learn_words``). A guess is a guess: its confidence suppresses nobody.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from model.cause import Cause, Reason
+
+#: A guess counts from this probability on.
+LEAST_PROBABILITY = 0.5
+#: ... and when so many words of the text are known.
+_LEAST_WORDS = 2
+#: Longest text looked at, in characters: the words of a long notification are about anything.
+_MAX_TEXT = 1_000
+_CACHE_SIZE = 4_096
+#: Words are cut to so many letters, so that "recipient" and "recipients", "delivered" and "delivery" are one.
+_STEM = 6
+#: Weights are whole numbers in the file.
+_SCALE = 100
+#: The name of the weight that every text has.
+BIAS = "="
+
+_TOKEN = re.compile(r"[^\W\d_]{2,}|(?<![\w.])[45]\d\d(?![\w.])|(?<![\w.])[45]\.\d\.\d{1,3}")
+# Host names and versions are no words; nor are URLs and addresses.
+_NAME = re.compile(r"[^\W\d_]\.\w|\w\.[^\W\d_]")
+# Writing without spaces between words: two characters each stand for a word.
+_UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+#: The plainest cause of each class: words tell classes apart, not more.
+_CAUSES = {
+    Reason.USER_UNKNOWN: Cause.USER_UNKNOWN,
+    Reason.HOST_UNKNOWN: Cause.HOST_UNKNOWN,
+    Reason.REJECTED: Cause.POLICY_REJECTED,
+    Reason.MAILBOX_FULL: Cause.MAILBOX_FULL,
+    Reason.TIMEOUT: Cause.CONNECTION_FAILED,
+    Reason.RELAY_ERROR: Cause.RELAY_DENIED,
+    Reason.SERVER_CONFIG_ERROR: Cause.REMOTE_CONFIG_ERROR,
+    Reason.USER_CONFIG_ERROR: Cause.MAILBOX_CONFIG_ERROR,
+    Reason.ADDRESS_SYNTAX_ERROR: Cause.ADDRESS_SYNTAX,
+    Reason.OTHER: Cause.NO_REASON,
+    Reason.UNPARSABLE: Cause.UNPARSABLE,
+}
+#: Words that speak for these say nothing: codes and the words of rules, however weak, say more.
+_SAYS_NOTHING = frozenset({Reason.OTHER, Reason.UNPARSABLE})
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """What words make probable."""
+
+    reason: Reason
+    cause: Cause
+    #: of the reason, from 0 to 1
+    probability: float
+    #: the words (cut to their stems) that speak for it, the strongest first
+    words: tuple[str, ...]
+
+
+class WordWeights:
+    """How much each word speaks for each class."""
+
+    def __init__(self, table: str) -> None:
+        """Read ``table``: a line of classes, then a line a word with a whole number for each class.
+
+        Raises ValueError, which says which line is wrong.
+        """
+        lines = table.strip().splitlines()
+        try:
+            self._reasons = [Reason(name) for name in lines[0].split()]
+            self._causes = [_CAUSES[reason] for reason in self._reasons]
+        except (IndexError, ValueError, KeyError):
+            raise ValueError("the first line does not name classes") from None
+        self._weights: dict[str, tuple[int, ...]] = {}
+        for number, line in enumerate(lines[1:], 2):
+            word, *numbers = line.split()
+            try:
+                weights = tuple(map(int, numbers))
+            except ValueError:
+                weights = ()
+            if len(weights) != len(self._reasons):
+                raise ValueError(f"line {number} is no word and {len(self._reasons)} whole numbers")
+            self._weights[word] = weights
+        self._bias = self._weights.pop(BIAS, (0,) * len(self._reasons))
+        self._remembered = lru_cache(maxsize=_CACHE_SIZE)(self._weighed)
+
+    def __len__(self) -> int:
+        """Return how many words have weights."""
+        return len(self._weights)
+
+    def guess(self, text: str) -> Guess | None:
+        """Return what the words of ``text`` make probable; None when they are too few or too undecided."""
+        return self._remembered(text[:_MAX_TEXT])
+
+    def _weighed(self, text: str) -> Guess | None:
+        known = [(token, found) for token in tokens_of(text) if (found := self._weights.get(token))]
+        if sum(token.isalpha() for token, _ in known) < _LEAST_WORDS:
+            return None
+        share = 1 / (_SCALE * math.sqrt(len(known) + 1))
+        sums = [sum(column) * share for column in zip(self._bias, *(weights for _, weights in known), strict=True)]
+        highest = max(sums)
+        probability = 1 / sum(math.exp(value - highest) for value in sums)
+        place = sums.index(highest)
+        if probability < LEAST_PROBABILITY or self._reasons[place] in _SAYS_NOTHING:
+            return None
+        for_it = sorted(known, key=lambda item: (-item[1][place], item[0]))
+        words = tuple(token for token, weights in for_it if weights[place] > 0)[:5]
+        return Guess(self._reasons[place], self._causes[place], probability, words)
+
+
+def tokens_of(text: str) -> set[str]:
+    """Return the stems and codes of ``text``: of a status also its subject and detail, of a reply code its class."""
+    found: set[str] = set()
+    for chunk in text.lower().split():
+        if "@" in chunk or "://" in chunk or ("." in chunk and _NAME.search(chunk)):
+            continue
+        for token in _TOKEN.findall(chunk):
+            if token[0].isdigit():
+                found.add(token)
+                found.update((f"x{token[1:]}", f"x{token[1:3]}") if "." in token else (f"{token[0]}xx",))
+            elif _UNSPACED.match(token):
+                found.update(token[place : place + 2] for place in range(len(token) - 1))
+            else:
+                found.add(token[:_STEM])
+    return found
+
+
+def learn(texts: Iterable[tuple[str, Reason]], *, rounds: int = 12, rate: float = 0.5, decay: float = 1e-3) -> str:
+    """Return the table that ``texts``, each with its class, teach: a stochastic descent with AdaGrad steps.
+
+    The same texts give the same table, whatever their order. ``rounds`` is how often each text is looked at, ``rate``
+    the length of a step, ``decay`` how strongly weights are drawn to zero.
+    """
+    samples = [(sorted(tokens_of(text)), reason) for text, reason in sorted(texts)]
+    reasons = sorted({reason for _, reason in samples}, key=list(Reason).index)
+    place_of = {reason: place for place, reason in enumerate(reasons)}
+    width = len(reasons)
+    weights = {token: [0.0] * width for tokens, _ in samples for token in [*tokens, BIAS]}
+    squares = {token: [1e-8] * width for token in weights}
+    for turn in range(rounds):
+        # Walked with a stride that shares no factor with their number, so that neighbours in the file are far apart.
+        for place in _strewn(len(samples), turn):
+            tokens, reason = samples[place]
+            tokens = [*tokens, BIAS]
+            share = 1 / math.sqrt(len(tokens))
+            sums = [sum(weights[token][k] for token in tokens) * share for k in range(width)]
+            highest = max(sums)
+            odds = [math.exp(value - highest) for value in sums]
+            whole = sum(odds)
+            errors = [(value / whole - (k == place_of[reason])) * share for k, value in enumerate(odds)]
+            for token in tokens:
+                row, square = weights[token], squares[token]
+                for k, error in enumerate(errors):
+                    slope = error + decay * row[k]
+                    square[k] += slope * slope
+                    row[k] -= rate * slope / math.sqrt(square[k])
+    lines = [" ".join(reason.value for reason in reasons)]
+    lines += [
+        f"{token} " + " ".join(str(round(value * _SCALE)) for value in weights[token]) for token in sorted(weights)
+    ]
+    return "\n".join(lines)
+
+
+def _strewn(count: int, turn: int) -> Iterable[int]:
+    stride = int(count * 0.618) + turn
+    while count > 1 and math.gcd(stride, count) != 1:
+        stride += 1
+    return ((turn + step * stride) % count for step in range(count))

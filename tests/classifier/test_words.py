@@ -1,0 +1,104 @@
+"""Weighed words: what they decide where codes alone would, what they must not, and that they are current."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from classifier.classify import Classifier
+from classifier.evidence import bare_evidence
+from classifier.explain import SURE, can_suppress, explain
+from classifier.judge import BY_WORDS
+from classifier.rulefile import RuleError, RuleSet, load_rules
+from classifier.words import LEAST_PROBABILITY, WordWeights, learn, tokens_of
+from model.cause import Cause, Reason
+from tests.classifier.learn_words import FILE, read_texts, render
+
+#: No reply of ours, and nothing that a rule knows: what they mean, and what codes alone would say.
+UNSEEN = [
+    ("450 your server's pace is above what our limits let through", Reason.REJECTED, Reason.OTHER),
+    ("554 this machine hears only from hosts whose names resolve", Reason.REJECTED, Reason.UNPARSABLE),
+    ("the connection attempt to the destination stayed without an answer", Reason.TIMEOUT, Reason.OTHER),
+]
+
+
+def weights_of(file: str) -> dict[str, list[int]]:
+    rows = file.partition("words = '''\n")[2].splitlines()[1:-1]
+    return {word: list(map(int, numbers)) for word, *numbers in map(str.split, rows)}
+
+
+def test_the_file_is_what_our_replies_teach() -> None:
+    learned, shipped = weights_of(render()), weights_of(FILE.read_text(encoding="utf-8"))
+    assert learned.keys() == shipped.keys(), "run python -m tests.classifier.learn_words"
+    # Another machine may round the last digit otherwise.
+    for word, weights in learned.items():
+        assert all(abs(one - other) <= 2 for one, other in zip(weights, shipped[word], strict=True)), word
+
+
+def test_learning_does_not_depend_on_the_order_of_the_texts() -> None:
+    texts = read_texts()[:200]
+    assert learn(texts) == learn(texts[::-1])
+
+
+@pytest.mark.parametrize(("text", "meant", "by_codes"), UNSEEN)
+def test_words_decide_about_a_text_that_no_rule_knows(
+    pack: RuleSet, text: str, meant: Reason, by_codes: Reason
+) -> None:
+    assert Classifier(replace(pack, words=None)).diagnose(text).reason is by_codes
+    verdict = Classifier(pack).diagnose(text)
+    assert (verdict.reason, verdict.rule) == (meant, BY_WORDS)
+
+
+def test_a_guess_names_its_words(pack: RuleSet) -> None:
+    text = bare_evidence(UNSEEN[0][0]).text
+    guess = pack.words.guess(text) if pack.words else None
+    assert guess is not None and guess.probability >= LEAST_PROBABILITY
+    assert guess.words and set(guess.words) <= tokens_of(text)
+
+
+def test_a_guess_suppresses_nobody(pack: RuleSet) -> None:
+    classifier = Classifier(pack)
+    guessed = [verdict for text, _ in read_texts() if (verdict := classifier.diagnose(text)).rule == BY_WORDS]
+    assert len(guessed) > 20
+    assert all(verdict.confidence < SURE and not can_suppress(verdict) for verdict in guessed)
+    assert not {Reason.OTHER, Reason.UNPARSABLE} & {verdict.reason for verdict in guessed}
+
+
+def test_words_never_overrule_a_rule_that_knows_words(pack: RuleSet) -> None:
+    with_words, without = Classifier(pack), Classifier(replace(pack, words=None))
+    rules = {rule.id: rule for rule in pack.rules}
+    for text, _ in read_texts():
+        rule = rules.get(without.diagnose(text).rule)
+        if rule is not None and rule.priority >= 26:
+            assert with_words.diagnose(text) == without.diagnose(text), text
+
+
+def test_explain_names_the_words(pack: RuleSet) -> None:
+    text = next(text for text, _ in read_texts() if Classifier(pack).diagnose(text).rule == BY_WORDS)
+    found = explain(pack, bare_evidence(text))
+    assert found.winner is None and found.verdict.rule == BY_WORDS
+    assert "the words make it probable" in found.why
+
+
+def test_tokens_are_stems_and_codes_without_names() -> None:
+    found = tokens_of("550-5.1.1 recipients <x@x> of mx.example.com: see https://example.net 用户不存在")
+    assert found == {"550", "5xx", "5.1.1", "x.1.1", "x.1", "recipi", "of", "see", "用户", "户不", "不存", "存在"}
+
+
+@pytest.mark.parametrize("table", ["", "no class\nword 1 2", "rejected timeout\nword 1", "rejected timeout\nword a b"])
+def test_a_wrong_table_is_refused(table: str) -> None:
+    with pytest.raises(ValueError, match="line"):
+        WordWeights(table)
+
+
+def test_a_wrong_table_in_a_file_is_told_with_its_place(tmp_path_factory: pytest.TempPathFactory) -> None:
+    directory = tmp_path_factory.mktemp("rules")
+    (directory / "1.toml").write_text("source = 'own'\nwords = '''\nrejected timeout\nword 1\n'''\n", "utf-8")
+    with pytest.raises(RuleError, match=r"1\.toml:2: the table of words is wrong: line 2"):
+        load_rules(directory)
+
+
+def test_rules_without_words_guess_nothing(pack: RuleSet) -> None:
+    verdict = Classifier(replace(pack, words=None)).diagnose("the quick brown fox")
+    assert (verdict.rule, verdict.cause) == ("built-in:no-words", Cause.NO_REASON)
