@@ -18,7 +18,7 @@ from console.schema_exports import ExportType
 from store.environment import Environment
 from store.writer import write_now
 from tests.store.world import DAY, HOUR, T0_US, clicked, complained, described, failed, opened, planned
-from tests.yamabiko.serving import Server, wait_for
+from tests.yamabiko.serving import LEAN, Server, wait_for
 from yamabiko import exits
 from yamabiko.commands.sql import VIEWS
 from yamabiko.exporter.tables import TABLES
@@ -27,7 +27,7 @@ from yamabiko.exporter.tables import TABLES
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Server:
     """A home with secrets and a store of one broadcast; not running."""
-    server = Server(tmp_path_factory.mktemp("export") / "home")
+    server = Server(tmp_path_factory.mktemp("export") / "home", **LEAN)
     assert server.run("token", "list").returncode in (exits.OK, exits.CONFIG)
     server.start()
     assert server.stop() == 0
