@@ -13,27 +13,31 @@ class Stopwatch:
     def __init__(self) -> None:
         """Start it."""
         self._began = time.monotonic()
-        self._first = self._last = _waited_ns()
+        self._first = _waited()
+        self._last = dict(self._first)
 
     def seconds(self) -> float:
         """Return the seconds since the start without those spent waiting for a processor that others had.
 
-        What one process waited is taken off, the longest: the waits of several may be at the same time.
+        Taken off is the longest wait of this process, or of a line of descent below it, as a server and its worker,
+        who wait one after the other. The waits of other processes may be at the same time.
         """
-        self._last = {**self._last, **_waited_ns()}  # a process that ended keeps its last figure
-        waited = max((waited - self._first.get(pid, 0) for pid, waited in self._last.items()), default=0)
-        return max(0.0, time.monotonic() - self._began - waited / 1e9)
+        self._last |= _waited()  # a process that ended keeps its last figure
+        lines: dict[int, int] = {}
+        for pid, (parent, waited) in self._last.items():
+            lines[pid] = waited - self._first.get(pid, (0, 0))[1] + lines.get(parent, 0) * (parent != os.getpid())
+        return max(0.0, time.monotonic() - self._began - max(lines.values(), default=0) / 1e9)
 
 
-def _waited_ns() -> dict[int, int]:
-    """Return by process how long it waited in the queue of a processor since it began; of this one and all below."""
-    found: dict[int, int] = {}
-    family = [os.getpid()]
-    for pid in family:
+def _waited() -> dict[int, tuple[int, int]]:
+    """Return by process, of this one and all below, its parent and the nanoseconds it ever waited for a processor."""
+    found: dict[int, tuple[int, int]] = {}
+    family = [(os.getpid(), 0)]
+    for pid, parent in family:  # grows meanwhile; parents come before their children
         task = Path(f"/proc/{pid}/task/{pid}")
         try:
-            found[pid] = int((task / "schedstat").read_text().split()[1])
-            family += map(int, (task / "children").read_text().split())
+            found[pid] = parent, int((task / "schedstat").read_text().split()[1])
+            family += ((int(child), pid) for child in (task / "children").read_text().split())
         except OSError:  # it ended, or this kernel does not say
             continue
     return found

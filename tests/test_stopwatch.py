@@ -44,4 +44,4 @@ def test_waiting_for_a_processor_does_not() -> None:
             other.wait()
     print(f"{took:.2f} s by the clock, {measured:.2f} s by the watch")
     assert took > 1.3, "the control: it had to wait"
-    assert 0.1 * took < measured < 0.5 * took
+    assert 0.2 < measured < 0.5 * took
