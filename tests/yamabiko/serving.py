@@ -179,6 +179,11 @@ def fastest(take: Callable[[], float], bound_s: float, tries: int = 3) -> float:
     return min(took)
 
 
+def slowness() -> float:
+    """How much longer work takes because other programs share the processors: 1.0 where there is one for each."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 def is_alive(pid: int) -> bool:
     """Whether a process is there and no zombie."""
     try:
