@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# A worker for each core; more than eight would only wait for each other's servers.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 8
 
 .DEFAULT_GOAL := help
 .PHONY: help venv system demo test check format lint types contracts torture fuzz bench clean
@@ -34,7 +36,7 @@ demo: $(STAMP) ## see it work: a simulated world, and every figure compared with
 	$(BIN)/yamabiko demo
 
 test: $(STAMP) system ## run all tests
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 check: $(STAMP) system ## format, lint, types, contracts, tests: what CI runs
 	$(BIN)/ruff format --check .
@@ -42,7 +44,7 @@ check: $(STAMP) system ## format, lint, types, contracts, tests: what CI runs
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/yamabiko rules check
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 format: $(STAMP) ## put the code into its form
 	$(BIN)/ruff format .
@@ -58,4 +60,4 @@ bench: $(STAMP) system ## compare speed with nginx, smtp-sink and others in one 
 	$(BIN)/python -m bench all
 
 clean: ## remove what was built
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .bytecode

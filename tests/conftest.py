@@ -11,12 +11,25 @@ from model.keyring import Key, KeyRing, KeyStatus
 from model.mint import Hosts, Mint
 from store.environment import Environment
 from store.verify import verify
+from tests.bytecode import keep_bytecode
 from tests.system_packages import pytest_runtest_setup
 
 __all__ = ["pytest_runtest_setup"]
 
+keep_bytecode()
+
+_TESTS = Path(__file__).parent
+#: Folders whose files take long: real servers, disks and other people's programs.
+_LONG = ("interop", "yamabiko", "bench", "store", "tracker", "exporter")
 #: 2026-04-01 00:00:00 UTC
 T0_US = 1_775_001_600_000_000
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With several workers (``-n``) begin with the long files: one of them left to the end would keep one worker."""
+    if hasattr(config, "workerinput"):
+        turns = {folder: turn for turn, folder in enumerate(_LONG)}
+        items.sort(key=lambda item: turns.get(item.path.relative_to(_TESTS).parts[0], len(turns)))
 
 
 @pytest.fixture

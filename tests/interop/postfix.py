@@ -9,7 +9,6 @@ import pwd
 import re
 import shutil
 import smtplib
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from tests.ports import free_port
 from tests.system_packages import find_program
 
 _PAGE = Path(__file__).resolve().parents[2] / "docs" / "postfix.md"
@@ -157,7 +157,7 @@ def running(settings: Mapping[str, str], routes: Mapping[str, str]) -> Iterator[
     folder = Path(tempfile.mkdtemp(prefix="yamabiko-postfix-"))
     reaper = subprocess.Popen([sys.executable, "-c", _REAPER, postfix, str(folder)], stdin=subprocess.PIPE)
     try:
-        instance = Postfix(folder, _free_port())
+        instance = Postfix(folder, free_port())
         _write(instance, settings, routes)
         instance._command("postfix", "start")
         _wait_for(instance)
@@ -203,10 +203,3 @@ def _wait_for(instance: Postfix) -> None:
             return
         time.sleep(0.1)
     raise AssertionError(f"Postfix does not answer:\n{instance.log[-3000:]}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

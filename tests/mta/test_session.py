@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 import socket
 import ssl
 import subprocess
@@ -25,6 +24,7 @@ from mta.metrics import escaped
 from mta.session import _COMMANDS
 from tests.mta.harness import DOMAIN, IS_TORTURE, Peer, Ticker, minted, seeded, serving
 from tests.mta.test_data_reader import LEGAL, SMUGGLING, rss
+from tests.system_packages import require
 
 REPLY = re.compile(r"(?:[245]\d\d [245]\.\d{1,3}\.\d{1,3} [\x21-\x7e ]+|354 [\x21-\x7e ]+)\Z")
 
@@ -426,8 +426,7 @@ async def test_shutdown_finishes_what_was_begun() -> None:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    if shutil.which("openssl") is None:
-        pytest.skip("needs openssl")
+    require("openssl")
     folder = tmp_path_factory.mktemp("tls")
     make_certificate(folder, "mx.example.jp")
     return folder / "cert.pem", folder / "key.pem"

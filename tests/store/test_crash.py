@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from tests.torture.store_crash import kill_cycles
 from tests.torture.store_flips import flips
 from tests.torture.store_power import power_loss_states
 
-needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is needed to build the recorder")
+needs_gcc = pytest.mark.system("gcc")
 
 
 @pytest.fixture

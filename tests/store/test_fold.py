@@ -60,6 +60,16 @@ def numbers(env: Environment, broadcast: int = 1, *, now: int = T0_US + 30 * DAY
     )
 
 
+def suppressed(env: Environment) -> int:
+    """The length of the suppression list; a page of it looks only so long, so there may be several."""
+    page = Reader(env).suppressions(1)
+    count = len(page.rows)
+    while page.after is not None:
+        page = Reader(env).suppressions(1, after=page.after)
+        count += len(page.rows)
+    return count
+
+
 def state_of(env: Environment) -> dict[str, list[tuple[bytes, object]]]:
     """All that a store says, without the places of facts in its log."""
     from store.record import Record
@@ -300,9 +310,9 @@ def test_w15_our_own_fault_suppresses_nobody(env: Environment) -> None:
     write_now(env, [planned(i) for i in range(400)])
     write_now(env, [failed(i, cause=Cause.IP_BLOCKLISTED, permanence=Permanence.TRANSIENT) for i in range(400)])
     assert (numbers(env).undelivered, numbers(env).sansan["rejected"]) == (400, 400)
-    assert Reader(env).suppressions(1).rows == []
+    assert suppressed(env) == 0
     write_now(env, [failed(500)])
-    assert len(Reader(env).suppressions(1).rows) == 1, "the control: a recipient's fault does suppress"
+    assert suppressed(env) == 1, "the control: a recipient's fault does suppress"
 
 
 def test_unproven_report_suppresses_nobody(env: Environment) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -32,8 +31,7 @@ from store.verify import verify
 from store.writer import Writer, write_now
 from tests.store import children
 from tests.store.world import T0_US, clicked, key, opened, planned, unsubscribed
-
-_HAS_GCC = shutil.which("gcc") is not None
+from tests.system_packages import require
 
 #: Says whether a second process finds a delivery.
 _LOOK = """
@@ -365,8 +363,7 @@ asyncio.run(main())
 
 @pytest.fixture(scope="module")
 def faults(tmp_path_factory: pytest.TempPathFactory) -> str:
-    if not _HAS_GCC:
-        pytest.skip("gcc is needed to build the failing library")
+    require("gcc")
     library = tmp_path_factory.mktemp("faults") / "faults.so"
     return str(children.compile_preload(children.ROOT / "tests/torture/faults.c", library))
 

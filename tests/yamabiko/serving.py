@@ -15,7 +15,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.stopwatch import Stopwatch
+
 SERVICES = ("smtp", "tracker", "console")
+#: For tests of something else than reading mails and replacing workers: without spares and with a handful of rules a
+#: server takes half the processor time to start.
+LEAN = {
+    "YAMABIKO_PROCESSES_SPARES": "0",
+    "YAMABIKO_RULES_DIRECTORY": str(Path(__file__).with_name("few_rules")),
+}
 
 
 class Server:
@@ -149,16 +157,30 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def wait_for(condition: Callable[[], Any], within_s: float, explain: Callable[[], str] = str) -> float:
-    """Wait until ``condition`` holds; returns how long that took. Fails when it takes too long."""
-    began = time.monotonic()
+    """Wait until ``condition`` holds; returns how long that took. Fails when it takes too long.
+
+    Waiting for a processor that other programs have does not count, see tests/stopwatch.py.
+    """
+    watch = Stopwatch()
     while not condition():
-        assert time.monotonic() - began < within_s, f"not within {within_s} s: {explain()[-3000:]}"
+        assert watch.seconds() < within_s, f"not within {within_s} s: {explain()[-3000:]}"
         time.sleep(0.02)
-    return time.monotonic() - began
+    return watch.seconds()
+
+
+def fastest(take: Callable[[], float], bound_s: float, tries: int = 3) -> float:
+    """Return the least of a few ``tries``, in seconds; the first within the bound will do.
+
+    A bound that holds on a machine of one's own may be missed once on one that is shared.
+    """
+    took = [take()]
+    while took[-1] > bound_s and len(took) < tries:
+        took.append(take())
+    return min(took)
 
 
 def slowness() -> float:
-    """How much longer things take because other programs run too: 1.0 where there is a core for each."""
+    """How much longer work takes because other programs share the processors: 1.0 where there is one for each."""
     return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 

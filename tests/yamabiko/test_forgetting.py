@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ import pytest
 
 from store.environment import Environment, is_open_elsewhere, wait_until_closed
 from store.errors import StoreError
-from tests.yamabiko.serving import Server, wait_for
+from tests.yamabiko.serving import LEAN, Server, wait_for
 
 CANARY = "canary.hanako"
 _HOLD = """
@@ -65,7 +66,7 @@ def has_logged(server: Server, words: str) -> bool:
 
 @pytest.mark.row("N14", "D14")
 def test_who_is_to_be_forgotten_is_forgotten_before_the_server_serves(tmp_path: Path) -> None:
-    server = Server(tmp_path / "home").start()
+    server = Server(tmp_path / "home", **LEAN).start()
     try:
         wish(server)
         server.send_row(address="kept@example.jp")
@@ -85,7 +86,7 @@ def test_who_is_to_be_forgotten_is_forgotten_before_the_server_serves(tmp_path: 
 
 @pytest.mark.row("N14")
 def test_large_data_waits_for_somebody_to_run_the_command(tmp_path: Path) -> None:
-    server = Server(tmp_path / "home", YAMABIKO_PRIVACY_ERASE_AT_START_MIB="0").start()
+    server = Server(tmp_path / "home", YAMABIKO_PRIVACY_ERASE_AT_START_MIB="0", **LEAN).start()
     try:
         wish(server)
         assert server.stop() == 0
@@ -103,7 +104,7 @@ def test_large_data_waits_for_somebody_to_run_the_command(tmp_path: Path) -> Non
 @pytest.mark.row("N14")
 def test_what_cannot_be_forgotten_now_keeps_nobody_from_being_served(tmp_path: Path) -> None:
     """A worker of a former server still has the data open: what it commits must not go into a file put aside."""
-    server = Server(tmp_path / "home").start()
+    server = Server(tmp_path / "home", **LEAN).start()
     try:
         wish(server)
         assert server.stop() == 0
@@ -118,7 +119,7 @@ def test_what_cannot_be_forgotten_now_keeps_nobody_from_being_served(tmp_path: P
 
 
 def test_a_start_that_forgets_is_ended_by_a_signal_and_loses_nothing(tmp_path: Path) -> None:
-    server = Server(tmp_path / "home").start()
+    server = Server(tmp_path / "home", **LEAN).start()
     try:
         wish(server)
         assert server.stop() == 0
@@ -148,11 +149,21 @@ def test_a_store_open_in_another_process_is_known(how: str, tmp_path: Path) -> N
     wait_until_closed(data, patience_s=0.0)
 
 
+@pytest.fixture(scope="module")
+def left_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a server left that listed somebody; for copies."""
+    server = Server(tmp_path_factory.mktemp("forgetting") / "home", **LEAN).start()
+    try:
+        server.send_row(address="kept@example.jp")
+        assert server.stop() == 0
+    finally:
+        server.kill()
+    return server.home
+
+
 @pytest.mark.parametrize("command", ["compact", "rebuild", "erase"])
-def test_no_command_replaces_data_that_is_open(command: str, tmp_path: Path) -> None:
-    server = Server(tmp_path / "home").start()
-    server.send_row(address="kept@example.jp")
-    assert server.stop() == 0
+def test_no_command_replaces_data_that_is_open(command: str, left_home: Path, tmp_path: Path) -> None:
+    server = Server(Path(shutil.copytree(left_home, tmp_path / "home")), **LEAN)
     before = (server.home / "data" / "data.mdb").read_bytes()
     with held(server.home / "data", "write"):
         refused = server.run("store", command)

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from console.outgoing.signature import verify
-from tests.yamabiko.serving import Server, wait_for
+from tests.ports import free_port
+from tests.yamabiko.serving import LEAN, Server, wait_for
 
 
 class Hook:
@@ -57,12 +58,6 @@ def hook() -> Iterator[Hook]:
     made = Hook()
     yield made
     made.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.mark.row("D18")
@@ -112,7 +107,7 @@ def _answers(server: Server) -> bool:
 
 def test_a_loopback_webhook_is_refused_without_the_setting(tmp_path: Path, hook: Hook) -> None:
     """Negative control of the setting above."""
-    server = Server(tmp_path / "home").start()
+    server = Server(tmp_path / "home", **LEAN).start()
     status, text = server.ask("POST", "/v1/webhooks", json.dumps({"url": hook.url}).encode(), token=server.token())
     assert status == 422, text
     assert server.stop() == 0
@@ -121,7 +116,7 @@ def test_a_loopback_webhook_is_refused_without_the_setting(tmp_path: Path, hook:
 
 def test_lookups_are_answered_where_they_are_set_to_be(tmp_path: Path) -> None:
     port = free_port()
-    server = Server(tmp_path / "home", YAMABIKO_LOOKUP_PORT=str(port)).start()
+    server = Server(tmp_path / "home", YAMABIKO_LOOKUP_PORT=str(port), **LEAN).start()
     with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
         client.sendall(b"get taro@example.jp\n")
         assert client.recv(100) == b"500 not%20found\n"
@@ -133,6 +128,6 @@ def test_a_port_that_is_taken_stops_the_start_with_a_word(tmp_path: Path) -> Non
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        server = Server(tmp_path / "home", YAMABIKO_LOOKUP_PORT=str(taken.getsockname()[1]))
+        server = Server(tmp_path / "home", YAMABIKO_LOOKUP_PORT=str(taken.getsockname()[1]), **LEAN)
         assert server.spawn().wait(30) == 78
     assert "lookup.port" in server.log_text()

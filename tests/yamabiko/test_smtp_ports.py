@@ -9,22 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.yamabiko.serving import Server
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
+from tests.ports import free_port
+from tests.yamabiko.serving import LEAN, Server
 
 
 @pytest.mark.row("S29")
 def test_both_families_and_a_port_for_proxies(tmp_path: Path) -> None:
     if not socket.has_dualstack_ipv6():
         pytest.skip("this machine has no IPv6")
-    proxy_port = free_port()
+    proxy_port = free_port("::")
     server = Server(
         tmp_path / "home", YAMABIKO_SMTP_HOST="::", YAMABIKO_SMTP_PROXY_PORT=str(proxy_port),
-        YAMABIKO_SMTP_PROXY_NETWORKS="127.0.0.0/8", YAMABIKO_SMTP_SESSION_MESSAGES="1",
+        YAMABIKO_SMTP_PROXY_NETWORKS="127.0.0.0/8", YAMABIKO_SMTP_SESSION_MESSAGES="1", **LEAN,
     ).start()  # fmt: skip
     row = server.send_row(address="p@example.jp")
     for host in ("127.0.0.1", "::1"):

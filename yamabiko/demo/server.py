@@ -30,13 +30,15 @@ class Server:
         """``home`` is made when it is not there."""
         self.home = home
         self._process: subprocess.Popen[bytes] | None = None
+        self._kept: dict[str, socket.socket] = {}
         self._ports: dict[str, tuple[str, int]] = {}
 
     def start(self, timeout_s: float = 30.0) -> None:
         """Start, and return when all of it answers. Raises ServerError."""
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Chosen once: links carry the tracker's port, and after a restart clients come back to the same ones.
-        self._ports = self._ports or {name: ("127.0.0.1", _free_port()) for name in _SERVICES}
+        self._kept = self._kept or {name: _keep_port() for name in _SERVICES}
+        self._ports = {name: keeper.getsockname() for name, keeper in self._kept.items()}
         fixed = {f"YAMABIKO_{name.upper()}_PORT": str(port) for name, (_, port) in self._ports.items()}
         environment = {**os.environ, **fixed, "YAMABIKO_HOME": str(self.home)}
         with (self.home / "serve.log").open("ab") as log:
@@ -137,8 +139,10 @@ class Server:
         return (self.home / "serve.log").read_text(encoding="utf-8", errors="replace")[-3_000:]
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _keep_port() -> socket.socket:
+    """Return a socket bound to a free port; it does not listen, so a server may, and nobody else is given the port."""
+    keeper = socket.socket()
+    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    keeper.bind(("127.0.0.1", 0))
+    return keeper
