@@ -20,6 +20,7 @@ from mta import replies
 from mta.acceptance import Acceptor, MailReader, Submit
 from mta.connection import Connection
 from mta.envelope import Envelope
+from mta.gathering import Gathering
 from mta.host import Storing
 from mta.intake import IntakeRules
 from mta.limits import ByteBudget, ConnectionCounter, Limits, connection_cap
@@ -85,6 +86,7 @@ class MtaServer:
         limits = self.limits = settings.limits
         self.metrics: Metrics = metrics if metrics is not None else Counts()
         self.budget = ByteBudget(limits.inflight_bytes)
+        self.gathering = Gathering(limits.gather_s)
         self.greeting = replies.greeting(settings.hostname)
         self.helo_answer = replies.helo_answer(settings.hostname)
         self.ehlo_answer = replies.ehlo_answer(settings.hostname, limits.message_bytes, offers_tls=False)
@@ -110,6 +112,7 @@ class MtaServer:
             return_paths=self._return_paths,
             limits=limits,
             metrics=self.metrics,
+            gathering=self.gathering,
         )
         self._sweeper: asyncio.Task[None] | None = None
         self._is_draining = False
