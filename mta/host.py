@@ -31,6 +31,8 @@ class Host(Protocol):
     budget: ByteBudget
     #: mails that wait to be stored together; sessions tell it of messages under way
     gathering: Gathering
+    #: called when something was received: lets the store finish what it has begun
+    make_way: Callable[[], None]
     greeting: Reply
     helo_answer: Reply
     #: the reply to EHLO while STARTTLS is possible, and otherwise

@@ -50,6 +50,7 @@ class SmtpService:
                 submit=context.writer.submit,
                 metrics=self._events,
                 is_disk_low=self._is_disk_low,
+                make_way=context.writer.make_way,
             )
         except RuleError as error:
             raise StartError(str(error)) from error
