@@ -91,7 +91,7 @@ class OurRun:
         """Return in words what the store says of all runs. Raises BenchError when mails proved nothing to us."""
         found = self._ours.facts_by_type()
         listed = found.pop("planned", 0)
-        # Mails tell of hosts that were not found: until a flood of failures is noticed, whoever is listed there after is
+        # Mails tell of hosts that were not found: until a flood of failures is noticed, whoever is listed there is
         # excluded, and mailed all the same by this bench.
         excluded = found.pop("excluded", 0)
         for beside in _BESIDE:
