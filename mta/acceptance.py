@@ -19,6 +19,7 @@ from model.reading import Reading
 from model.token import day_of
 from mta import replies
 from mta.envelope import Envelope
+from mta.gathering import Gathering
 from mta.intake import IntakeRules, take_in
 from mta.limits import DailyCounter, Limits
 from mta.metrics import Metrics
@@ -53,11 +54,12 @@ class Acceptor:
         return_paths: ReturnPaths,
         limits: Limits,
         metrics: Metrics,
+        gathering: Gathering,
     ) -> None:
         """See mta.server.MtaServer for ``keys``, ``classifier``, ``submit`` and ``clock``."""
         self._keys, self._classifier, self.submit, self._clock = keys, classifier, submit, clock
         self._rules, self._return_paths, self._limits = rules, return_paths, limits
-        self.metrics = metrics
+        self.metrics, self.gathering = metrics, gathering
         self._shares = DailyCounter()
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="mta-reader")
         self.under_way: set[_Acceptance] = set()
@@ -161,17 +163,25 @@ class _Acceptance:
 
     def begin(self, *, is_small: bool) -> None:
         """Read the mail and hand in its facts; a large one apart from the loop, which it would hold up."""
-        self._acceptor.under_way.add(self)
+        acceptor = self._acceptor
+        acceptor.under_way.add(self)
         try:
-            self._wait_for(self._hand_in_now() if is_small else self._read_and_hand_in())
+            if is_small:
+                reading = acceptor.read(self._envelope)
+                self._facts = acceptor.facts_of(self._envelope, reading, self._destinations)
+            else:
+                self._wait_for(self._read_and_hand_in())
         except BaseException:
             self._drop()
             raise
+        if is_small:
+            acceptor.gathering.add(self._hand_in)
 
-    def _hand_in_now(self) -> Awaitable[object]:
-        reading = self._acceptor.read(self._envelope)
-        self._facts = self._acceptor.facts_of(self._envelope, reading, self._destinations)
-        return self._acceptor.submit(self._facts)
+    def _hand_in(self) -> None:
+        try:
+            self._wait_for(self._acceptor.submit(self._facts))
+        except Exception as error:  # noqa: BLE001 - whatever the store says, the mails gathered with this one go on
+            self._fail(error)
 
     async def _read_and_hand_in(self) -> None:
         reading = await self._acceptor.read_apart(self._envelope)

@@ -104,6 +104,7 @@ class Connection(SMTP):
 
     def data_received(self, data: bytes) -> None:
         """Take what came: lines are obeyed at once unless something is awaited."""
+        self.host.make_way()
         phase = self._phase
         if phase is Phase.DATA:
             self._safely(self._take_content, data)

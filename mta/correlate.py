@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 from model.errors import TokenError
 from model.keyring import KeyRing
+from model.mint import RETURN_PATH_PREFIX
 from model.reading import Reading
-from model.token import Token, TokenType, from_mail, from_url, open_token
+from model.token import MAIL_LENGTH, Token, TokenType, from_mail, from_url, open_token
 from mta.headers import Headers
 from mta.return_path import Destination, DestinationKind, ReturnPaths
 
@@ -24,6 +25,7 @@ MAX_CANDIDATES = 200
 _IN_MAIL = re.compile(r"(?<![A-Za-z0-9])[A-Za-z2-7]{48}(?![A-Za-z0-9])")
 _IN_URL = re.compile(r"(?<=/)[A-Za-z0-9_\-]{40}(?![A-Za-z0-9_\-])")
 _ADDRESS = re.compile(r"[A-Za-z0-9.+\-_=]{1,64}@[A-Za-z0-9.\-]{1,253}")
+_FORMS = (f"{RETURN_PATH_PREFIX}+", f"{RETURN_PATH_PREFIX}-")
 #: where the address a mail was sent to shows after delivery, surest first
 _ADDRESS_FIELDS = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "x-rcpt-to", "to", "cc")
 # What a mail of ours carries in its header; links, opens and feedback addresses name no delivery there.
@@ -77,6 +79,8 @@ def correlate(
     Arguments: ``named`` are the destinations the mail's own address fields name (``find_destinations``).
     For a feedback address only the returned mail is looked at, and its token must be the same tenant's (S24).
     """
+    if destination.kind is DestinationKind.RETURN_PATH and _is_named_first(reading, destination):
+        return Correlation(destination.token, Step.RCPT)
     returned = _first(_returned_texts(reading), keys)
     if destination.kind is DestinationKind.FEEDBACK:
         return _correlate_feedback(returned, destination)
@@ -94,6 +98,18 @@ def correlate(
     if token is not None:
         return Correlation(token, Step.RETURNED)
     return Correlation(None, None, "no token")
+
+
+def _is_named_first(reading: Reading, destination: Destination) -> bool:
+    """Whether the first that the returned mail says is the very address of RCPT, whose token was checked there.
+
+    So it is with nearly every bounce: its return path is where it is sent. Left out is the form with the token in the
+    domain (mta.return_path): what stands before it could be a token too.
+    """
+    texts, address = reading.returned.token_headers, destination.address
+    if not texts or texts[0][1] != f"<{address}>" or not address.startswith(_FORMS):
+        return False
+    return len(address.rpartition("@")[2].partition(".")[0]) != MAIL_LENGTH
 
 
 def _correlate_feedback(returned: Token | None, destination: Destination) -> Correlation:

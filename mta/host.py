@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from mta.envelope import Envelope
+from mta.gathering import Gathering
 from mta.limits import ByteBudget, Limits
 from mta.metrics import Metrics
 from mta.replies import Reply
@@ -28,6 +29,10 @@ class Host(Protocol):
     metrics: Metrics
     #: octets of all messages under way (S12)
     budget: ByteBudget
+    #: mails that wait to be stored together; sessions tell it of messages under way
+    gathering: Gathering
+    #: called when something was received: lets the store finish what it has begun
+    make_way: Callable[[], None]
     greeting: Reply
     helo_answer: Reply
     #: the reply to EHLO while STARTTLS is possible, and otherwise

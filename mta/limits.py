@@ -67,6 +67,8 @@ class Limits:
     greeting_s: float = 0.0
     #: messages up to this size are read at once, larger ones in a thread
     inline_bytes: int = 64 * 1024
+    #: longest wait of a message that was read for others under way, to be stored together with them
+    gather_s: float = 0.01
     #: longest reading of one message, after which it is kept unread (S19)
     reading_s: float = 2.0
     #: at shutdown, for messages under way (S32)

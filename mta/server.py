@@ -20,6 +20,7 @@ from mta import replies
 from mta.acceptance import Acceptor, MailReader, Submit
 from mta.connection import Connection
 from mta.envelope import Envelope
+from mta.gathering import Gathering
 from mta.host import Storing
 from mta.intake import IntakeRules
 from mta.limits import ByteBudget, ConnectionCounter, Limits, connection_cap
@@ -74,17 +75,21 @@ class MtaServer:
         monotonic: Callable[[], float] = time.monotonic,
         metrics: Metrics | None = None,
         is_disk_low: Callable[[], bool] = lambda: False,
+        make_way: Callable[[], None] = lambda: None,
     ) -> None:
         """Put a server together; ``start`` makes it listen.
 
         Arguments: ``keys`` and ``classifier`` are called for each use, so that both can be replaced while
         running; ``submit`` returns an awaitable that ends when the facts are durable, or raises; ``clock``
-        returns microseconds since 1970-01-01 UTC; ``is_disk_low`` must be cheap.
+        returns microseconds since 1970-01-01 UTC; ``is_disk_low`` must be cheap;
+        ``make_way`` is called whenever something was received, and may wait a little for the store to get on.
         Raises AddressError when a domain is malformed, OSError or ssl.SSLError for the TLS files.
         """
         limits = self.limits = settings.limits
         self.metrics: Metrics = metrics if metrics is not None else Counts()
+        self.make_way = make_way
         self.budget = ByteBudget(limits.inflight_bytes)
+        self.gathering = Gathering(limits.gather_s)
         self.greeting = replies.greeting(settings.hostname)
         self.helo_answer = replies.helo_answer(settings.hostname)
         self.ehlo_answer = replies.ehlo_answer(settings.hostname, limits.message_bytes, offers_tls=False)
@@ -110,6 +115,7 @@ class MtaServer:
             return_paths=self._return_paths,
             limits=limits,
             metrics=self.metrics,
+            gathering=self.gathering,
         )
         self._sweeper: asyncio.Task[None] | None = None
         self._is_draining = False

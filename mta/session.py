@@ -48,6 +48,8 @@ class SmtpSession(Connection):
     _bad_lines = 0
     #: octets of the byte budget that this session holds
     _borrowed = 0
+    #: whether the host counts on a message: from MAIL to the end of its content
+    _is_expected = False
     #: None before MAIL; empty for the null reverse-path
     _reverse_path: str | None = None
     _destinations: tuple[Destination, ...] = ()
@@ -58,6 +60,7 @@ class SmtpSession(Connection):
     _storing: Storing | None = None
 
     def _set_post_data_state(self) -> None:
+        self._expect_no_more()
         self._reverse_path = None
         self._destinations = ()
         self._content = None
@@ -67,6 +70,11 @@ class SmtpSession(Connection):
         if self._borrowed:
             self.host.budget.give_back(self._borrowed)
             self._borrowed = 0
+
+    def _expect_no_more(self) -> None:
+        if self._is_expected:
+            self._is_expected = False
+            self.host.gathering.end_message()
 
     # -- one command line
 
@@ -157,6 +165,8 @@ class SmtpSession(Connection):
                 self._answer(replies.TOO_LARGE)
                 return
             self._reverse_path = parsed.path
+            self._is_expected = True
+            self.host.gathering.begin_message()
             self._answer(replies.MAIL_OK)
 
     def _is_over(self) -> bool:
@@ -233,6 +243,7 @@ class SmtpSession(Connection):
     def _finish_message(self, reader: DataReader) -> None:
         """Hand over the message, or answer the dot at once when it cannot be taken."""
         self._wait_in(Phase.COMMIT)
+        self._expect_no_more()
         if reader.is_overrun:
             self._conclude(replies.FAR_TOO_LARGE)
         elif not self._is_kept:

@@ -129,7 +129,7 @@ class Fold:
                 self._write_delivery(place, touched)
         self._records.finish()
         self._lists.finish()
-        self._recipients.finish(self._changes.rows)
+        self._recipients.finish(self._changes.rows, self._loaded)
         counters = self._env.db(keys.COUNTERS)
         for key, value in self._changes.finish():
             if value is None:
@@ -315,6 +315,11 @@ class Fold:
             record = Record.unpack(place, raw)
             touched = kept[place] = _Touched(record, raw is None)
         return touched
+
+    def _loaded(self, place: bytes) -> Record | None:
+        """Return the record of a delivery this batch has read, as it is now."""
+        touched = self._touched.get(place)
+        return None if touched is None else touched.record
 
     def _go_plain_way(self, touched: _Touched) -> None:
         """Note what a delivery adds as it is, before something changes that is not simply one more hit."""

@@ -5,6 +5,8 @@ Folded anew, from all its records, whenever something came that can change it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from model.detail import Report
 from model.fact import DeliveryKey
 from store import keys
@@ -17,7 +19,10 @@ from store.records import Records, RecordsWriter
 from store.sealed import pack_value
 from store.standing import fold_recipient
 from store.suppression import Suppression
-from store.transaction import Transaction, put_over, scan_keys
+from store.transaction import Transaction, keys_from, put_over
+
+#: Returns the record of a delivery by its key, as far as it is at hand.
+Loaded = Callable[[bytes], Record | None]
 
 
 class RecipientFold:
@@ -41,16 +46,22 @@ class RecipientFold:
         """Note a sign of life of the recipient of the delivery with key ``place``."""
         self._alive.add(place[:2] + place[8:])
 
-    def finish(self, counts: dict[bytes, Counts]) -> None:
-        """Write what changed; adds to ``counts``, by key, what the counts of broadcasts change by it."""
+    def finish(self, counts: dict[bytes, Counts], loaded: Loaded) -> None:
+        """Write what changed; adds to ``counts``, by key, what the counts of broadcasts change by it.
+
+        ``loaded`` gives records this transaction has read already, so that they are not read twice.
+        """
         self._find_alive()
-        for (tenant, recipient), can_suppress in sorted(self._touched.items()):
-            known = scan_keys(self._txn, self._env.db(keys.SUPPRESSED), keys.recipient_prefix(tenant, recipient))
-            if not can_suppress and not known:
-                continue
-            standing = fold_recipient(evidence_of(self._records, tenant, recipient))
-            self._write_entries(tenant, recipient, known, standing.entries)
-            self._write_first_failed(tenant, recipient, standing.first_failed, counts)
+        if not self._touched:
+            return
+        with self._txn.cursor(db=self._env.db(keys.SUPPRESSED)) as suppressed:
+            for (tenant, recipient), can_suppress in sorted(self._touched.items()):
+                known = keys_from(suppressed, keys.recipient_prefix(tenant, recipient))
+                if not can_suppress and not known:
+                    continue
+                standing = fold_recipient(evidence_of(self._records, tenant, recipient, loaded))
+                self._write_entries(tenant, recipient, known, standing.entries)
+                self._write_first_failed(tenant, recipient, standing.first_failed, counts)
 
     def _find_alive(self) -> None:
         """Take of those that live the few that are suppressed."""
@@ -120,12 +131,22 @@ class RecipientFold:
             put_over(self._txn, db, key, now)
 
 
-def evidence_of(records: Records, tenant: int, recipient: int) -> list[tuple[DeliveryKey, Record]]:
-    """Return all of a recipient's records, with that of what is said of it wherever mailed."""
+def evidence_of(
+    records: Records, tenant: int, recipient: int, loaded: Loaded = lambda _place: None
+) -> list[tuple[DeliveryKey, Record]]:
+    """Return all of a recipient's records, with that of what is said of it wherever mailed.
+
+    ``loaded`` gives records that need not be read.
+    """
     found: list[tuple[DeliveryKey, Record]] = []
     for number in (0, *records.mailed(tenant, recipient)):
         key = DeliveryKey(tenant, number, recipient)
-        raw = records.get(key.pack())
-        if raw is not None:
-            found.append((key, Record.unpack(key.pack(), raw)))
+        place = key.pack()
+        record = loaded(place)
+        if record is None:
+            raw = records.get(place)
+            if raw is None:
+                continue
+            record = Record.unpack(place, raw)
+        found.append((key, record))
     return found

@@ -12,7 +12,8 @@ from model.cause import BY_NUMBER, SPECS, Cause, CauseSpec, Fault, Permanence, S
 from model.detail import Trust
 from model.fact import DeliveryKey, FactType
 from store.answering import is_tencent_domain
-from store.outcome import State, judge_machines, settle
+from store.counters import footprint
+from store.outcome import STATES, State, judge_machines
 from store.record import OWN_HOST, SHARED, TENCENT_HOST, Entry, Record
 from store.suppression import DAY_US, NoAddress, Suppression, SuppressionKind, is_no_address
 
@@ -42,6 +43,12 @@ HARD_POLICIES = frozenset(
 _PERMANENT = tuple(Permanence).index(Permanence.PERMANENT)
 _NEVER = 2**63
 _ENGAGED = (FactType.OPENED, FactType.CLICKED)
+#: What somebody said or an operator did, as plain numbers: most records have none of it.
+_SAID = frozenset(
+    map(int, (
+        FactType.AUTO_REPLIED, FactType.COMPLAINED, FactType.UNSUBSCRIBED, FactType.RESUBSCRIBED, FactType.RELEASED,
+    ))
+)  # fmt: skip
 #: Whether a failure is left out as false (store.gate: a flood nobody looked at).
 Ignored = Callable[[Entry], bool]
 
@@ -126,22 +133,26 @@ class _Evidence:
 
     def take(self, key: DeliveryKey, record: Record) -> None:
         """Gather what one record says."""
-        outcome, entries = settle(record), record.entries
+        # What is remembered of records that look alike says the same as settling this one.
+        found, entries = footprint(record), record.entries
+        state, failure = STATES[found.summary.state], found.failure
         people: list[int] = []
-        if outcome.is_engaged:
+        if found.summary.opens or found.summary.clicks:
             machines = judge_machines(entries)
             people = [e.at_us for i, e in enumerate(entries) if e.type in _ENGAGED and i not in machines]
-        if outcome.state is State.UNDELIVERED and outcome.failure is not None:
-            self._take_failure(outcome.failure, entries)
-            self.failed.append((outcome.failure.at_us, outcome.failure.mark, key.broadcast))
+        if state is State.UNDELIVERED and failure is not None:
+            self._take_failure(failure, entries)
+            self.failed.append((failure.at_us, failure.mark, key.broadcast))
             if people:
                 self.contradicted_at.append(min(people))
-        elif outcome.state is not State.EXCLUDED and key.broadcast:
+        elif state is not State.EXCLUDED and key.broadcast:
             self.mailed_at += [e.at_us for e in entries if e.type == FactType.PLANNED]
-        if outcome.state is State.REACHED:
+        if state is State.REACHED:
             self.alive_at += people
             self.alive_at += [e.at_us for e in entries if e.type == FactType.ACCEPTED]
         for entry in entries:
+            if entry.type not in _SAID:
+                continue
             if entry.type == FactType.AUTO_REPLIED:
                 self.answered_at.append(entry.at_us)
             elif entry.type == FactType.COMPLAINED:
@@ -169,7 +180,7 @@ class _Evidence:
 
     def _is_lifted(self, kind: SuppressionKind, at_us: int) -> bool:
         """Whether an operator lifted what rests on evidence of this time: all up to then, or that of one span."""
-        return any(
+        return bool(self.released) and any(
             number == kind and (first <= at_us < until if until else at_us <= entry.at_us)
             for entry in self.released
             for number, first, until in (entry.extra,)
@@ -182,6 +193,8 @@ class _Evidence:
 
     def bounces(self) -> list[Suppression]:
         """Return the entry of the bounce list that holds longest (E41, E42)."""
+        if not self.failures:
+            return []
         since = max([*self.alive_at, self._disproved_at])
         counted = [f for f in self.failures if f.at_us > since and not self._is_lifted(SuppressionKind.BOUNCE, f.at_us)]
         counted.sort(key=lambda f: f.order)
@@ -238,6 +251,8 @@ class _Evidence:
 
     def softs(self) -> list[Suppression]:
         """Return the entry of one whose soft failures add up: points by day, halved every 14 days (A12, A13)."""
+        if not any(f.spec.suppress is SuppressPolicy.SCORE for f in self.failures):
+            return []
         since = max([*self.alive_at, *self.answered_at, -1])
         by_day: dict[int, list[_Failure]] = {}
         for failure in sorted(self.failures, key=lambda f: f.order):
@@ -289,6 +304,8 @@ class _Evidence:
 
         A complaint on our page (A26) is taken back by subscribing again; one through a mailbox provider is not.
         """
+        if not self.complained:
+            return []
         again = max((e.at_us for _, e in self.unsubscribed if e.type == FactType.RESUBSCRIBED), default=-1)
         found = sorted(
             (e.at_us, e.mark, e)
@@ -307,6 +324,8 @@ class _Evidence:
         Apart, since taking up one stream again does not undo the end of all. Which stream a broadcast belongs
         to is looked up when read. What names no broadcast can only mean all.
         """
+        if not self.unsubscribed:
+            return []
         newest: dict[int, Entry] = {}
         for broadcast, entry in self.unsubscribed:
             place = 0 if entry.extra[2] else broadcast

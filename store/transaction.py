@@ -43,10 +43,18 @@ def put_over(txn: Transaction, db: Database, key: bytes, value: bytes) -> None:
 
 def scan_keys(txn: Transaction, db: Database, prefix: bytes) -> list[bytes]:
     """Return all keys of a database that begin with ``prefix``."""
-    found: list[bytes] = []
     with txn.cursor(db=db) as cursor:
-        is_there = cursor.set_range(prefix)
-        while is_there and cursor.key().startswith(prefix):
-            found.append(cursor.key())
-            is_there = cursor.next()
+        return keys_from(cursor, prefix)
+
+
+def keys_from(cursor: Cursor, prefix: bytes) -> list[bytes]:
+    """Return all keys of a cursor's database that begin with ``prefix``, for who looks for many prefixes."""
+    found: list[bytes] = []
+    is_there = cursor.set_range(prefix)
+    while is_there:
+        key = cursor.key()
+        if not key.startswith(prefix):
+            break
+        found.append(key)
+        is_there = cursor.next()
     return found

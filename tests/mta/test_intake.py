@@ -173,6 +173,19 @@ def test_a_returned_mail_of_another_delivery_contradicts() -> None:
     assert one_report(taken(minted().return_path, b"", bounce(block(), returned=returned))).trust is Trust.SUPPRESS
 
 
+def test_what_stands_before_a_token_in_the_domain_contradicts_as_well() -> None:
+    """A returned mail that begins with the address of RCPT is believed unread, but not in the form of two tokens."""
+    other = minted("x@y.example").return_path.partition("@")[0]
+    token = minted().return_path.partition("@")[0].partition("+")[2]
+    for address, trust in (
+        (minted().return_path, Trust.SUPPRESS),
+        (f"b+x@{token}.{DOMAIN}", Trust.SUPPRESS),
+        (f"{other}@{token}.{DOMAIN}", Trust.COUNT),
+    ):
+        returned = Returned(token_headers=(("return-path", f"<{address}>"),))
+        assert one_report(taken(address, b"", bounce(block(), returned=returned))).trust is trust, address
+
+
 # -- the ladder
 
 

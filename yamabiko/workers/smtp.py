@@ -22,6 +22,8 @@ from yamabiko.service import StartError, WorkerContext
 _log = logging.getLogger(__name__)
 #: Seconds an answer about the disk holds; it is asked for every mail.
 _DISK_CHECK_S = 1.0
+#: Seconds an answer about what a tenant shares holds.
+_SHARING_CHECK_S = 1.0
 _RULES_EVERY_TICKS = 2
 #: Rules a spare loaded while it waited, by directory; they are looked at again before they are used.
 _prepared: dict[Path, LiveRules] = {}
@@ -48,6 +50,7 @@ class SmtpService:
                 submit=context.writer.submit,
                 metrics=self._events,
                 is_disk_low=self._is_disk_low,
+                make_way=context.writer.make_way,
             )
         except RuleError as error:
             raise StartError(str(error)) from error
@@ -116,6 +119,23 @@ class SmtpService:
         return self._disk[1]
 
 
+class _Sharing:
+    """Which tenants share their bounces (E39), as it was a moment ago; it is asked for every mail."""
+
+    def __init__(self, desk: SuppressionDesk) -> None:
+        self._desk = desk
+        #: by tenant: when it was asked, and the answer
+        self._known: dict[int, tuple[float, bool]] = {}
+
+    def shares(self, tenant: int) -> bool:
+        now = time.monotonic()
+        at_s, answer = self._known.get(tenant, (-_SHARING_CHECK_S, False))
+        if now - at_s >= _SHARING_CHECK_S:
+            answer = self._desk.shares_bounces(tenant)
+            self._known[tenant] = (now, answer)
+        return answer
+
+
 def prepare(settings: Settings) -> None:
     """Load the rules beforehand: it takes longest. Bad ones are told by whoever needs them."""
     try:
@@ -151,7 +171,7 @@ def _settings(context: WorkerContext) -> MtaSettings:
         tls_key=Path(smtp.tls_key) if smtp.tls_key else None,
         proxied_addresses=((context.settings.smtp.host, smtp.proxy_port),) if smtp.proxy_port else (),
         proxy_networks=smtp.proxy_networks,
-        shares_bounces=SuppressionDesk(context.env).shares_bounces,
+        shares_bounces=_Sharing(SuppressionDesk(context.env)).shares,
         node=context.settings.node,
         slot=context.slot,
     )
