@@ -332,3 +332,14 @@ def add_difference(change: Counts, before: Counts, after: Counts, times: int = 1
     for name, count in (before or after).items():
         if count:
             change[name] = change.get(name, 0) + count * sign
+
+
+def can_unmask(before: Footprint, after: Footprint) -> bool:
+    """Whether opens or clicks that were taken for a person's may have turned out a machine's."""
+    one, other = before.counts, after.counts
+    return any(
+        other.get(f"{name}_machine", 0) > one.get(f"{name}_machine", 0)
+        and (one.get("opens_raw", 0) > one.get("opens_machine", 0)
+             or one.get("clicks_raw", 0) > one.get("clicks_machine", 0))
+        for name in ("opens", "clicks")
+    )  # fmt: skip

@@ -18,14 +18,15 @@ from store import keys
 from store.beside import BESIDE, BesideDeliveries
 from store.changes import Changes
 from store.codec import pack_chunks, pack_fact, pack_hit
-from store.counters import QUARTER_US, Footprint, footprint
+from store.counters import QUARTER_US, Footprint, can_unmask, footprint
 from store.environment import Environment
 from store.errors import StoreError
+from store.evidence import address_of, entry_of, listed_domain
 from store.hits import listing, take_hit
 from store.list_writer import ListWriter, list_keys
 from store.messages import normalise_message
 from store.recipients import RecipientFold
-from store.record import Entry, Overflow, Record, address_of, domain_octets, entry_of, pack_listing
+from store.record import Entry, Overflow, Record, pack_listing
 from store.roster import RosterWriter, row_of
 from store.transaction import Transaction, put_over
 
@@ -218,7 +219,7 @@ class Fold:
     def _take_listing(self, fact: Fact, place: bytes) -> bool:
         """Take in a recipient nothing is known of yet, by the short way."""
         move, done = listing(fact.is_html), fact.at_us // QUARTER_US
-        domain = _listed_domain(fact)
+        domain = listed_domain(fact)
         self._records.set(place, pack_listing(place, fact, self._next_seq, domain, state=move.state, done=done))
         if fact.key.broadcast:
             self._meet(place, fact.at_us, fact)
@@ -375,7 +376,7 @@ class Fold:
         off = list_keys(place, stored, touched.first_seqs)
         on = list_keys(place, after.lists, record.first_seqs())
         self._lists.move(place, off - on, on - off)
-        if _can_unmask(before, after):
+        if can_unmask(before, after):
             tenant, recipient = int.from_bytes(place[:2], "big"), int.from_bytes(place[8:], "big")
             self._recipients.touch(tenant, recipient, can_suppress=True)
         old, new = before.failure, after.failure
@@ -385,23 +386,3 @@ class Fold:
                 self._txn.delete(place[:8] + keys.seq_key(old.seq), db=errors)
             if new is not None:
                 put_over(self._txn, errors, place[:8] + keys.seq_key(new.seq), place[8:])
-
-
-def _listed_domain(fact: Fact) -> bytes:
-    detail = fact.detail
-    assert isinstance(detail, Planned)
-    try:
-        return domain_octets(domain_of(detail.address), is_listed=True)
-    except AddressError:
-        return b""
-
-
-def _can_unmask(before: Footprint, after: Footprint) -> bool:
-    """Whether opens or clicks that were taken for a person's may have turned out a machine's."""
-    one, other = before.counts, after.counts
-    return any(
-        other.get(f"{name}_machine", 0) > one.get(f"{name}_machine", 0)
-        and (one.get("opens_raw", 0) > one.get("opens_machine", 0)
-             or one.get("clicks_raw", 0) > one.get("clicks_machine", 0))
-        for name in ("opens", "clicks")
-    )  # fmt: skip

@@ -14,25 +14,13 @@ from struct import Struct, unpack
 from struct import error as StructError  # noqa: N812 - it is an error
 from typing import NamedTuple
 
-from model.cause import SPECS, Cause
-from model.detail import Agent, Complained, Engaged, Excluded, Planned, Released, Report, Unsubscribed
+from model.detail import Agent
 from model.fact import Fact, FactType
-from store.answering import is_own_host, is_tencent_host
 from store.errors import FactRefusedError, StoreCorruptError
-from store.messages import message_number
 
 _US_PER_DAY = 86_400_000_000
 #: Opens, and clicks, of one delivery kept one by one a day; beyond it they are only counted (T10).
 DAILY_LIMIT = 100
-#: Suppression kinds in RELEASED facts and in keys.
-SUPPRESSION_KINDS = {"bounce": 1, "complaint": 2, "block": 3, "unsubscribe": 4, "soft": 5, "class": 6}
-
-#: In the trust of a report's entry: all tenants that share bounces may know of it (E39).
-SHARED = 0x80
-#: In the same: a host of the recipient's own domain says that it takes no mail for it (A24).
-OWN_HOST = 0x40
-#: In the same: a host of Tencent's refused, whatever the domain (E41).
-TENCENT_HOST = 0x20
 
 _ENGAGED = (FactType.OPENED, FactType.CLICKED)
 _REPORT, _NOTHING = Struct(">BBBBB"), Struct("")
@@ -65,7 +53,7 @@ _MACHINES = frozenset(int(agent) for agent in Agent if agent.is_machine)
 
 
 class Entry(NamedTuple):
-    """One piece of evidence. What ``extra`` holds depends on the type; see ``entry_of``."""
+    """One piece of evidence. What ``extra`` holds depends on the type; see store.evidence."""
 
     type: int
     at_us: int
@@ -378,45 +366,3 @@ def _mark_of(entry: Entry) -> bytes:
 
 def _order(entry: Entry) -> tuple[object, ...]:
     return (entry.at_us, entry.type, entry.mark, entry.extra)
-
-
-def entry_of(fact: Fact, seq: int) -> Entry:
-    """Return the entry of a fact stored as number ``seq``.
-
-    ``extra`` by type: engaged (agent, link, links); report (channel, cause number, permanence 0 permanent 1 transient
-    2 unknown, trust with SHARED, OWN_HOST and TENCENT_HOST, confidence in percent) and of a failure the number of
-    its message; excluded (kind,); complained (form,); unsubscribed (via, reason, everything); released (suppression
-    kind, from, until; 0 for all up to the time of the fact); others ().
-    """
-    detail = fact.detail
-    if isinstance(detail, Engaged):
-        return Entry(int(fact.type), fact.at_us, b"", (int(detail.agent), detail.link, detail.links), seq)
-    extra: tuple[int, ...] = ()
-    if isinstance(detail, Report):
-        cause = SPECS[detail.cause].number if detail.cause else 0
-        permanence = ("permanent", "transient", "unknown").index(detail.permanence.value)
-        trust = int(detail.trust) | (SHARED if detail.global_mark else 0)
-        trust |= OWN_HOST if detail.cause is Cause.RELAY_DENIED and is_own_host(detail) else 0
-        is_failure = fact.type is FactType.FAILED
-        trust |= TENCENT_HOST if is_failure and is_tencent_host(detail) else 0
-        extra = (int(detail.channel), cause, permanence, trust, round(detail.confidence * 100))
-        extra += (message_number(detail.diagnostic),) if is_failure else ()
-    elif isinstance(detail, Excluded):
-        extra = (int(detail.kind),)
-    elif isinstance(detail, Complained):
-        extra = (int(detail.via_form),)
-    elif isinstance(detail, Unsubscribed):
-        extra = (int(detail.via), int(detail.reason), int(detail.everything))
-    elif isinstance(detail, Released):
-        extra = (SUPPRESSION_KINDS[detail.suppression], detail.from_us, detail.until_us)
-    return Entry(int(fact.type), fact.at_us, fact.id[:8], extra, seq)
-
-
-def address_of(fact: Fact) -> tuple[str, bool] | None:
-    """Return the address a fact gives for its recipient, and whether that is how the sender listed it."""
-    detail = fact.detail
-    if isinstance(detail, Planned):
-        return detail.address, True
-    if isinstance(detail, Report) and detail.address:
-        return detail.address, False
-    return None

@@ -18,6 +18,7 @@ import threading
 import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from store import keys
@@ -66,8 +67,8 @@ class RecentRecords:
         self.deliveries = deliveries
         self.mailed = mailed
         self.newest: dict[bytes, _Version] = {}
-        #: deliveries whose record is not in its place yet, by bucket, and the row of the oldest such record
-        self.waiting: list[set[bytes]] = [set() for _ in range(_BUCKETS)]
+        #: deliveries whose record is not in its place, by bucket and recipient, and the row of the oldest such record
+        self.waiting: list[dict[bytes, tuple[bytes, ...]]] = [{} for _ in range(_BUCKETS)]
         self.oldest = [0] * _BUCKETS
         self.count_waiting = 0
         #: rows below this number are forgotten
@@ -118,23 +119,25 @@ class RecentRecords:
                 older, depth = older._replace(older=_FORGOTTEN), 2
             # The constructor that a NamedTuple is given takes twice as long.
             newest[place] = _new(_Version, (number, raw, older, depth))
-            waiting = buckets[place[_BUCKET_AT]]
+            bucket, recipient = place[_BUCKET_AT], place[_BUCKET_AT:]
+            waiting = buckets[bucket]
             if not waiting:
-                self.oldest[place[_BUCKET_AT]] = number
-            size = len(waiting)
-            waiting.add(place)
-            self.count_waiting += len(waiting) - size
+                self.oldest[bucket] = number
+            theirs = waiting.get(recipient, ())
+            if place not in theirs:
+                waiting[recipient] = (*theirs, place)
+                self.count_waiting += 1
         return places
 
     def _empty(self, bucket: int) -> None:
-        self.count_waiting -= len(self.waiting[bucket])
-        self.waiting[bucket] = set()
+        self.count_waiting -= sum(map(len, self.waiting[bucket].values()))
+        self.waiting[bucket] = {}
 
     def _forget_all(self, first: int) -> None:
         """Begin anew, since rows were gone before we saw them; transactions begun before keep the old memory."""
         self.forgotten_below = first
         self.newest = {}
-        self.waiting = [set() for _ in range(_BUCKETS)]
+        self.waiting = [{} for _ in range(_BUCKETS)]
         self.count_waiting = 0
         self._rows.clear()
 
@@ -202,10 +205,10 @@ class Records:
         """Return the deliveries of a recipient whose records may not be in their places."""
         tenant, recipient = prefix[:2], prefix[2:]
         if self._own is None:
-            # Copied, since another thread may add to it.
-            waiting = tuple(self._known.waiting[recipient[0]])
+            theirs = self._known.waiting[recipient[0]].get(recipient, ())
+            # Nothing was taken in that this transaction does not see, nor anything put in its place since.
             if self._known.last == self._last:
-                return [place for place in waiting if place[8:] == recipient and place[:2] == tenant]
+                return [place for place in theirs if place[:2] == tenant]
         return [place for place in self._read_all() if place[8:] == recipient and place[:2] == tenant]
 
     def all_recent(self) -> dict[bytes, bytes]:
@@ -291,7 +294,7 @@ class RecordsWriter(Records):
         known = self._known
         new: dict[int, list[bytes]] = {}
         for place in changed:
-            if place not in known.waiting[place[_BUCKET_AT]]:
+            if place not in known.waiting[place[_BUCKET_AT]].get(place[_BUCKET_AT:], ()):
                 new.setdefault(place[_BUCKET_AT], []).append(place)
         count = known.count_waiting + sum(map(len, new.values()))
         if count <= MAX_WAITING:
@@ -302,7 +305,7 @@ class RecordsWriter(Records):
             oldest.setdefault(bucket, self._last + 1)
         while count > MAX_WAITING:
             bucket = min(oldest, key=oldest.__getitem__)
-            places = [*known.waiting[bucket], *new.get(bucket, ())]
+            places = [*chain.from_iterable(known.waiting[bucket].values()), *new.get(bucket, ())]
             self._put_in_place(places)
             self._append(_PUT_IN_PLACE, bytes((bucket,)))
             count -= len(places)
@@ -316,8 +319,8 @@ class RecordsWriter(Records):
         txn, deliveries = self._txn, self._known.deliveries
         mailed: list[bytes] = []
         for place in sorted(places):
-            raw = self._changed.get(place) or self.recent(place)
-            assert raw is not None
+            # What waits is the newest there is.
+            raw = self._changed.get(place) or self._newest[place].raw
             if place[2:8] != _NO_BROADCAST and txn.get(place, db=deliveries) is None:
                 mailed.append(keys.mailed_place(place))
             put_over(txn, deliveries, place, raw)

@@ -13,8 +13,9 @@ from model.detail import Trust
 from model.fact import DeliveryKey, FactType
 from store.answering import is_tencent_domain
 from store.counters import footprint
+from store.evidence import OWN_HOST, SHARED, TENCENT_HOST
 from store.outcome import STATES, State, judge_machines
-from store.record import OWN_HOST, SHARED, TENCENT_HOST, Entry, Record
+from store.record import Entry, Record
 from store.suppression import DAY_US, NoAddress, Suppression, SuppressionKind, is_no_address
 
 COMPLAINT_DAYS = 180

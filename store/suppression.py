@@ -15,7 +15,7 @@ import msgpack
 
 from model.cause import BY_NUMBER
 from store.errors import StoreCorruptError
-from store.record import SUPPRESSION_KINDS
+from store.evidence import SUPPRESSION_KINDS
 from store.sealed import pack_value, unpack_value
 
 DAY_US = 86_400_000_000
