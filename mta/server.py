@@ -104,7 +104,14 @@ class MtaServer:
             connection_cap(limits), limits.connections_per_peer, limits.exempt_networks, limits.stress_share
         )
         self._listener = Listener(self._counter, self.metrics, self._make_connection, settings.proxy_networks)
-        self._acceptor = Acceptor(
+        self._acceptor = self._make_acceptor()
+        self._sweeper: asyncio.Task[None] | None = None
+        self._is_draining = False
+        self.reload_tls()
+
+    def _make_acceptor(self) -> Acceptor:
+        settings = self._settings
+        return Acceptor(
             keys=lambda: self._keys(),
             classifier=lambda: self._classifier(),
             submit=lambda facts: self._submit(facts),
@@ -113,13 +120,10 @@ class MtaServer:
                 node=settings.node, plain_tenant=settings.plain_tenant, shares_bounces=settings.shares_bounces
             ),
             return_paths=self._return_paths,
-            limits=limits,
+            limits=self.limits,
             metrics=self.metrics,
             gathering=self.gathering,
         )
-        self._sweeper: asyncio.Task[None] | None = None
-        self._is_draining = False
-        self.reload_tls()
 
     # -- life
 
