@@ -75,7 +75,8 @@ def main(
             print(f"{chosen}: {ENTRIES[chosen].about}", file=sys.stderr, flush=True)
             try:
                 fresh = ENTRIES[chosen].run(options)
-            except (BenchError, ServerError) as error:
+            except (BenchError, ServerError, OSError) as error:
+                # Of an OSError click would say nothing where it is a broken pipe.
                 void.append(f"{chosen} is void: {error}")
                 continue
             rows += fresh

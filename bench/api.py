@@ -64,6 +64,8 @@ class Api:
 
         Raises BenchError when the request as a whole is refused.
         """
+        # Opened anew by the next question: this may take longer than a server keeps an idle connection.
+        self._connection.close()
         cpu, began = time.process_time(), time.perf_counter()
         headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": key, "Content-Length": str(len(content))}
         lines, refused, why, rest = 0, 0, b"", b""
