@@ -2,9 +2,9 @@
 
 Opens come at random over all deliveries, so hardly two of a commit share a page of DELIVERIES, and a page costs a sync
 20 microseconds and more, whatever is in it. So the records that a commit changed are written together, in RECENT, one
-commit behind the other; and when more than ``MAX_WAITING`` wait there, those of one bucket (a 256th of all recipients,
-whose records are neighbours) are put in their places in DELIVERIES, many a page. All of it happens in the transaction
-that changes the records, so every state on disk is whole.
+commit behind the other; and when more than ``MAX_WAITING`` wait there, or in more than ``_MAX_ROWS`` rows, those of one
+bucket (a 256th of all recipients, whose records are neighbours) are put in their places in DELIVERIES, many a page. All
+of it happens in the transaction that changes the records, so every state on disk is whole.
 
 A delivery's record is its last one in RECENT, else the one in DELIVERIES. Who was mailed what is in MAILED from the
 moment a delivery's record is first put in its place; until then the record in RECENT says it. Each process remembers
@@ -27,6 +27,8 @@ from store.transaction import Database, Transaction, put_over, scan_keys
 
 #: Deliveries whose records may wait in RECENT: some 5 MB there, and 10 MB in each process.
 MAX_WAITING = 32_768
+#: Rows of RECENT, however few deliveries they are about: every process reads them all when it begins.
+_MAX_ROWS = 8_192
 #: A commit that changes so many deliveries meets some of them on every page, and puts them in their places at once.
 _MANY = 8_192
 _BUCKETS = 256
@@ -290,21 +292,23 @@ class RecordsWriter(Records):
         self._next += 1
 
     def _make_room(self, changed: dict[bytes, bytes]) -> None:
-        """Put bucket after bucket in place, those whose records wait longest first, until no more than may wait do."""
+        """Put bucket after bucket in place, whose records wait longest first, until no more wait than may."""
         known = self._known
         new: dict[int, list[bytes]] = {}
         for place in changed:
             if place not in known.waiting[place[_BUCKET_AT]].get(place[_BUCKET_AT:], ()):
                 new.setdefault(place[_BUCKET_AT], []).append(place)
         count = known.count_waiting + sum(map(len, new.values()))
-        if count <= MAX_WAITING:
+        if count <= MAX_WAITING and self._next - self._first <= _MAX_ROWS:
             return
         # Which row the oldest record of each bucket stands in; those of this transaction are the youngest.
         oldest = {bucket: known.oldest[bucket] for bucket, waiting in enumerate(known.waiting) if waiting}
         for bucket in new:
             oldest.setdefault(bucket, self._last + 1)
-        while count > MAX_WAITING:
+        while oldest:
             bucket = min(oldest, key=oldest.__getitem__)
+            if count <= MAX_WAITING and self._next - oldest[bucket] <= _MAX_ROWS:
+                break
             places = [*chain.from_iterable(known.waiting[bucket].values()), *new.get(bucket, ())]
             self._put_in_place(places)
             self._append(_PUT_IN_PLACE, bytes((bucket,)))

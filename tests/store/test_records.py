@@ -98,6 +98,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """So few records may wait that most things happen often."""
     monkeypatch.setattr(records, "MAX_WAITING", 40)
     monkeypatch.setattr(records, "_MANY", 50)
+    monkeypatch.setattr(records, "_MAX_ROWS", 120)
     monkeypatch.setattr(records, "_LINGERING_ROWS", 3)
     monkeypatch.setattr(records, "_MAX_VERSIONS", 3)
 
@@ -109,6 +110,21 @@ def test_each_transaction_sees_its_own_state(seed: int, tmp_path: Path) -> None:
     world = World(env, seed)
     assert world.run(150) == 0
     assert world.most_rows < 400, "what is in its place leaves RECENT"
+    env.close()
+
+
+def test_few_deliveries_that_change_for_ever_fill_nothing(tmp_path: Path) -> None:
+    env = Environment(tmp_path / "data", map_size=2**26)
+    process = known(env)
+    for turn in range(1_000):
+        with env.write() as txn:
+            writer = RecordsWriter(process, txn)
+            for place in _PLACES[turn % 7 : turn % 7 + 3]:
+                writer.set(place, b"%d" % turn)
+            writer.finish()
+            assert txn.stat(env.db(keys.RECENT))["entries"] <= 123
+    assert process.count_waiting <= 9
+    assert sum(len(places) for _, places in process._rows) < 1_000
     env.close()
 
 
