@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.processes import Clock, children_of, clock_of, find_program, free_port, server
+from bench.processes import Clock, children_of, clock_of, find_program, server
+from yamabiko.demo.ports import free_port
 
 _CONFIG = """
 worker_processes 1;

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError, MissingProgramError
-from bench.processes import Clock, clock_of_tree, find_program, free_port, output_of, server
+from bench.processes import Clock, clock_of_tree, find_program, output_of, server
+from yamabiko.demo.ports import free_port
 
 _MAIN = """
 compatibility_level = 3.6

@@ -106,20 +106,6 @@ def children_of(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
 
 
-# Bound and not listening, so that the system gives their ports to nobody else before the server is there.
-_kept_ports: list[socket.socket] = []
-
-
-def free_port() -> int:
-    """Return a port of the loopback that nobody listens on; for whoever binds it with SO_REUSEADDR, as servers do."""
-    keeper = socket.socket()
-    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    keeper.bind(("127.0.0.1", 0))
-    _kept_ports.append(keeper)
-    return int(keeper.getsockname()[1])
-
-
 @contextmanager
 def server(command: Sequence[str], port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server until the block ends; begins when its port answers. Raises BenchError when it never does."""

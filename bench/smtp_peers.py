@@ -17,7 +17,8 @@ from bench.comparison import Sample
 from bench.errors import BenchError
 from bench.mailings import first_mails
 from bench.postfix import Postfix, running_postfix
-from bench.processes import Clock, Meter, clock_of, find_program, free_port, output_of, server
+from bench.processes import Clock, Meter, clock_of, find_program, output_of, server
+from yamabiko.demo.ports import free_port
 
 _SESSIONS = 20
 # Our limit is 1,000 mails a session; every server gets its sessions opened anew at the same pace.

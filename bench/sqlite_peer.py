@@ -10,9 +10,10 @@ from pathlib import Path
 
 from bench.comparison import Sample
 from bench.errors import BenchError
-from bench.processes import clock_of, free_port, server
+from bench.processes import clock_of, server
 from bench.visits import Visits
 from bench.web_load import PeerRun
+from yamabiko.demo.ports import free_port
 
 
 class SqliteRun:

@@ -62,9 +62,10 @@ class Explanation:
 
 def explain(rules: RuleSet, evidence: Evidence) -> Explanation:
     """Return why ``evidence`` gets its verdict by ``rules``."""
-    verdict = Judge(rules).decide(evidence)
+    judge = Judge(rules)
+    verdict = judge.decide(evidence)
     holding = rules.matcher.matching(evidence)
-    guess = Judge(rules).guess(holding[0] if holding else None, evidence)
+    guess = judge.guess(holding[0] if holding else None, evidence)
     winner = holding[0] if holding and guess is None else None
     others = holding[1:] if guess is None else holding
     return Explanation(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -23,8 +22,8 @@ _MAX_TEXT = 1_000
 _CACHE_SIZE = 4_096
 #: Words are cut to so many letters, so that "recipient" and "recipients", "delivered" and "delivery" are one.
 _STEM = 6
-#: Weights are whole numbers in the file.
-_SCALE = 100
+#: Weights are whole numbers in the file, so many times as large.
+SCALE = 100
 #: The name of the weight that every text has.
 BIAS = "="
 
@@ -102,7 +101,7 @@ class WordWeights:
         known = [(token, found) for token in tokens_of(text) if (found := self._weights.get(token))]
         if sum(token.isalpha() for token, _ in known) < _LEAST_WORDS:
             return None
-        share = 1 / (_SCALE * math.sqrt(len(known) + 1))
+        share = 1 / (SCALE * math.sqrt(len(known) + 1))
         sums = [sum(column) * share for column in zip(self._bias, *(weights for _, weights in known), strict=True)]
         highest = max(sums)
         probability = 1 / sum(math.exp(value - highest) for value in sums)
@@ -129,46 +128,3 @@ def tokens_of(text: str) -> set[str]:
             else:
                 found.add(token[:_STEM])
     return found
-
-
-def learn(texts: Iterable[tuple[str, Reason]], *, rounds: int = 12, rate: float = 0.5, decay: float = 1e-3) -> str:
-    """Return the table that ``texts``, each with its class, teach: a stochastic descent with AdaGrad steps.
-
-    The same texts give the same table, whatever their order. ``rounds`` is how often each text is looked at, ``rate``
-    the length of a step, ``decay`` how strongly weights are drawn to zero.
-    """
-    samples = [(sorted(tokens_of(text)), reason) for text, reason in sorted(texts)]
-    reasons = sorted({reason for _, reason in samples}, key=list(Reason).index)
-    place_of = {reason: place for place, reason in enumerate(reasons)}
-    width = len(reasons)
-    weights = {token: [0.0] * width for tokens, _ in samples for token in [*tokens, BIAS]}
-    squares = {token: [1e-8] * width for token in weights}
-    for turn in range(rounds):
-        # Walked with a stride that shares no factor with their number, so that neighbours in the file are far apart.
-        for place in _strewn(len(samples), turn):
-            tokens, reason = samples[place]
-            tokens = [*tokens, BIAS]
-            share = 1 / math.sqrt(len(tokens))
-            sums = [sum(weights[token][k] for token in tokens) * share for k in range(width)]
-            highest = max(sums)
-            odds = [math.exp(value - highest) for value in sums]
-            whole = sum(odds)
-            errors = [(value / whole - (k == place_of[reason])) * share for k, value in enumerate(odds)]
-            for token in tokens:
-                row, square = weights[token], squares[token]
-                for k, error in enumerate(errors):
-                    slope = error + decay * row[k]
-                    square[k] += slope * slope
-                    row[k] -= rate * slope / math.sqrt(square[k])
-    lines = [" ".join(reason.value for reason in reasons)]
-    lines += [
-        f"{token} " + " ".join(str(round(value * _SCALE)) for value in weights[token]) for token in sorted(weights)
-    ]
-    return "\n".join(lines)
-
-
-def _strewn(count: int, turn: int) -> Iterable[int]:
-    stride = int(count * 0.618) + turn
-    while count > 1 and math.gcd(stride, count) != 1:
-        stride += 1
-    return ((turn + step * stride) % count for step in range(count))

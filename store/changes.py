@@ -107,7 +107,7 @@ class Changes:
             "sender": int(is_ours),
             f"by.{broadcast[2:].hex()}": 1,
         }
-        place = broadcast[:2] + bytes(6) + keys.failures_scope(domain, failure.at_us // _WINDOW_US)
+        place = broadcast[:2] + keys.NO_BROADCAST + keys.failures_scope(domain, failure.at_us // _WINDOW_US)
         add_difference(self._row(place), {}, counts, sign)
 
     def say(self, key: bytes, **words: Any) -> None:
@@ -160,9 +160,7 @@ class Changes:
             gather(broadcast + keys.cell_scope(done, quarter), move.event, times)
             gather(broadcast + keys.link_scope(link), move.link, times)
         for (key, _), (counts, times) in gathered.items():
-            row = self._row(key)
-            for name, count in counts.items():
-                row[name] = row.get(name, 0) + count * times
+            add_difference(self._row(key), {}, counts, times)
         self._moves.clear()
         for (broadcast, domains, *_), (before, after, times) in self._plain.items():
             self._add(broadcast, domains, before, after, times)

@@ -42,8 +42,6 @@ _RELEASING = frozenset({
 _LISTING = frozenset({FactType.PLANNED, FactType.EXCLUDED})
 _EMPTY = Footprint()
 _NO_LISTS: frozenset[int] = frozenset()
-#: in the key of what is said of a recipient wherever mailed
-_NO_BROADCAST = bytes(6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +144,7 @@ class Fold:
     def _take_hit(self, hit: Hit) -> bool:
         """Take in an open or a click, by the short way where it can be gone."""
         place = hit.place
-        if hit.is_test or place[2:8] == _NO_BROADCAST:
+        if hit.is_test or place[2:8] == keys.NO_BROADCAST:
             return self._take(hit.as_fact())
         touched = self._touched.get(place) or self._touch(place, is_test=False)
         if touched.before is not None:
@@ -349,7 +347,7 @@ class Fold:
         after = footprint(touched.record)
         touched.record.summary = after.summary
         self._put(keys.TEST_DELIVERIES, place, touched.record.pack(place), overwrite=True)
-        if place[2:8] != _NO_BROADCAST:
+        if place[2:8] != keys.NO_BROADCAST:
             self._changes.add_test(place[:8], before, after)
 
     def _write_delivery(self, place: bytes, touched: _Touched) -> None:
@@ -357,7 +355,7 @@ class Fold:
         if touched.before is not None:
             self._settle(place, touched, touched.before)
         self._records.set(place, record.pack(place))
-        if place[2:8] == _NO_BROADCAST:
+        if place[2:8] == keys.NO_BROADCAST:
             return
         if touched.before is None and (touched.on_lists or touched.off_lists):
             seqs = record.first_seqs()
@@ -368,7 +366,7 @@ class Fold:
         record = touched.record
         after = footprint(record)
         record.summary = after.summary
-        if place[2:8] == _NO_BROADCAST:
+        if place[2:8] == keys.NO_BROADCAST:
             return
         self._changes.add(place[:8], (touched.domain, record.domain_name), before, after)
         # What hits moved before ``before`` was taken is not written yet.

@@ -19,6 +19,7 @@ from store.counters import Counts
 from store.environment import Environment
 from store.outcome import settle
 from store.record import Entry, Record
+from store.records import Records
 from store.sealed import unpack_value
 from store.transaction import Transaction
 
@@ -252,11 +253,12 @@ def affected(env: Environment, tenant: int, incident: Incident) -> Iterator[Affe
             batch: list[Affected] = []
             rows = 0
             with env.read() as txn, txn.cursor(db=env.db(keys.ERRORS)) as cursor:
+                records = env.records(txn)
                 is_there = cursor.set_range(position)
                 while is_there and cursor.key().startswith(prefix) and rows < _ROWS_PER_READ:
                     rows += 1
                     position = cursor.key() + b"\0"
-                    found = _affected(env, txn, DeliveryKey(tenant, number, int.from_bytes(cursor.value(), "big")))
+                    found = _affected(records, DeliveryKey(tenant, number, int.from_bytes(cursor.value(), "big")))
                     if found is not None and incident.takes_in(found.failure, found.domain):
                         batch.append(found)
                     is_there = cursor.next()
@@ -265,8 +267,7 @@ def affected(env: Environment, tenant: int, incident: Incident) -> Iterator[Affe
                 break
 
 
-def _affected(env: Environment, txn: Transaction, key: DeliveryKey) -> Affected | None:
-    raw = env.records(txn).get(key.pack())
-    record = Record.unpack(key.pack(), raw)
+def _affected(records: Records, key: DeliveryKey) -> Affected | None:
+    record = Record.unpack(key.pack(), records.get(key.pack()))
     failure = settle(record).failure
     return Affected(key, failure, record.domain_name) if failure is not None else None

@@ -72,6 +72,9 @@ DERIVED = (
 )
 DATABASES = (META, LOG, RECENT, *DERIVED)
 
+#: The octets of broadcast 0, in the key of what is said of a recipient wherever mailed.
+NO_BROADCAST = bytes(6)
+
 META_VERSION = b"format_version"
 META_NEXT_SEQ = b"next_seq"
 

@@ -19,6 +19,7 @@ from store.log import read_fact
 from store.outcome import Outcome, State, settle
 from store.reader import PAGE_SIZE, Budget, Page
 from store.record import Record
+from store.records import Records
 from store.roster import RosterRow, find_in_page, fold_text, read_page, row_of
 from store.transaction import Transaction
 
@@ -199,12 +200,13 @@ class People:
                 if which is not None
                 else self._in_roster(txn, broadcast, fold_text(query), after)
             )
+            records = self._env.records(txn)
             rows: list[Person] = []
             budget = Budget()
             for cursor, recipient, listed in places:
                 if len(rows) == limit or recipient is None or budget.is_spent:
                     return Page(rows, cursor)
-                person = self._person(txn, broadcast + recipient, listed, holds)
+                person = self._person(txn, records, broadcast + recipient, listed, holds)
                 if person is not None and (where is None or where(person)):
                     rows.append(person)
                 else:
@@ -218,11 +220,12 @@ class People:
         broadcast = keys.broadcast_key(tenant, number)
         rows: list[Person] = []
         with self._env.read() as txn, txn.cursor(db=self._env.db(keys.ERRORS)) as cursor:
+            records = self._env.records(txn)
             is_there = cursor.set_range(after or broadcast + keys.seq_key(after_seq + 1))
             while is_there and cursor.key().startswith(broadcast):
                 if len(rows) == limit:
                     return Page(rows, cursor.key())
-                person = self._person(txn, broadcast + cursor.value(), None, lambda _: True)
+                person = self._person(txn, records, broadcast + cursor.value(), None, lambda _: True)
                 if person is not None:
                     rows.append(person)
                 is_there = cursor.next()
@@ -246,7 +249,7 @@ class People:
     def person(self, key: DeliveryKey) -> Person | None:
         """Return one delivery as lists show it."""
         with self._env.read() as txn:
-            return self._person(txn, key.pack(), None, lambda _: True)
+            return self._person(txn, self._env.records(txn), key.pack(), None, lambda _: True)
 
     def _on_lists(
         self, txn: Transaction, broadcast: bytes, which: tuple[int, ...], after: bytes | None
@@ -287,8 +290,10 @@ class People:
                 first = 0
                 is_there = cursor.next()
 
-    def _person(self, txn: Transaction, place: bytes, listed: RosterRow | None, holds: Predicate) -> Person | None:
-        raw = self._env.records(txn).get(place)
+    def _person(
+        self, txn: Transaction, records: Records, place: bytes, listed: RosterRow | None, holds: Predicate
+    ) -> Person | None:
+        raw = records.get(place)
         if raw is None:
             raise StoreError("a delivery of the roster is missing")
         record = Record.unpack(place, raw)

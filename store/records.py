@@ -38,8 +38,6 @@ _BUCKET_AT = 8
 _ROW_BYTES = 1_960
 _RECORDS, _PUT_IN_PLACE = 0, 1
 _PLACE, _LENGTH = 16, 4
-#: in the key of what is said of a recipient wherever mailed
-_NO_BROADCAST = bytes(6)
 #: Older versions of a record that are remembered for transactions begun before.
 _MAX_VERSIONS = 8
 #: Rows that are remembered though they are gone, for the same transactions.
@@ -193,7 +191,7 @@ class Records:
         if version is not None and version.number >= self._first:
             return version.raw
         if version is _FORGOTTEN or self._known.forgotten_below > self._first:
-            return self._read_all().get(place)
+            return self.all_recent().get(place)
         return None
 
     def mailed(self, tenant: int, recipient: int) -> list[int]:
@@ -201,7 +199,7 @@ class Records:
         prefix = keys.recipient_prefix(tenant, recipient)
         found = {key[10:] for key in scan_keys(self._txn, self._known.mailed, prefix)}
         found.update(place[2:8] for place in self._waiting_of(prefix))
-        return sorted(int.from_bytes(number, "big") for number in found if number != _NO_BROADCAST)
+        return sorted(int.from_bytes(number, "big") for number in found if number != keys.NO_BROADCAST)
 
     def _waiting_of(self, prefix: bytes) -> list[bytes]:
         """Return the deliveries of a recipient whose records may not be in their places."""
@@ -211,13 +209,10 @@ class Records:
             # Nothing was taken in that this transaction does not see, nor anything put in its place since.
             if self._known.last == self._last:
                 return [place for place in theirs if place[:2] == tenant]
-        return [place for place in self._read_all() if place[8:] == recipient and place[:2] == tenant]
+        return [place for place in self.all_recent() if place[8:] == recipient and place[:2] == tenant]
 
     def all_recent(self) -> dict[bytes, bytes]:
         """Return all records that are in RECENT, by the keys of their deliveries."""
-        return self._read_all()
-
-    def _read_all(self) -> dict[bytes, bytes]:
         if self._own is None:
             self._own = {}
             for _, kind, body in _rows_of(self._txn, self._known.recent, self._first):
@@ -325,7 +320,7 @@ class RecordsWriter(Records):
         for place in sorted(places):
             # What waits is the newest there is.
             raw = self._changed.get(place) or self._newest[place].raw
-            if place[2:8] != _NO_BROADCAST and txn.get(place, db=deliveries) is None:
+            if place[2:8] != keys.NO_BROADCAST and txn.get(place, db=deliveries) is None:
                 mailed.append(keys.mailed_place(place))
             put_over(txn, deliveries, place, raw)
         for key in sorted(mailed):

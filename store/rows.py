@@ -39,7 +39,7 @@ def rows_of(env: Environment, name: bytes, *, is_lenient: bool = False) -> Itera
             if not is_lenient:
                 raise
     if name == keys.MAILED:
-        recent = {keys.mailed_place(place): b"" for place in recent if place[2:8] != bytes(6)}
+        recent = {keys.mailed_place(place): b"" for place in recent if place[2:8] != keys.NO_BROADCAST}
     waiting = sorted(recent)
     at = 0
     for key, value in rows_in_place(env, name):

@@ -15,6 +15,7 @@ from store.log import read_fact
 from store.outcome import Outcome, State, settle
 from store.reader import PAGE_SIZE, Budget, Page
 from store.record import Entry, Record
+from store.records import Records
 from store.roster import RosterRow, read_page, row_of
 from store.transaction import Transaction
 
@@ -100,8 +101,9 @@ class StatusLog:
         """
         rows: list[MailStatus] = []
         with self._env.read() as txn:
+            records = self._env.records(txn)
             found = (
-                self._of_recipient(txn, tenant, wanted, wanted.recipient)
+                self._of_recipient(txn, records, tenant, wanted, wanted.recipient)
                 if wanted.recipient is not None
                 else self._of_all(txn, tenant, wanted, after)
             )
@@ -109,7 +111,7 @@ class StatusLog:
             for cursor, place, row in found:
                 if len(rows) == limit or budget.is_spent:
                     return Page(rows, cursor)
-                mail = self._mail(txn, place, row, is_assuming=is_assuming) if row is not None else None
+                mail = self._mail(txn, records, place, row, is_assuming=is_assuming) if row is not None else None
                 if mail is not None and wanted.status in (None, mail.status):
                     rows.append(mail)
                 else:
@@ -117,17 +119,17 @@ class StatusLog:
         return Page(rows, None)
 
     def _of_recipient(
-        self, txn: Transaction, tenant: int, wanted: StatusFilter, recipient: int
+        self, txn: Transaction, records: Records, tenant: int, wanted: StatusFilter, recipient: int
     ) -> Iterator[tuple[bytes, bytes, RosterRow | None]]:
         """Yield the mails of one recipient; there are so few that they need no cursor."""
-        for number in self._env.records(txn).mailed(tenant, recipient):
+        for number in records.mailed(tenant, recipient):
             place = DeliveryKey(tenant, number, recipient).pack()
-            row = self._listed(txn, place)
+            row = self._listed(txn, records, place)
             if row is not None and wanted.takes(row):
                 yield b"", place, row
 
-    def _listed(self, txn: Transaction, place: bytes) -> RosterRow | None:
-        record = Record.unpack(place, self._env.records(txn).get(place))
+    def _listed(self, txn: Transaction, records: Records, place: bytes) -> RosterRow | None:
+        record = Record.unpack(place, records.get(place))
         planned = next((e for e in record.entries if e.type == FactType.PLANNED), None)
         if planned is None:
             return None
@@ -170,8 +172,10 @@ class StatusLog:
                 first = 0
                 is_there = cursor.next()
 
-    def _mail(self, txn: Transaction, place: bytes, row: RosterRow, *, is_assuming: bool) -> MailStatus:
-        record = Record.unpack(place, self._env.records(txn).get(place))
+    def _mail(
+        self, txn: Transaction, records: Records, place: bytes, row: RosterRow, *, is_assuming: bool
+    ) -> MailStatus:
+        record = Record.unpack(place, records.get(place))
         outcome = settle(record)
         last = next((e for e in reversed(record.entries) if e.type in _REPORTS), None)
         tried_at = attempt_place(record.entries)

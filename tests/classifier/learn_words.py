@@ -5,12 +5,14 @@ Only our own replies teach, never the measuring corpus, so that what it measures
 
 from __future__ import annotations
 
+import math
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 
 import config
 from classifier.matcher import subject_of
-from classifier.words import learn
+from classifier.words import BIAS, SCALE, tokens_of
 from model.cause import SPECS, Cause, Reason
 
 FILE = Path(config.__file__).parent / "rules" / "99-words.toml"
@@ -32,6 +34,49 @@ def read_texts() -> list[tuple[str, Reason]]:
                 reason = SPECS[Cause(group["cause"])].reason
                 texts += [(subject_of(reply), reason) for reply in group["replies"]]
     return texts
+
+
+def learn(texts: Iterable[tuple[str, Reason]], *, rounds: int = 12, rate: float = 0.5, decay: float = 1e-3) -> str:
+    """Return the table that ``texts``, each with its class, teach: a stochastic descent with AdaGrad steps.
+
+    The same texts give the same table, whatever their order. ``rounds`` is how often each text is looked at, ``rate``
+    the length of a step, ``decay`` how strongly weights are drawn to zero.
+    """
+    samples = [(sorted(tokens_of(text)), reason) for text, reason in sorted(texts)]
+    reasons = sorted({reason for _, reason in samples}, key=list(Reason).index)
+    place_of = {reason: place for place, reason in enumerate(reasons)}
+    width = len(reasons)
+    weights = {token: [0.0] * width for tokens, _ in samples for token in [*tokens, BIAS]}
+    squares = {token: [1e-8] * width for token in weights}
+    for turn in range(rounds):
+        # Walked with a stride that shares no factor with their number, so that neighbours in the file are far apart.
+        for place in _strewn(len(samples), turn):
+            tokens, reason = samples[place]
+            tokens = [*tokens, BIAS]
+            share = 1 / math.sqrt(len(tokens))
+            sums = [sum(weights[token][k] for token in tokens) * share for k in range(width)]
+            highest = max(sums)
+            odds = [math.exp(value - highest) for value in sums]
+            whole = sum(odds)
+            errors = [(value / whole - (k == place_of[reason])) * share for k, value in enumerate(odds)]
+            for token in tokens:
+                row, square = weights[token], squares[token]
+                for k, error in enumerate(errors):
+                    slope = error + decay * row[k]
+                    square[k] += slope * slope
+                    row[k] -= rate * slope / math.sqrt(square[k])
+    lines = [" ".join(reason.value for reason in reasons)]
+    lines += [
+        f"{token} " + " ".join(str(round(value * SCALE)) for value in weights[token]) for token in sorted(weights)
+    ]
+    return "\n".join(lines)
+
+
+def _strewn(count: int, turn: int) -> Iterable[int]:
+    stride = int(count * 0.618) + turn
+    while count > 1 and math.gcd(stride, count) != 1:
+        stride += 1
+    return ((turn + step * stride) % count for step in range(count))
 
 
 def render() -> str:

@@ -11,9 +11,9 @@ from classifier.evidence import bare_evidence
 from classifier.explain import SURE, can_suppress, explain
 from classifier.judge import BY_WORDS
 from classifier.rulefile import RuleError, RuleSet, load_rules
-from classifier.words import LEAST_PROBABILITY, WordWeights, learn, tokens_of
+from classifier.words import LEAST_PROBABILITY, WordWeights, tokens_of
 from model.cause import Cause, Reason
-from tests.classifier.learn_words import FILE, read_texts, render
+from tests.classifier.learn_words import FILE, learn, read_texts, render
 
 #: No reply of ours, and nothing that a rule knows: what they mean, and what codes alone would say.
 UNSEEN = [

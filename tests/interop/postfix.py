@@ -16,8 +16,8 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tests.ports import free_port
 from tests.system_packages import find_program
+from yamabiko.demo.ports import free_port
 
 _PAGE = Path(__file__).resolve().parents[2] / "docs" / "postfix.md"
 _BLOCK = re.compile(r"^```ini (?P<name>[\w.\-]+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -16,8 +16,8 @@ from store.environment import Environment
 from store.suppression import DENIALS, SuppressionKind
 from store.writer import write_now
 from tests.interop import postfix
-from tests.ports import free_port
 from tests.yamabiko.serving import LEAN, Server, wait_for
+from yamabiko.demo.ports import free_port
 
 pytestmark = [pytest.mark.system("postfix"), pytest.mark.timeout(180)]
 

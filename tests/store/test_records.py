@@ -137,7 +137,7 @@ def test_the_control_a_mistake_shows(mistake: str, tmp_path: Path, monkeypatch: 
         if version is not None and (version.number >= self._first or mistake == "range"):
             return version.raw
         if version is records._FORGOTTEN or (self._known.forgotten_below > self._first and mistake != "forgotten"):
-            return self._read_all().get(place)
+            return self.all_recent().get(place)
         return None
 
     monkeypatch.setattr(Records, "recent", careless)

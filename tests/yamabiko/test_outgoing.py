@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from console.outgoing.signature import verify
-from tests.ports import free_port
 from tests.yamabiko.serving import LEAN, Server, wait_for
+from yamabiko.demo.ports import free_port
 
 
 class Hook:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.ports import free_port
 from tests.yamabiko.serving import LEAN, Server
+from yamabiko.demo.ports import free_port
 
 
 @pytest.mark.row("S29")

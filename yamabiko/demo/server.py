@@ -7,7 +7,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
+
+from yamabiko.demo.ports import free_port
 
 _SERVICES = ("smtp", "tracker", "console")
 
@@ -30,15 +31,13 @@ class Server:
         """``home`` is made when it is not there."""
         self.home = home
         self._process: subprocess.Popen[bytes] | None = None
-        self._kept: dict[str, socket.socket] = {}
         self._ports: dict[str, tuple[str, int]] = {}
 
     def start(self, timeout_s: float = 30.0) -> None:
         """Start, and return when all of it answers. Raises ServerError."""
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Chosen once: links carry the tracker's port, and after a restart clients come back to the same ones.
-        self._kept = self._kept or {name: _keep_port() for name in _SERVICES}
-        self._ports = {name: keeper.getsockname() for name, keeper in self._kept.items()}
+        self._ports = self._ports or {name: ("127.0.0.1", free_port()) for name in _SERVICES}
         fixed = {f"YAMABIKO_{name.upper()}_PORT": str(port) for name, (_, port) in self._ports.items()}
         environment = {**os.environ, **fixed, "YAMABIKO_HOME": str(self.home)}
         with (self.home / "serve.log").open("ab") as log:
@@ -137,12 +136,3 @@ class Server:
 
     def _log_end(self) -> str:
         return (self.home / "serve.log").read_text(encoding="utf-8", errors="replace")[-3_000:]
-
-
-def _keep_port() -> socket.socket:
-    """Return a socket bound to a free port; it does not listen, so a server may, and nobody else is given the port."""
-    keeper = socket.socket()
-    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    keeper.bind(("127.0.0.1", 0))
-    return keeper

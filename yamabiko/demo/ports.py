@@ -1,4 +1,4 @@
-"""A port for a server that cannot be told to take any: it is kept, so that no test at the same time is given it too."""
+"""A port for a server that cannot be told to take any: it is kept, so that nobody else is given it too."""
 
 from __future__ import annotations
 
