@@ -41,7 +41,6 @@ _RELEASING = frozenset({
 })  # fmt: skip
 _LISTING = frozenset({FactType.PLANNED, FactType.EXCLUDED})
 _EMPTY = Footprint()
-_NO_LISTS: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +54,14 @@ class Receipt:
 class _Touched:
     """A delivery this batch reads and writes."""
 
-    __slots__ = ("before", "domain", "first_seqs", "is_changed", "is_new", "off_lists", "on_lists", "record")
+    __slots__ = ("before", "domain", "first_seqs", "is_changed", "is_new", "record")
 
     def __init__(self, record: Record, is_new: bool) -> None:
         self.record = record
         self.is_new = is_new
         self.is_changed = False
-        #: what it added before the first change that was not simply one more hit; None while all were
+        #: what it added before the first change; None while there was none
         self.before: Footprint | None = None
-        #: lists that hits alone brought it on, and off
-        self.on_lists = self.off_lists = _NO_LISTS
         #: with ``before``: the domain of its address, and its Record.first_seqs
         self.domain = ""
         self.first_seqs = (0, 0)
@@ -139,35 +136,36 @@ class Fold:
             self._put(keys.ROSTER, key, value, overwrite=True)
         self._beside.finish()
 
+    def committed(self) -> None:
+        """Say that the transaction is committed, and durable: what need not be read back is remembered."""
+        self._records.committed()
+
     # Taking in
 
     def _take_hit(self, hit: Hit) -> bool:
         """Take in an open or a click, by the short way where it can be gone."""
         place = hit.place
-        if hit.is_test or place[2:8] == keys.NO_BROADCAST:
+        if hit.is_test or place[2:8] == keys.NO_BROADCAST or place in self._touched:
             return self._take(hit.as_fact())
-        touched = self._touched.get(place) or self._touch(place, is_test=False)
-        if touched.before is not None:
+        raw, seq = self._records.get(place), self._next_seq
+        taken = take_hit(raw, hit, seq)
+        if taken is None:
             return self._take(hit.as_fact())
-        record = touched.record
-        move = take_hit(record, hit, self._next_seq)
-        if move is None:
-            return self._take(hit.as_fact())
+        move, record, domain, done, is_first = taken
         broadcast, detail = place[:8], hit.detail
-        if touched.is_new and not touched.is_changed:
+        if raw is None:
             self._meet(place, hit.at_us, None)
-        touched.is_changed = True
+        self._records.set(place, record)
         if self._is_logging:
             self._log.append(pack_hit(hit, self._usual_target(broadcast, detail) if move.is_click else None))
         elif move.is_click:
             self._usual_target(broadcast, detail)
-        self._next_seq += 1
-        quarter = hit.at_us // QUARTER_US
-        self._changes.add_move(broadcast, record.domain, move, record.done, quarter, detail.link)
+        self._next_seq = seq + 1
+        self._changes.add_move(broadcast, domain, move, done, hit.at_us // QUARTER_US, detail.link)
         self._changes.add_agent(broadcast, move.is_click, detail.user_agent)
         if move.on_lists or move.off_lists:
-            touched.on_lists |= move.on_lists
-            touched.off_lists |= move.off_lists
+            seqs = (seq, 0) if is_first and not move.off_lists else Record.unpack(place, record).first_seqs()
+            self._lists.move(place, list_keys(place, move.off_lists, seqs), list_keys(place, move.on_lists, seqs))
         if not move.is_machine:
             self._recipients.touch_alive(place)
         return True
@@ -351,27 +349,14 @@ class Fold:
             self._changes.add_test(place[:8], before, after)
 
     def _write_delivery(self, place: bytes, touched: _Touched) -> None:
-        record = touched.record
-        if touched.before is not None:
-            self._settle(place, touched, touched.before)
+        record, before = touched.record, touched.before or _EMPTY
+        after = footprint(record)
+        record.summary = after.summary
         self._records.set(place, record.pack(place))
         if place[2:8] == keys.NO_BROADCAST:
             return
-        if touched.before is None and (touched.on_lists or touched.off_lists):
-            seqs = record.first_seqs()
-            self._lists.move(place, list_keys(place, touched.off_lists, seqs), list_keys(place, touched.on_lists, seqs))
-
-    def _settle(self, place: bytes, touched: _Touched, before: Footprint) -> None:
-        """Work out what changed between ``before`` and now."""
-        record = touched.record
-        after = footprint(record)
-        record.summary = after.summary
-        if place[2:8] == keys.NO_BROADCAST:
-            return
         self._changes.add(place[:8], (touched.domain, record.domain_name), before, after)
-        # What hits moved before ``before`` was taken is not written yet.
-        stored = (before.lists - touched.on_lists) | touched.off_lists
-        off = list_keys(place, stored, touched.first_seqs)
+        off = list_keys(place, before.lists, touched.first_seqs)
         on = list_keys(place, after.lists, record.first_seqs())
         self._lists.move(place, off - on, on - off)
         if can_unmask(before, after):

@@ -7,13 +7,14 @@ here: it is found by folding small records with ``store.counters.footprint``, on
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from model.cause import Channel
 from model.detail import Agent
 from model.fact import FactType, Hit
 from store.counters import QUARTER_US, Counts, add_difference, footprint
 from store.outcome import BURST_LINKS, BURST_US, STATES, State
-from store.record import DAILY_LIMIT, Entry, Record
+from store.record import DAILY_LIMIT, HAS_TRAP, HEAD, IS_HTML, Entry, Record, check_record, seal_record
 
 _MACHINES = frozenset(int(agent) for agent in Agent if agent.is_machine)
 _OPENED, _CLICKED = int(FactType.OPENED), int(FactType.CLICKED)
@@ -22,6 +23,11 @@ _PLAIN_STATES = frozenset(
     STATES.index(state) for state in (None, State.PLANNED, State.DEFERRED, State.CANCELLED, State.REACHED)
 )
 _HONEYPOT = int(Agent.HONEYPOT)
+#: Where the columns of a stored record begin, behind checksum and HEAD.
+_COLUMNS_AT = 4 + HEAD.size
+_NO_RECORD = bytes(_COLUMNS_AT)
+#: The constructor that a NamedTuple is given takes twice as long.
+_new = tuple.__new__
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,57 +48,84 @@ class Move:
     is_click: bool
 
 
-#: What a sort of hit changes, found once: by click, machine, state, HTML, opened before, clicked before.
-_MOVES: dict[tuple[bool, bool, int, bool, bool, bool], Move] = {}
+#: What a sort of hit changes, found once: by click, machine, state, flag of HTML, opened before, clicked before.
+_MOVES: dict[tuple[bool, bool, int, int, bool, bool], Move] = {}
 
 
-def take_hit(record: Record, hit: Hit, seq: int) -> Move | None:
-    """Add ``hit`` as number ``seq`` to ``record`` and return what that changes.
+class TakenHit(NamedTuple):
+    """What one more hit makes of a delivery."""
 
-    Returns None, with the record as it was, where the plain way must be gone: when its time is not the latest, when
-    it may change the verdict on others (mission 4.8), when it is the second click, or one too many to be kept.
+    move: Move
+    #: its record, as stored
+    record: bytes
+    #: Record.domain and Record.done
+    domain: bytes
+    done: int
+    #: whether nobody, and no machine, had opened or clicked before
+    is_first: bool
+
+
+def take_hit(raw: bytes | None, hit: Hit, seq: int) -> TakenHit | None:
+    """Add ``hit`` as number ``seq`` to the stored record ``raw``, None if there is none, and return what that changes.
+
+    Returns None where the plain way must be gone: when its time is not the latest, when it may change the verdict on
+    others (mission 4.8), when it is the second click, or one too many to be kept. Raises StoreCorruptError when the
+    record does not pass its checksum.
     """
-    detail, at_us, is_html, size, state = hit.detail, hit.at_us, record.is_html, record.size, record.state
+    fact_type, place, at_us, detail, _, _, is_html = hit
+    if raw is None:
+        raw = _NO_RECORD
+    else:
+        check_record(place, raw)
+    flags, domain, state, size, shapes, opens, opens_machine, clicks, clicks_machine, done = HEAD.unpack_from(raw, 4)
+    # Where the columns end.
+    domain_end = _COLUMNS_AT + domain
+    shapes_end = domain_end + shapes
+    times_end = shapes_end + 8 * size
+    seqs_end = times_end + 6 * size
+    is_click = fact_type == _CLICKED
     agent = detail.agent
-    is_click = hit.type == _CLICKED
-    seen_clicks = record.clicks + record.clicks_machine
-    gap = at_us - int.from_bytes(record.times[-8:], "big")
+    gap = at_us - int.from_bytes(raw[times_end - 8 : times_end], "big") if size else at_us
+    seen_clicks = clicks + clicks_machine
     if (
         gap <= 0
         or state not in _PLAIN_STATES
-        or (hit.is_html and not is_html and size)
+        or (is_html and size and not flags & IS_HTML)
         or agent == _HONEYPOT
         or size >= DAILY_LIMIT
-        or (gap <= BURST_US and (record.has_trap or seen_clicks + is_click >= BURST_LINKS))
+        or (gap <= BURST_US and (flags & HAS_TRAP or seen_clicks + is_click >= BURST_LINKS))
         or (is_click and seen_clicks)
     ):
         return None
-    is_machine = agent in _MACHINES
     if not size:
-        is_html = record.is_html = hit.is_html
-        record.done = at_us // QUARTER_US
-    move = _MOVES.get((is_click, is_machine, state, is_html, record.opens > 0, record.clicks > 0)) or _move(
-        is_click, is_machine, state, is_html, record.opens > 0, record.clicks > 0
-    )
+        flags = flags & ~IS_HTML | (IS_HTML if is_html else 0)
+        done = at_us // QUARTER_US
+    is_machine = agent in _MACHINES
+    sort = (is_click, is_machine, state, flags & IS_HTML, opens > 0, clicks > 0)
+    move = _MOVES.get(sort) or _move(*sort)
+    is_first = not (seen_clicks or opens or opens_machine)
     if is_click:
         shape = bytes((_CLICKED, agent)) + detail.link.to_bytes(2, "big") + detail.links.to_bytes(2, "big")
-        record.append_hit(shape, at_us, seq)
-        if is_machine:
-            record.clicks_machine += 1
-        else:
-            record.clicks += 1
+        clicks, clicks_machine = (clicks, clicks_machine + 1) if is_machine else (clicks + 1, clicks_machine)
     else:
-        record.append_hit(_OPEN_SHAPES[agent], at_us, seq)
-        if is_machine:
-            record.opens_machine += 1
-        else:
-            record.opens += 1
-    record.state = move.state
-    return move
+        shape = _OPEN_SHAPES[agent]
+        opens, opens_machine = (opens, opens_machine + 1) if is_machine else (opens + 1, opens_machine)
+    head = HEAD.pack(
+        flags, domain, move.state, size + 1, shapes + len(shape), opens, opens_machine, clicks, clicks_machine, done
+    )
+    record = seal_record(
+        place,
+        (
+            head, raw[_COLUMNS_AT:shapes_end], shape, raw[shapes_end:times_end], at_us.to_bytes(8, "big"),
+            raw[times_end:seqs_end], seq.to_bytes(6, "big"), raw[seqs_end:],
+        ),
+    )  # fmt: skip
+    return _new(TakenHit, (move, record, raw[_COLUMNS_AT:domain_end], done, is_first))
 
 
-def _move(is_click: bool, is_machine: bool, state: int, is_html: bool, has_opened: bool, has_clicked: bool) -> Move:
-    """Return what a hit changes, by folding a small record with and without it."""
+def _move(is_click: bool, is_machine: bool, state: int, html: int, has_opened: bool, has_clicked: bool) -> Move:
+    """Return what a hit changes, by folding a small record with and without it. ``html`` is its flag, or 0."""
+    is_html = html != 0
     day = 96 * QUARTER_US
     entries = _example(STATES[state], has_opened=has_opened, has_clicked=has_clicked)
     record = Record(is_html, entries)
@@ -110,7 +143,7 @@ def _move(is_click: bool, is_machine: bool, state: int, is_html: bool, has_opene
     event = events.pop(10 * day // QUARTER_US, {})
     if events != before.events:
         raise AssertionError("a hit at the end changed what was before it")
-    move = _MOVES[is_click, is_machine, state, is_html, has_opened, has_clicked] = Move(
+    move = _MOVES[is_click, is_machine, state, html, has_opened, has_clicked] = Move(
         counts=counts,
         standing=standing,
         event=event,

@@ -15,18 +15,20 @@ class ListWriter:
         """``txn`` is an open write transaction."""
         self._txn = txn
         self._db = env.db(keys.LISTS)
-        #: (key, recipient) to be written
-        self._new: list[tuple[bytes, bytes]] = []
+        #: to be written: recipient by key
+        self._new: dict[bytes, bytes] = {}
 
     def move(self, place: bytes, off: set[bytes], on: set[bytes]) -> None:
         """Take the delivery with key ``place`` off and put it on lists, by the keys of ``list_keys``."""
         for key in off:
+            self._new.pop(key, None)
             self._txn.delete(key, db=self._db)
-        self._new += [(key, place[8:]) for key in on]
+        for key in on:
+            self._new[key] = place[8:]
 
     def finish(self) -> None:
         """Write the new places in order: LMDB fills a page to its end before it begins another."""
-        for key, recipient in sorted(self._new):
+        for key, recipient in sorted(self._new.items()):
             put_over(self._txn, self._db, key, recipient)
 
 

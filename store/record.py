@@ -10,6 +10,7 @@ that needs no entry to be read. What the entries amount to is kept beside them (
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 from struct import Struct, unpack
 from struct import error as StructError  # noqa: N812 - it is an error
 from typing import NamedTuple
@@ -44,7 +45,7 @@ _SHAPE_SIZES = {fact_type: 1 + layout.size for fact_type, layout in _EXTRA.items
 #: flags, length of the domain, state, entries, octets of shapes, opens, by machines, clicks, by machines, done
 HEAD = Struct(">BBBHHHHHHI")
 _OVERFLOW = Struct(">IIII")
-_IS_HTML, HAS_OVERFLOW, _HAS_TRAP = 1, 2, 4
+IS_HTML, HAS_OVERFLOW, HAS_TRAP = 1, 2, 4
 _TIME, _SEQ, _MARK = 8, 6, 8
 _FAILED, _OPENED, _CLICKED = int(FactType.FAILED), int(FactType.OPENED), int(FactType.CLICKED)
 _PLANNED = int(FactType.PLANNED)
@@ -224,14 +225,6 @@ class Record:
         self.domain = named
         return True
 
-    def append_hit(self, shape: bytes, at_us: int, seq: int) -> None:
-        """Add an open or a click that is later than all there is."""
-        self.shapes += shape
-        self.times += at_us.to_bytes(8, "big")
-        self.seqs += seq.to_bytes(6, "big")
-        self.size += 1
-        self._entries = None
-
     def add(self, entry: Entry) -> tuple[bool, bool]:
         """Add an entry; entries stay sorted by time. Returns (whether it is new, whether it replaced a later one).
 
@@ -284,7 +277,7 @@ class Record:
 
     def pack(self, key: bytes) -> bytes:
         """Return the form in which it is stored under ``key``."""
-        flags = (_IS_HTML if self.is_html else 0) | (_HAS_TRAP if self.has_trap else 0)
+        flags = (IS_HTML if self.is_html else 0) | (HAS_TRAP if self.has_trap else 0)
         tail = b""
         if self.overflow is not _NO_OVERFLOW:
             flags |= HAS_OVERFLOW
@@ -296,17 +289,15 @@ class Record:
             )  # fmt: skip
         except StructError as error:
             raise FactRefusedError(f"a delivery has too much evidence: {error}") from error
-        body = b"".join((head, self.domain, self.shapes, self.times, self.seqs, self.marks, tail))
-        return zlib.crc32(body, zlib.crc32(key)).to_bytes(4, "big") + body
+        return seal_record(key, (head, self.domain, self.shapes, self.times, self.seqs, self.marks, tail))
 
     @classmethod
     def unpack(cls, key: bytes, raw: bytes | None) -> Record:
         """Read what ``pack`` wrote; an empty record for None. Raises StoreCorruptError when it is not that."""
         if raw is None:
             return cls()
+        check_record(key, raw)
         body = raw[4:]
-        if len(body) < HEAD.size or zlib.crc32(body, zlib.crc32(key)) != int.from_bytes(raw[:4], "big"):
-            raise StoreCorruptError("a delivery's record does not pass its checksum")
         self = cls.__new__(cls)
         (
             flags, domain, self.state, size, shapes, self.opens, self.opens_machine, self.clicks, self.clicks_machine,
@@ -325,9 +316,22 @@ class Record:
         self.marks = body[at:end]
         self.size = size
         self._entries = None
-        self.is_html = flags & _IS_HTML != 0
-        self.has_trap = flags & _HAS_TRAP != 0
+        self.is_html = flags & IS_HTML != 0
+        self.has_trap = flags & HAS_TRAP != 0
         return self
+
+
+def seal_record(key: bytes, parts: Iterable[bytes]) -> bytes:
+    """Return the stored form, under ``key``, of what these parts make up together: HEAD, domain, columns, overflow."""
+    body = b"".join(parts)
+    return zlib.crc32(body, zlib.crc32(key)).to_bytes(4, "big") + body
+
+
+def check_record(key: bytes, raw: bytes) -> None:
+    """Raise StoreCorruptError when the record stored under ``key`` does not pass its checksum."""
+    body = raw[4:]
+    if len(body) < HEAD.size or zlib.crc32(body, zlib.crc32(key)) != int.from_bytes(raw[:4], "big"):
+        raise StoreCorruptError("a delivery's record does not pass its checksum")
 
 
 def pack_listing(key: bytes, fact: Fact, seq: int, domain: bytes, *, state: int, done: int) -> bytes:
@@ -336,12 +340,11 @@ def pack_listing(key: bytes, fact: Fact, seq: int, domain: bytes, *, state: int,
     ``fact`` says so; ``domain``, ``state`` and ``done`` are what a Record has under these names.
     """
     try:
-        head = HEAD.pack(_IS_HTML if fact.is_html else 0, len(domain), state, 1, 1, 0, 0, 0, 0, done)
+        head = HEAD.pack(IS_HTML if fact.is_html else 0, len(domain), state, 1, 1, 0, 0, 0, 0, done)
         times = fact.at_us.to_bytes(_TIME, "big") + seq.to_bytes(_SEQ, "big")
     except (StructError, OverflowError) as error:
         raise FactRefusedError(f"a number is out of its range: {error}") from error
-    body = b"".join((head, domain, _LISTED, times, fact.id[:_MARK]))
-    return zlib.crc32(body, zlib.crc32(key)).to_bytes(4, "big") + body
+    return seal_record(key, (head, domain, _LISTED, times, fact.id[:_MARK]))
 
 
 def domain_octets(domain: str, *, is_listed: bool) -> bytes:

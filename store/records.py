@@ -18,7 +18,6 @@ import threading
 import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from typing import NamedTuple
 
 from store import keys
@@ -53,6 +52,9 @@ class _Version(NamedTuple):
     depth: int
 
 
+#: A row of RECENT: its number, and the bucket that was put in place or deliveries and their records.
+_Row = tuple[int, int | list[tuple[bytes, bytes]]]
+#: The constructor that a NamedTuple is given takes twice as long.
 _new = tuple.__new__
 #: Stands for versions that are not remembered any more.
 _FORGOTTEN = _Version(0, b"", None, 0)
@@ -67,14 +69,13 @@ class RecentRecords:
         self.deliveries = deliveries
         self.mailed = mailed
         self.newest: dict[bytes, _Version] = {}
-        #: deliveries whose record is not in its place, by bucket and recipient, and the row of the oldest such record
-        self.waiting: list[dict[bytes, tuple[bytes, ...]]] = [{} for _ in range(_BUCKETS)]
+        #: deliveries whose record is not in its place, by bucket, and the row of the oldest such record
+        self.waiting: list[set[bytes]] = [set() for _ in range(_BUCKETS)]
         self.oldest = [0] * _BUCKETS
-        self.count_waiting = 0
         #: rows below this number are forgotten
         self.forgotten_below = 0
-        #: the last row that was taken in
-        self.last = 0
+        #: the last row that was taken in, and the one that is or was being taken in
+        self.last = self.begun = 0
         self._rows: deque[tuple[int, list[bytes]]] = deque()
         self._lock = threading.Lock()
 
@@ -101,44 +102,53 @@ class RecentRecords:
         else:
             self._forget(first)
         for number, kind, body in _rows_of(txn, self.recent, max(self.last + 1, first)):
-            if kind == _PUT_IN_PLACE:
-                self._empty(body[0])
-            else:
-                self._rows.append((number, self._remember(number, body)))
-            self.last = number
+            self._remember(number, body[0] if kind == _PUT_IN_PLACE else list(_records_of(body)))
 
-    def _remember(self, number: int, body: bytes) -> list[bytes]:
-        """Take in the records of row ``number``; returns whose they are."""
+    def take_in_own(self, seen: int, first: int, rows: Iterable[_Row]) -> None:
+        """Remember rows that this process has just committed, so that they need not be read.
+
+        ``seen`` was the last row before them, ``first`` is now the first. Does nothing if they were read already.
+        """
+        with self._lock:
+            if self.last == seen:
+                self._forget(first)
+                for number, what in rows:
+                    self._remember(number, what)
+
+    def _remember(self, number: int, what: int | list[tuple[bytes, bytes]]) -> None:
+        """Take in row ``number``: a bucket that was put in place, or deliveries and their records."""
+        self.begun = number
+        if isinstance(what, int):
+            self.waiting[what] = set()
+        else:
+            self._remember_records(number, what)
+            self._rows.append((number, [place for place, _ in what]))
+        self.last = number
+
+    def waiting_in(self, bucket: int, last: int) -> Sequence[bytes] | None:
+        """Return the deliveries of a bucket whose records wait, as after row ``last``; None if more was taken in."""
+        waiting = tuple(self.waiting[bucket])
+        # Looked at afterwards: whoever takes a row in says so beforehand.
+        return waiting if self.begun == last else None
+
+    def _remember_records(self, number: int, records: list[tuple[bytes, bytes]]) -> None:
         newest, buckets = self.newest, self.waiting
-        places: list[bytes] = []
-        for place, raw in _records_of(body):
-            places.append(place)
+        for place, raw in records:
             older = newest.get(place)
             depth = 1 if older is None else older.depth + 1
             if older is not None and depth > _MAX_VERSIONS:
                 older, depth = older._replace(older=_FORGOTTEN), 2
-            # The constructor that a NamedTuple is given takes twice as long.
             newest[place] = _new(_Version, (number, raw, older, depth))
-            bucket, recipient = place[_BUCKET_AT], place[_BUCKET_AT:]
-            waiting = buckets[bucket]
+            waiting = buckets[place[_BUCKET_AT]]
             if not waiting:
-                self.oldest[bucket] = number
-            theirs = waiting.get(recipient, ())
-            if place not in theirs:
-                waiting[recipient] = (*theirs, place)
-                self.count_waiting += 1
-        return places
-
-    def _empty(self, bucket: int) -> None:
-        self.count_waiting -= sum(map(len, self.waiting[bucket].values()))
-        self.waiting[bucket] = {}
+                self.oldest[place[_BUCKET_AT]] = number
+            waiting.add(place)
 
     def _forget_all(self, first: int) -> None:
         """Begin anew, since rows were gone before we saw them; transactions begun before keep the old memory."""
         self.forgotten_below = first
         self.newest = {}
-        self.waiting = [{} for _ in range(_BUCKETS)]
-        self.count_waiting = 0
+        self.waiting = [set() for _ in range(_BUCKETS)]
         self._rows.clear()
 
     def _forget(self, first: int) -> None:
@@ -204,12 +214,12 @@ class Records:
     def _waiting_of(self, prefix: bytes) -> list[bytes]:
         """Return the deliveries of a recipient whose records may not be in their places."""
         tenant, recipient = prefix[:2], prefix[2:]
+        places: Iterable[bytes] | None = None
         if self._own is None:
-            theirs = self._known.waiting[recipient[0]].get(recipient, ())
-            # Nothing was taken in that this transaction does not see, nor anything put in its place since.
-            if self._known.last == self._last:
-                return [place for place in theirs if place[:2] == tenant]
-        return [place for place in self.all_recent() if place[8:] == recipient and place[:2] == tenant]
+            places = self._known.waiting_in(recipient[0], last=self._last)
+        if places is None:
+            places = self.all_recent()
+        return [place for place in places if place[8:] == recipient and place[:2] == tenant]
 
     def all_recent(self) -> dict[bytes, bytes]:
         """Return all records that are in RECENT, by the keys of their deliveries."""
@@ -231,6 +241,9 @@ class RecordsWriter(Records):
         #: the same by recipient, once somebody asks
         self._by_recipient: dict[bytes, list[bytes]] | None = None
         self._next = self._last + 1
+        #: rows this transaction wrote, and the first that is left
+        self._rows: list[_Row] = []
+        self._first_left = self._first
 
     def get(self, place: bytes) -> bytes | None:
         """Return the record of a delivery, as set last."""
@@ -266,52 +279,62 @@ class RecordsWriter(Records):
         self._write_rows(changed)
         self._make_room(changed)
 
-    def _write_rows(self, changed: dict[bytes, bytes]) -> None:
-        row: list[bytes] = []
-        size = 0
-        for place, raw in changed.items():
-            if row and size + len(raw) + _PLACE + _LENGTH > _ROW_BYTES:
-                self._append(_RECORDS, b"".join(row))
-                row, size = [], 0
-            row += (place, len(raw).to_bytes(_LENGTH, "big"), raw)
-            size += len(raw) + _PLACE + _LENGTH
-        if row:
-            self._append(_RECORDS, b"".join(row))
+    def committed(self) -> None:
+        """Say that what ``finish`` wrote is durable: it is remembered, so that nobody here need read it."""
+        self._known.take_in_own(self._last, self._first_left, self._rows)
 
-    def _append(self, kind: int, body: bytes) -> None:
+    def _write_rows(self, changed: dict[bytes, bytes]) -> None:
+        row: list[tuple[bytes, bytes]] = []
+        size = 0
+        for record in changed.items():
+            length = len(record[1]) + _PLACE + _LENGTH
+            if row and size + length > _ROW_BYTES:
+                self._append_records(row)
+                row, size = [], 0
+            row.append(record)
+            size += length
+        if row:
+            self._append_records(row)
+
+    def _append_records(self, row: list[tuple[bytes, bytes]]) -> None:
+        parts: list[bytes] = []
+        for place, raw in row:
+            parts += (place, len(raw).to_bytes(_LENGTH, "big"), raw)
+        self._append(_RECORDS, b"".join(parts), row)
+
+    def _append(self, kind: int, body: bytes, what: int | list[tuple[bytes, bytes]]) -> None:
         key = keys.recent_key(self._next)
         body = bytes((kind,)) + body
         # At the end, so that LMDB fills a page before it begins another.
         if not self._txn.put(key, _checksum(key, body) + body, db=self._known.recent, append=True):
             raise StoreError("a row of recent records was not taken")
+        self._rows.append((self._next, what))
         self._next += 1
 
     def _make_room(self, changed: dict[bytes, bytes]) -> None:
         """Put bucket after bucket in place, whose records wait longest first, until no more wait than may."""
         known = self._known
-        new: dict[int, list[bytes]] = {}
-        for place in changed:
-            if place not in known.waiting[place[_BUCKET_AT]].get(place[_BUCKET_AT:], ()):
-                new.setdefault(place[_BUCKET_AT], []).append(place)
-        count = known.count_waiting + sum(map(len, new.values()))
+        waiting = known.waiting
+        fresh = [place for place in changed if place not in waiting[place[_BUCKET_AT]]]
+        count = sum(map(len, waiting)) + len(fresh)
         if count <= MAX_WAITING and self._next - self._first <= _MAX_ROWS:
             return
         # Which row the oldest record of each bucket stands in; those of this transaction are the youngest.
-        oldest = {bucket: known.oldest[bucket] for bucket, waiting in enumerate(known.waiting) if waiting}
-        for bucket in new:
-            oldest.setdefault(bucket, self._last + 1)
+        oldest = {bucket: known.oldest[bucket] for bucket, places in enumerate(waiting) if places}
+        for place in fresh:
+            oldest.setdefault(place[_BUCKET_AT], self._last + 1)
         while oldest:
             bucket = min(oldest, key=oldest.__getitem__)
             if count <= MAX_WAITING and self._next - oldest[bucket] <= _MAX_ROWS:
                 break
-            places = [*chain.from_iterable(known.waiting[bucket].values()), *new.get(bucket, ())]
+            places = [*waiting[bucket], *(place for place in fresh if place[_BUCKET_AT] == bucket)]
             self._put_in_place(places)
-            self._append(_PUT_IN_PLACE, bytes((bucket,)))
+            self._append(_PUT_IN_PLACE, bytes((bucket,)), bucket)
             count -= len(places)
             del oldest[bucket]
         # The last row stays whatever it is, so that no number is used twice.
-        end = min(oldest.values(), default=self._next - 1)
-        for number in range(self._first, end):
+        self._first_left = min(oldest.values(), default=self._next - 1)
+        for number in range(self._first, self._first_left):
             self._txn.delete(keys.recent_key(number), db=known.recent)
 
     def _put_in_place(self, places: Iterable[bytes]) -> None:

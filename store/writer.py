@@ -219,8 +219,10 @@ class Writer:
             try:
                 with self._env.write() as txn:
                     with self._folding:
-                        receipts = self._fold(Fold(self._env, txn), batch)
+                        fold = Fold(self._env, txn)
+                        receipts = self._fold(fold, batch)
                     self._moved_s = time.monotonic()
+                fold.committed()
                 self._moved_s = time.monotonic()
                 return receipts
             except MapFullError:
@@ -282,6 +284,7 @@ def write_now(env: Environment, facts: Sequence[Fact | Hit]) -> Receipt:
         fold = Fold(env, txn)
         receipt = fold.apply(facts)
         fold.finish()
+    fold.committed()
     return receipt
 
 
