@@ -36,7 +36,7 @@ class Changes:
         self.rows: dict[bytes, Counts] = {}
         #: what a row says besides counts: a link's target, a message's words, when an attempt was last reported
         self._words: dict[bytes, dict[str, Any]] = {}
-        self._agents: dict[tuple[bytes, bool, str | None], int] = {}
+        self._agents: dict[tuple[bytes, bool, str], int] = {}
         self._stored_words: dict[bytes, dict[str, Any]] = {}
         self._moves: dict[tuple[bytes, bytes, Move, int, int, int], int] = {}
         self._plain: dict[
@@ -51,7 +51,7 @@ class Changes:
 
     def add_agent(self, broadcast: bytes, is_click: bool, user_agent: str | None) -> None:
         """Count an open or click by what was used for it (K36)."""
-        place = (broadcast, is_click, user_agent)
+        place = (broadcast, is_click, family_of(user_agent))
         self._agents[place] = self._agents.get(place, 0) + 1
 
     def add_test(self, broadcast: bytes, before: Footprint, after: Footprint) -> None:
@@ -128,9 +128,8 @@ class Changes:
         """Yield (key, value) of every row that changed; None for one that has come to nothing."""
         self._spread_moves()
         for key in sorted(self.rows.keys() | self._words.keys()):
-            change = {name: count for name, count in self.rows.get(key, {}).items() if count}
-            words = self._words.get(key, {})
-            if not change and not words:
+            change, words = self.rows.get(key, {}), self._words.get(key, {})
+            if not words and not any(change.values()):
                 continue
             row = self._load(key)
             if "last_attempt_us" in words:
@@ -165,8 +164,8 @@ class Changes:
         for (broadcast, domains, *_), (before, after, times) in self._plain.items():
             self._add(broadcast, domains, before, after, times)
         self._plain.clear()
-        for (broadcast, is_click, user_agent), times in self._agents.items():
-            row = self._row(broadcast + keys.SCOPE_AGENT + family_of(user_agent).encode())
+        for (broadcast, is_click, family), times in self._agents.items():
+            row = self._row(broadcast + keys.SCOPE_AGENT + family.encode())
             add_difference(row, {}, {"clicks_raw" if is_click else "opens_raw": times})
         self._agents.clear()
 

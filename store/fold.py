@@ -152,7 +152,7 @@ class Fold:
         if taken is None:
             return self._take(hit.as_fact())
         move, record, domain, done, is_first = taken
-        broadcast, detail = place[:8], hit.detail
+        broadcast, detail, changes = place[:8], hit.detail, self._changes
         if raw is None:
             self._meet(place, hit.at_us, None)
         self._records.set(place, record)
@@ -161,11 +161,13 @@ class Fold:
         elif move.is_click:
             self._usual_target(broadcast, detail)
         self._next_seq = seq + 1
-        self._changes.add_move(broadcast, domain, move, done, hit.at_us // QUARTER_US, detail.link)
-        self._changes.add_agent(broadcast, move.is_click, detail.user_agent)
-        if move.on_lists or move.off_lists:
-            seqs = (seq, 0) if is_first and not move.off_lists else Record.unpack(place, record).first_seqs()
+        changes.add_move(broadcast, domain, move, done, hit.at_us // QUARTER_US, detail.link)
+        changes.add_agent(broadcast, move.is_click, detail.user_agent)
+        if move.off_lists or (move.on_lists and not is_first):
+            seqs = Record.unpack(place, record).first_seqs()
             self._lists.move(place, list_keys(place, move.off_lists, seqs), list_keys(place, move.on_lists, seqs))
+        elif move.on_lists:
+            self._lists.come_on(place, move.on_lists, seq)
         if not move.is_machine:
             self._recipients.touch_alive(place)
         return True

@@ -26,6 +26,11 @@ class ListWriter:
         for key in on:
             self._new[key] = place[8:]
 
+    def come_on(self, place: bytes, which: frozenset[int], seq: int) -> None:
+        """Put a delivery on the lists ``which``, for something that came as number ``seq``."""
+        for one in which:
+            self._new[keys.list_key(place[:8], one, seq)] = place[8:]
+
     def finish(self) -> None:
         """Write the new places in order: LMDB fills a page to its end before it begins another."""
         for key, recipient in sorted(self._new.items()):

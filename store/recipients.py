@@ -35,7 +35,7 @@ class RecipientFold:
         self._records = records
         #: (tenant, recipient) -> whether it may become suppressed by this, not only cease to be
         self._touched: dict[tuple[int, int], bool] = {}
-        #: the same, by octets, for those who may only cease to be
+        #: deliveries of those who may only cease to be
         self._alive: set[bytes] = set()
 
     def touch(self, tenant: int, recipient: int, *, can_suppress: bool) -> None:
@@ -44,7 +44,7 @@ class RecipientFold:
 
     def touch_alive(self, place: bytes) -> None:
         """Note a sign of life of the recipient of the delivery with key ``place``."""
-        self._alive.add(place[:2] + place[8:])
+        self._alive.add(place)
 
     def finish(self, counts: dict[bytes, Counts], loaded: Loaded) -> None:
         """Write what changed; adds to ``counts``, by key, what the counts of broadcasts change by it.
@@ -69,7 +69,7 @@ class RecipientFold:
         if not self._alive or not self._txn.stat(db)["entries"]:
             return
         with self._txn.cursor(db=db) as cursor:
-            for prefix in self._alive:
+            for prefix in {place[:2] + place[8:] for place in self._alive}:
                 if cursor.set_range(prefix) and cursor.key().startswith(prefix):
                     tenant, recipient = int.from_bytes(prefix[:2], "big"), int.from_bytes(prefix[2:], "big")
                     self._touched.setdefault((tenant, recipient), False)
