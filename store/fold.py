@@ -68,7 +68,7 @@ class _Touched:
 
 
 class Fold:
-    """One batch. Use: ``fold = Fold(env, txn); fold.apply(facts); fold.finish()``, then commit."""
+    """One batch. Use: ``fold = Fold(env, txn); fold.apply(facts); fold.finish()``, then commit and ``committed()``."""
 
     def __init__(self, env: Environment, txn: Transaction) -> None:
         """``txn`` is the open write transaction of ``env``; nothing is written before ``finish``."""
@@ -116,7 +116,11 @@ class Fold:
 
     def finish(self) -> None:
         """Write what changed. Afterwards the transaction is ready to be committed."""
-        self._write_log()
+        self.write_state()
+        self.write_log()
+
+    def write_state(self) -> None:
+        """Write all that changed but the log: the first half of ``finish``."""
         for place, touched in sorted(self._touched_tests.items()):
             if touched.is_changed:
                 self._write_test(place, touched)
@@ -135,6 +139,16 @@ class Fold:
         for key, value in self._roster.finish():
             self._put(keys.ROSTER, key, value, overwrite=True)
         self._beside.finish()
+
+    def write_log(self) -> None:
+        """Write the log: the other half of ``finish``, most of it without the interpreter's lock."""
+        if not self._log:
+            return
+        if self._next_seq - self._first_seq != len(self._log):
+            raise StoreError("facts and numbers do not fit")
+        for seq, chunk in pack_chunks(self._first_seq, self._log):
+            self._put(keys.LOG, keys.seq_key(seq), chunk, append=True)
+        self._put(keys.META, keys.META_NEXT_SEQ, self._next_seq.to_bytes(8, "big"), overwrite=True)
 
     def committed(self) -> None:
         """Say that the transaction is committed, and durable: what need not be read back is remembered."""
@@ -332,15 +346,6 @@ class Fold:
     def _put(self, name: bytes, key: bytes, value: bytes, *, overwrite: bool = False, append: bool = False) -> None:
         if not self._txn.put(key, value, db=self._env.db(name), overwrite=overwrite, append=append):
             raise StoreError(f"a key of {name.decode()} was there already")  # never silently dropped (M27)
-
-    def _write_log(self) -> None:
-        if not self._log:
-            return
-        if self._next_seq - self._first_seq != len(self._log):
-            raise StoreError("facts and numbers do not fit")
-        for seq, chunk in pack_chunks(self._first_seq, self._log):
-            self._put(keys.LOG, keys.seq_key(seq), chunk, append=True)
-        self._put(keys.META, keys.META_NEXT_SEQ, self._next_seq.to_bytes(8, "big"), overwrite=True)
 
     def _write_test(self, place: bytes, touched: _Touched) -> None:
         before = touched.before or _EMPTY

@@ -65,7 +65,7 @@ class Writer:
         #: when the thread last got further: a machine that is short of processors is slow, not stalled
         self._moved_s = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
-        #: held while facts are folded, which is all Python; not while LMDB commits
+        #: held while facts are folded, which is all Python; not while the log is compressed and LMDB commits
         self._folding = threading.Lock()
         self.commits = 0
         self.facts_committed = 0
@@ -221,6 +221,7 @@ class Writer:
                     with self._folding:
                         fold = Fold(self._env, txn)
                         receipts = self._fold(fold, batch)
+                    fold.write_log()
                     self._moved_s = time.monotonic()
                 fold.committed()
                 self._moved_s = time.monotonic()
@@ -240,7 +241,7 @@ class Writer:
         for submission in batch:
             receipts.append(fold.apply(submission.facts))
             self._moved_s = time.monotonic()
-        fold.finish()
+        fold.write_state()
         return receipts
 
     def _answer(self, answers: list[tuple[_Submission, Receipt | StoreError]]) -> None:
