@@ -50,6 +50,7 @@ class Tracker:
         self._metrics = metrics
         self.front = Front(settings, keys)
         self.pending = Pending(submit, metrics, settings.max_pending)
+        self._batches: list[Batches] = []
         self._waits = {Promise.PIXEL: settings.pixel_wait_s, Promise.REDIRECT: settings.click_wait_s}
 
     def hot_requests(self) -> HotRequests:
@@ -62,6 +63,7 @@ class Tracker:
             Batches(pixel, self.pending, self._metrics, self._make_way),
             Batches(click, self.pending, self._metrics, self._make_way),
         )
+        self._batches += batches
         return HotRequests(settings, self._keys, heads, self._clock, self._stamp, batches)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -141,6 +143,8 @@ class Tracker:
 
     async def drain(self, _app: web.Application) -> None:
         """Wait for facts under way when the application stops."""
+        for batches in self._batches:
+            batches.hand_over()
         left = await self.pending.drain(self._settings.drain_s)
         if left:
             _log.error("stopped with %d submissions still open", left)

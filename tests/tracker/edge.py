@@ -31,12 +31,15 @@ class FakeStore:
         #: how many of the facts came by the fast path, which alone makes hits
         self.hits = 0
         self.submissions = 0
+        #: facts of each submission, as they were handed over
+        self.handed: list[int] = []
         self.is_frozen = False
         self.error: Exception | None = None
         self.delay_s = 0.0
         self._thaw = asyncio.Event()
 
     async def submit(self, facts: Sequence[Fact | Hit]) -> None:
+        self.handed.append(len(facts))
         if self.error is not None:
             raise self.error
         if self.is_frozen:

@@ -1,4 +1,4 @@
-"""The hits of one turn of the event loop: submitted together, waited for with one timer, answered in a row."""
+"""The hits of some turns of the event loop: submitted together, waited for with one timer, answered in a row."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from tracker.metrics import Count, Metrics
 from tracker.pending import Handover, Pending
 
 _log = logging.getLogger("tracker")
+#: How long a hit may be held back until others are there.
+_HOLD_S = 0.02
 
 
 class Visitor(Protocol):
@@ -36,7 +38,12 @@ class HotRoute:
 
 
 class Batches:
-    """Gathers the hits of one route and submits them once in each turn of the event loop."""
+    """Gathers the hits of one route and submits them together.
+
+    A store that folds while the event loop reads or answers costs both of them a third more: they take turns at the
+    interpreter's lock (docs/performance.md). So hits are held back while each turn of the loop brings more of them, and
+    while those before are under way, but not for long.
+    """
 
     def __init__(
         self, route: HotRoute, pending: Pending, metrics: Metrics, make_way: Callable[[], None] = lambda: None
@@ -49,17 +56,43 @@ class Batches:
         self._hits: list[Hit] = []
         self._visitors: list[Visitor] = []
         self._replies: list[bytes] = []
+        #: how many hits there were in the last turn, and the loop's time until which they may be held back
+        self._seen = 0
+        self._until_s = 0.0
+        #: batches the store has, and what submits the next one if they take too long
+        self._under_way = 0
+        self._timer: asyncio.TimerHandle | None = None
 
     def add(self, visitor: Visitor, hit: Hit, reply: bytes) -> None:
         """Store ``hit``, then send ``reply`` (of ``begin_reply``) to ``visitor``."""
         self._make_way()
         if not self._hits:
-            asyncio.get_running_loop().call_soon(self._flush)
+            loop = asyncio.get_running_loop()
+            self._seen, self._until_s = 0, loop.time() + _HOLD_S
+            loop.call_soon(self._look)
         self._hits.append(hit)
         self._visitors.append(visitor)
         self._replies.append(reply)
 
-    def _flush(self) -> None:
+    def _look(self) -> None:
+        """Submit what has come unless more may be about to."""
+        loop, count = asyncio.get_running_loop(), len(self._hits)
+        if not count or self._timer is not None:
+            return
+        is_quiet = count == self._seen and not self._under_way
+        if is_quiet or self._pending.is_stalled or loop.time() >= self._until_s:
+            self.hand_over()
+        elif count > self._seen:
+            self._seen = count
+            loop.call_soon(self._look)
+        else:
+            self._timer = loop.call_at(self._until_s, self.hand_over)
+
+    def hand_over(self) -> None:
+        """Submit now what has come."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         hits, visitors, replies = self._hits, self._visitors, self._replies
         self._hits, self._visitors, self._replies = [], [], []
         room = self._pending.room
@@ -68,7 +101,17 @@ class Batches:
             self.answer(visitors[room:], replies[room:], is_recorded=False)
             del hits[room:], visitors[room:], replies[room:]
         if hits:
+            self._under_way += 1
             _Batch(self, visitors, replies).submit(hits, self._pending, self._route.wait_s)
+
+    def end(self) -> None:
+        """Note that the store is done with a batch."""
+        self._under_way -= 1
+        if self._timer is not None:
+            # Whoever is answered now may be about to ask again.
+            self._timer.cancel()
+            self._timer, self._seen = None, 0
+            asyncio.get_running_loop().call_soon(self._look)
 
     def answer(self, visitors: Sequence[Visitor], replies: Sequence[bytes], *, is_recorded: bool) -> None:
         """Send each visitor its reply, saying whether its fact is known to be durable."""
@@ -111,6 +154,7 @@ class _Batch:
         self._batches.answer(self._visitors, self._replies, is_recorded=False)
 
     def _on_end(self, lost: Collection[int]) -> None:
+        self._batches.end()
         if self._timer is not None:
             self._timer.cancel()
         if self._is_answered:
