@@ -116,11 +116,21 @@ class Fold:
 
     def finish(self) -> None:
         """Write what changed. Afterwards the transaction is ready to be committed."""
-        self.write_state()
         self.write_log()
+        self.write_state()
+
+    def write_log(self) -> None:
+        """Write the log, most of which goes without the interpreter's lock: the first half of ``finish``."""
+        if not self._log:
+            return
+        if self._next_seq - self._first_seq != len(self._log):
+            raise StoreError("facts and numbers do not fit")
+        for seq, chunk in pack_chunks(self._first_seq, self._log):
+            self._put(keys.LOG, keys.seq_key(seq), chunk, append=True)
+        self._put(keys.META, keys.META_NEXT_SEQ, self._next_seq.to_bytes(8, "big"), overwrite=True)
 
     def write_state(self) -> None:
-        """Write all that changed but the log: the first half of ``finish``."""
+        """Write all else that changed; the log must be written, since it is read where recipients are folded."""
         for place, touched in sorted(self._touched_tests.items()):
             if touched.is_changed:
                 self._write_test(place, touched)
@@ -139,16 +149,6 @@ class Fold:
         for key, value in self._roster.finish():
             self._put(keys.ROSTER, key, value, overwrite=True)
         self._beside.finish()
-
-    def write_log(self) -> None:
-        """Write the log: the other half of ``finish``, most of it without the interpreter's lock."""
-        if not self._log:
-            return
-        if self._next_seq - self._first_seq != len(self._log):
-            raise StoreError("facts and numbers do not fit")
-        for seq, chunk in pack_chunks(self._first_seq, self._log):
-            self._put(keys.LOG, keys.seq_key(seq), chunk, append=True)
-        self._put(keys.META, keys.META_NEXT_SEQ, self._next_seq.to_bytes(8, "big"), overwrite=True)
 
     def committed(self) -> None:
         """Say that the transaction is committed, and durable: what need not be read back is remembered."""

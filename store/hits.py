@@ -78,11 +78,9 @@ def take_hit(raw: bytes | None, hit: Hit, seq: int) -> TakenHit | None:
     else:
         check_record(place, raw)
     flags, domain, state, size, shapes, opens, opens_machine, clicks, clicks_machine, done = HEAD.unpack_from(raw, 4)
-    # Where the columns end.
-    domain_end = _COLUMNS_AT + domain
-    shapes_end = domain_end + shapes
+    # Where the first two columns end.
+    shapes_end = _COLUMNS_AT + domain + shapes
     times_end = shapes_end + 8 * size
-    seqs_end = times_end + 6 * size
     is_click = fact_type == _CLICKED
     agent = detail.agent
     gap = at_us - int.from_bytes(raw[times_end - 8 : times_end], "big") if size else at_us
@@ -113,14 +111,22 @@ def take_hit(raw: bytes | None, hit: Hit, seq: int) -> TakenHit | None:
     head = HEAD.pack(
         flags, domain, move.state, size + 1, shapes + len(shape), opens, opens_machine, clicks, clicks_machine, done
     )
-    record = seal_record(
+    record = _with_entry(place, raw, (head, shape, at_us, seq), shapes_end, times_end, times_end + 6 * size)
+    return _new(TakenHit, (move, record, raw[_COLUMNS_AT : _COLUMNS_AT + domain], done, is_first))
+
+
+def _with_entry(
+    place: bytes, raw: bytes, entry: tuple[bytes, bytes, int, int], shapes_end: int, times_end: int, seqs_end: int
+) -> bytes:
+    """Return the stored record ``raw`` with one more entry: its new HEAD, the entry's shape, time and number."""
+    head, shape, at_us, seq = entry
+    return seal_record(
         place,
         (
             head, raw[_COLUMNS_AT:shapes_end], shape, raw[shapes_end:times_end], at_us.to_bytes(8, "big"),
             raw[times_end:seqs_end], seq.to_bytes(6, "big"), raw[seqs_end:],
         ),
     )  # fmt: skip
-    return _new(TakenHit, (move, record, raw[_COLUMNS_AT:domain_end], done, is_first))
 
 
 def _move(is_click: bool, is_machine: bool, state: int, html: int, has_opened: bool, has_clicked: bool) -> Move:

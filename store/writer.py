@@ -65,7 +65,7 @@ class Writer:
         #: when the thread last got further: a machine that is short of processors is slow, not stalled
         self._moved_s = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
-        #: held while facts are folded, which is all Python; not while the log is compressed and LMDB commits
+        #: held while facts are folded, which is all Python; not while their log is compressed, and LMDB commits
         self._folding = threading.Lock()
         self.commits = 0
         self.facts_committed = 0
@@ -220,8 +220,10 @@ class Writer:
                 with self._env.write() as txn:
                     with self._folding:
                         fold = Fold(self._env, txn)
-                        receipts = self._fold(fold, batch)
+                        receipts = self._apply(fold, batch)
                     fold.write_log()
+                    with self._folding:
+                        fold.write_state()
                     self._moved_s = time.monotonic()
                 fold.committed()
                 self._moved_s = time.monotonic()
@@ -236,12 +238,11 @@ class Writer:
                 raise FactRefusedError(f"{type(error).__name__} while storing a fact") from error
         raise AssertionError("unreachable")
 
-    def _fold(self, fold: Fold, batch: list[_Submission]) -> list[Receipt]:
+    def _apply(self, fold: Fold, batch: list[_Submission]) -> list[Receipt]:
         receipts: list[Receipt] = []
         for submission in batch:
             receipts.append(fold.apply(submission.facts))
             self._moved_s = time.monotonic()
-        fold.write_state()
         return receipts
 
     def _answer(self, answers: list[tuple[_Submission, Receipt | StoreError]]) -> None:
