@@ -97,6 +97,23 @@ class Gate:
             return Denial(SuppressionKind.BOUNCE, DENIALS[SuppressionKind.BOUNCE], None, 0)
         return None
 
+    def suspects(self, cursor: Cursor, recipients: Sequence[bytes], domains: Sequence[str]) -> Sequence[int]:
+        """Return the places of those among many whom ``ask`` may deny; none of the others it would.
+
+        Arguments: the 8 octets of each recipient's number, the domain of each (empty if unknown).
+        """
+        if self._has_blocks or self.policy.shares_bounces:
+            return range(len(recipients))
+        dead = {domain for domain in set(domains) if domain and self.policy.counts_hosts and self._dead_host(domain)}
+        tenant = keys.tenant_key(self._tenant)
+        found = {place for place, domain in enumerate(domains) if domain in dead} if dead else set()
+        if cursor.set_range(tenant) and cursor.key().startswith(tenant):
+            for place, recipient in enumerate(recipients):
+                prefix = tenant + recipient
+                if cursor.set_range(prefix) and cursor.key().startswith(prefix):
+                    found.add(place)
+        return sorted(found)
+
     def entries(self, cursor: Cursor, recipient: int) -> list[Suppression]:
         """Return all stored entries of a recipient."""
         prefix = keys.recipient_prefix(self._tenant, recipient)
