@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgpack
+import msgspec
 
 from model.detail import Planned
 from store import keys
@@ -51,6 +52,8 @@ class RosterRow(NamedTuple):
 
 _FIELDS = len(RosterRow._fields)
 _new = tuple.__new__
+#: The same octets as msgpack's, in half the time.
+_encode = msgspec.msgpack.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,10 @@ class RosterWriter:
 def _pack(key: bytes, rows: list[RosterRow]) -> bytes:
     times = [row.at_us for row in rows]
     short = [row if row.is_listed else row[:4] for row in rows]
-    packed = msgpack.packb(short, unicode_errors="surrogatepass")
+    try:
+        packed = _encode(short)
+    except UnicodeError:  # a lone surrogate
+        packed = msgpack.packb(short, unicode_errors="surrogatepass")
     return pack_value(key, (min(times), max(times), packed, _searched(rows).encode("utf-8", "surrogatepass")))
 
 

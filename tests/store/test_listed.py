@@ -18,6 +18,7 @@ from store import keys
 from store.codec import pack_fact, unpack_fact
 from store.environment import Environment
 from store.listed import Listed, list_together
+from store.roster import read_page
 from store.rows import rows_of
 from store.writer import write_now
 from tests.store.world import HOUR, T0_US, failed, opened
@@ -130,3 +131,12 @@ def test_a_listing_says_what_its_fact_says() -> None:
         rows = [fact.detail.row for fact in facts if isinstance(fact.detail, Planned)]
         assert ids_of_planned([fact.key.pack() for fact in facts], rows) == [fact.id for fact in facts]
     assert list_together([], [], [[]] * 13, [], [], is_html=True, node=0) == []
+
+
+def test_a_lone_surrogate_is_kept(tmp_path: Path) -> None:
+    fact = Fact(FactType.PLANNED, DeliveryKey(1, 1, 1), T0_US, Planned("a@x.jp", b"row00001", last_name="\ud800"))
+    env = Environment(tmp_path / "data", map_size=2**26)
+    write_now(env, [fact])
+    (page,) = rows_of(env, keys.ROSTER)
+    assert read_page(*page).rows[0].last_name == "\ud800"
+    env.close()
