@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
+from typing import TypeVar
 
 from msgspec.structs import astuple
 
@@ -31,6 +32,7 @@ _KINDS = {
 _IN_BROADCAST: Why = (ExcludedKind.DUPLICATE, "Listed in this broadcast already")
 #: Where in SendRow the fields of Planned stand, ``row`` left out.
 _SAID = slice(1, 14)
+_Item = TypeVar("_Item")
 
 
 def take_batch(request: Request, lines: Sequence[bytes]) -> tuple[list[Fact | Listed], bytes]:
@@ -100,11 +102,11 @@ def _planned(request: Request, columns: Columns) -> list[Fact | Listed]:
                 planned[place] = _fact(request, columns, place, FactType.PLANNED, times[place], detail)
             continue
         listed = list_together(
-            [columns.deliveries[place] for place in places],
-            [columns.row_ids[place] for place in places],
-            list(zip(*[astuple(columns.rows[place]) for place in places], strict=True))[_SAID],
-            [columns.addresses.domains[place] for place in places],
-            [times[place] for place in places],
+            _of(columns.deliveries, places),
+            _of(columns.row_ids, places),
+            list(zip(*map(astuple, _of(columns.rows, places)), strict=True))[_SAID],
+            _of(columns.addresses.domains, places),
+            _of(times, places),
             is_html=sort.is_html,
             node=services.node,
         )
@@ -112,6 +114,11 @@ def _planned(request: Request, columns: Columns) -> list[Fact | Listed]:
             return [*listed]
         planned.update(zip(places, listed, strict=True))
     return [planned[place] for place in range(len(columns.rows))]
+
+
+def _of(column: Sequence[_Item], places: Sequence[int]) -> Sequence[_Item]:
+    """Return the items at these places, each there once and in order: all items where these are as many."""
+    return column if len(places) == len(column) else [column[place] for place in places]
 
 
 def _detail(said: SendRow, row_id: bytes) -> Planned:
@@ -163,11 +170,12 @@ def _denials(call: Call, columns: Columns) -> dict[int, Why]:
     for sort, places in columns.sorts.items():
         by_stream.setdefault(sort.broadcast.stream, []).extend(places)
     denials: dict[int, Why] = {}
-    for stream, asked in by_stream.items():
+    for stream, some in by_stream.items():
+        asked = sorted(some)
         found = services.reader.denials(
             tenant,
-            [columns.recipients[place] for place in asked],
-            [domains[place] for place in asked],
+            _of(columns.recipients, asked),
+            _of(domains, asked),
             stream,
             services.now_us(),
             partial(candidate, asked),
@@ -181,6 +189,8 @@ def _known(call: Call, columns: Columns) -> dict[int, Listing]:
     known: dict[int, Listing] = {}
     for is_test in (False, True):
         places = [place for sort, some in columns.sorts.items() if sort.is_test is is_test for place in some]
+        if not places:
+            continue
         found = call.services.reader.listings([columns.deliveries[place] for place in places], is_test=is_test)
         if found:
             known.update((place, found[one]) for place in places if (one := columns.deliveries[place]) in found)
@@ -192,7 +202,7 @@ def _accepted(call: Call, columns: Columns, sort: Sort, places: Sequence[int]) -
     services, tenant = call.services, call.identity.tenant
     html = TokenFlag.HTML if sort.is_html else TokenFlag.NONE
     mint = BulkMint(services.keys(), tenant=tenant, broadcast=sort.broadcast.number, day=day_of(services.now_us()))
-    numbers, recipients = [columns.numbers[place] for place in places], [columns.recipients[place] for place in places]
+    numbers, recipients = _of(columns.numbers, places), _of(columns.recipients, places)
     tokens = mint.mint(recipients, html | TokenFlag.TEST if sort.is_test else html)
     answers = send_answers.accepted(services.hosts, numbers, recipients, tokens, is_html=sort.is_html)
     return zip(numbers, answers, strict=True)

@@ -107,6 +107,17 @@ async def test_rows_of_all_sorts_in_one_batch_are_answered_each_by_its_own(api: 
     assert (await api.sends(rows)).lines == answers
 
 
+async def test_of_rows_of_several_sorts_the_suppressed_ones_are_excluded(api: Api) -> None:
+    from tests.console.test_broadcasts import failed
+
+    for answer in (await api.sends([row(4), row(7)])).lines:
+        await api.services.writer.submit([failed(api, "spring", answer["recipient"])])
+    rows = [row(number, broadcast="summer", format=("text", "html")[number % 2]) for number in range(10)]
+    answers = (await api.sends(rows)).lines
+    assert [place for place, answer in enumerate(answers) if answer.get("excluded") == "bounce"] == [4, 7]
+    assert ["return_path" in answer for answer in answers].count(True) == 8
+
+
 @pytest.mark.parametrize("key", ["", "order-17"])
 async def test_the_same_request_twice_lists_nobody_twice(api: Api, key: str) -> None:
     rows = [row(number) for number in range(25)]
