@@ -176,6 +176,7 @@ def _denials(call: Call, columns: Columns) -> dict[int, Why]:
             tenant,
             _of(columns.recipients, asked),
             _of(domains, asked),
+            [columns.rows[place].company for place in asked],
             stream,
             services.now_us(),
             partial(candidate, asked),

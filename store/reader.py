@@ -204,13 +204,14 @@ class Reader:
             return [gate.ask(cursor, candidate) for candidate in candidates]
 
     def denials(
-        self, tenant: int, recipients: Sequence[bytes], domains: Sequence[str], stream: str, now_us: int,
-        candidate: Callable[[int], Candidate],
+        self, tenant: int, recipients: Sequence[bytes], domains: Sequence[str], companies: Sequence[str | None],
+        stream: str, now_us: int, candidate: Callable[[int], Candidate],
     ) -> dict[int, Denial]:  # fmt: skip
         """Say by their places who of many must not be mailed; ``candidate`` gives one by its place (Gate.suspects)."""
         with self._env.read() as txn, txn.cursor(db=self._env.db(keys.SUPPRESSED)) as cursor:
             gate = Gate(self._env, txn, tenant, stream, now_us)
-            asked = {at: gate.ask(cursor, candidate(at)) for at in gate.suspects(cursor, recipients, domains)}
+            places = gate.suspects(cursor, recipients, domains, companies)
+            asked = {at: gate.ask(cursor, candidate(at)) for at in places}
         return {at: denial for at, denial in asked.items() if denial is not None}
 
     def suppressions(

@@ -14,6 +14,7 @@ from model.cause import Cause
 from model.detail import DocumentSet, Report
 from model.fact import DeliveryKey, Fact, FactType
 from model.keyring import KeyRing
+from store import gate
 from store.environment import Environment
 from store.floods import INCIDENT_KIND
 from store.gate import BLOCK_KIND, EXEMPT_KIND, Candidate, Denial, block_name
@@ -269,8 +270,12 @@ def _check_leak(env: Environment, marks: list[bytes], asked: bytes, now: int) ->
 # Many at once
 
 
+@pytest.mark.parametrize("few", [0, 1_000])
 @pytest.mark.parametrize("what", ["nothing", "suppressed", "blocks", "hosts", "shared"])
-def test_many_are_denied_as_each_is_alone(env: Environment, keys: KeyRing, what: str) -> None:
+def test_many_are_denied_as_each_is_alone(
+    env: Environment, keys: KeyRing, monkeypatch: pytest.MonkeyPatch, what: str, few: int
+) -> None:
+    monkeypatch.setattr(gate, "_FEW_BLOCKS", few)
     at = T0_US + DAY
     mark = keys.global_mark("r4@example.jp")
     assert mark is not None
@@ -280,7 +285,11 @@ def test_many_are_denied_as_each_is_alone(env: Environment, keys: KeyRing, what:
             *(failed(n, 9, address=f"r{n}@example.jp") for n in (3, 14)), complained(5), unsubscribed(6),
             document(EXEMPT_KIND, f"{14:016x}", {"reason": "vip"}),
         ],
-        "blocks": [block(block_name("domain", "*.blocked.example")), block(block_name("company", "Bad Inc."))],
+        "blocks": [
+            block(block_name("domain", "*.blocked.example")), block(block_name("company", "BAD Inc.")),
+            block(block_name("recipient", f"{16:016x}")), block(block_name("recipient", f"{17:016x}"), at - 1),
+            document(BLOCK_KIND, block_name("domain", "example.jp"), None),
+        ],
         "hosts": [failed(n, cause=Cause.HOST_UNKNOWN, address=f"r{n}@gone.example") for n in (100, 101)],
         "shared": [policy(Policy(shares_bounces=True)), shared(2, 70, mark)],
     }  # fmt: skip
@@ -297,6 +306,7 @@ def test_many_are_denied_as_each_is_alone(env: Environment, keys: KeyRing, what:
     ]
     alone = Reader(env).preflight(1, asked, "", at)
     recipients = [candidate.recipient.to_bytes(8, "big") for candidate in asked]
-    together = Reader(env).denials(1, recipients, [one.domain for one in asked], "", at, asked.__getitem__)
+    domains, companies = [one.domain for one in asked], [one.company for one in asked]
+    together = Reader(env).denials(1, recipients, domains, companies, "", at, asked.__getitem__)
     assert together == {place: denial for place, denial in enumerate(alone) if denial is not None}
     assert bool(together) == (what != "nothing")
