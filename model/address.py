@@ -17,6 +17,8 @@ _QUOTED = re.compile(r'"(?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*"\Z')
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_\-]{0,61}[a-z0-9_])?\Z")
 # RFC 5321 4.1.3
 _LITERAL = re.compile(r"\[(?:ipv6:)?[0-9a-f:.]+\]\Z", re.IGNORECASE)
+#: Octets, RFC 5321 4.5.3.1: of the path less its angle brackets, and of what stands before the @.
+MAX_ADDRESS, MAX_LOCAL_PART = 254, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,8 @@ class Address:
         local, at, domain = text.rpartition("@")
         if not at or not local or not domain:
             raise AddressError("an address needs a local part, an @ and a domain")
-        if len(local.encode("utf-8", "surrogatepass")) > 64 or len(text.encode("utf-8", "surrogatepass")) > 254:
+        is_local_long = len(local.encode("utf-8", "surrogatepass")) > MAX_LOCAL_PART
+        if is_local_long or len(text.encode("utf-8", "surrogatepass")) > MAX_ADDRESS:
             raise AddressError("an address has at most 64 octets before the @ and 254 in all")
         if not (_LOCAL.match(local) or _QUOTED.match(local)):
             raise AddressError("the local part has a character that is not allowed")

@@ -6,98 +6,123 @@ What all mails of a broadcast share is worked out once, and the texts of many to
 from __future__ import annotations
 
 import binascii
+import struct
 from collections.abc import Sequence
 from hashlib import blake2b
+from itertools import chain, repeat
 from typing import NamedTuple
 
 from model.keyring import KeyRing
 from model.mint import RETURN_PATH_PREFIX, UNSUBSCRIBE_PREFIX, Hosts
 from model.token import MAC_SIZE, MAIL_LENGTH, PERSON, URL_LENGTH, TokenFlag, TokenType
 
-_MAIL_TYPES = (TokenType.RETURN_PATH, TokenType.UNSUBSCRIBE, TokenType.MESSAGE)
-_URL_TYPES = (TokenType.OPEN, TokenType.UNSUBSCRIBE)
-_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-# base64 of a value below 32 to base32 of the same value.
-_TO_BASE32 = bytes.maketrans(_BASE64[:32], b"abcdefghijklmnopqrstuvwxyz234567")
 _TO_URL = bytes.maketrans(b"+/", b"-_")
+_BASE32 = b"abcdefghijklmnopqrstuvwxyz234567"
+#: Of the eight digits of five octets those that lie in one of them: the digit, the octet, how far that is shifted to
+#: the left (or right, where negative). Then those that lie in two, of which the second is the next one.
+_WITHIN = ((0, 0, -3), (2, 1, -1), (5, 3, -2), (7, 4, 0))
+_ACROSS = ((1, 0, 2, -6), (3, 1, 4, -4), (4, 2, 1, -7), (6, 3, 3, -5))
 
 
-class MintedTexts(NamedTuple):
-    """What model.mint.MintedMail offers, as plain texts; ``pixel_url`` also where there is no HTML to put it into."""
+class TokenColumns(NamedTuple):
+    """The tokens of many mails, each in the letters of the place it is for: a column for each place."""
 
-    return_path: str
-    pixel_url: str
-    unsubscribe_url: str
-    unsubscribe_address: str
-    message_token: str
+    return_path: tuple[bytes, ...]
+    #: also where there is no HTML to put a pixel into
+    pixel_url: tuple[bytes, ...]
+    unsubscribe_url: tuple[bytes, ...]
+    unsubscribe_address: tuple[bytes, ...]
+    message: tuple[bytes, ...]
+
+
+class TokenFrames(NamedTuple):
+    """What stands before and behind a token in what model.mint.MintedMail offers."""
+
+    return_path: tuple[str, str]
+    pixel_url: tuple[str, str]
+    unsubscribe_url: tuple[str, str]
+    unsubscribe_address: tuple[str, str]
+
+
+def token_frames(hosts: Hosts) -> TokenFrames:
+    """Return what stands around the tokens of all mails whose reports come back to ``hosts``."""
+    origin, domain = hosts.tracking_origin, hosts.return_path_domain
+    return TokenFrames(
+        (f"{RETURN_PATH_PREFIX}+", f"@{domain}"),
+        (f"{origin}/o/", ".gif"),
+        (f"{origin}/u/", ""),
+        (f"{UNSUBSCRIBE_PREFIX}+", f"@{domain}"),
+    )
 
 
 class BulkMint:
     """Mints for one broadcast on one day."""
 
-    def __init__(self, keys: KeyRing, hosts: Hosts, *, tenant: int, broadcast: int, day: int) -> None:
+    def __init__(self, keys: KeyRing, *, tenant: int, broadcast: int, day: int) -> None:
         """``broadcast`` is its number, ``day`` as model.token.day_of counts."""
-        self._hosts = hosts
         self._kid = keys.current_kid
-        key = keys.tenant_key(keys.current_kid, tenant)
-        self._hasher = blake2b(digest_size=MAC_SIZE, key=key, person=PERSON)
+        self._key = keys.tenant_key(keys.current_kid, tenant)
         self._middle = tenant.to_bytes(2, "big") + broadcast.to_bytes(6, "big")
         self._day = day.to_bytes(2, "big")
-        self._heads: dict[tuple[int, int], bytes] = {}
 
-    def mint(self, recipients: Sequence[int], flags: Sequence[TokenFlag]) -> list[MintedTexts]:
-        """Return the texts for each recipient's number, with that place's flags."""
-        raw: dict[TokenType, list[bytes]] = {kind: [] for kind in (*_MAIL_TYPES, TokenType.OPEN)}
-        rests = [recipient.to_bytes(8, "big") + self._day for recipient in recipients]
-        copy = self._hasher.copy
-        for kind, tokens in raw.items():
-            for rest, flag in zip(rests, flags, strict=True):
-                body = self._head(kind, flag) + rest
-                hasher = copy()
-                hasher.update(body)
-                tokens.append(body + hasher.digest())
-        mail = [_cut(_to_mail(b"".join(raw[kind])), MAIL_LENGTH) for kind in _MAIL_TYPES]
-        url = [_cut(_to_url(b"".join(raw[kind])), URL_LENGTH) for kind in _URL_TYPES]
-        origin, domain = self._hosts.tracking_origin, self._hosts.return_path_domain
-        return [
-            MintedTexts(
-                f"{RETURN_PATH_PREFIX}+{path}@{domain}",
-                f"{origin}/o/{pixel}.gif",
-                f"{origin}/u/{page}",
-                f"{UNSUBSCRIBE_PREFIX}+{leave}@{domain}",
-                message,
-            )
-            for path, leave, message, pixel, page in zip(*mail, *url, strict=True)
-        ]
+    def mint(self, recipients: Sequence[bytes], flags: TokenFlag) -> TokenColumns:
+        """Return the tokens of mails to recipients, by the 8 octets of their numbers; all mails have ``flags``."""
+        rests = [recipient + self._day for recipient in recipients]
+        leave = self._sign(TokenType.UNSUBSCRIBE, flags, rests)
+        return TokenColumns(
+            _cut(_to_mail(self._sign(TokenType.RETURN_PATH, flags, rests)), MAIL_LENGTH),
+            _cut(_to_url(self._sign(TokenType.OPEN, flags, rests)), URL_LENGTH),
+            _cut(_to_url(leave), URL_LENGTH),
+            _cut(_to_mail(leave), MAIL_LENGTH),
+            _cut(_to_mail(self._sign(TokenType.MESSAGE, flags, rests)), MAIL_LENGTH),
+        )
 
-    def _head(self, kind: TokenType, flag: TokenFlag) -> bytes:
-        head = self._heads.get((kind, flag))
-        if head is None:
-            head = self._heads[kind, flag] = bytes((self._kid, kind << 5 | flag)) + self._middle
-        return head
+    def _sign(self, kind: TokenType, flags: TokenFlag, rests: Sequence[bytes]) -> bytes:
+        """Return signed tokens one behind the other; of each ``rests`` has recipient and day."""
+        head = bytes((self._kid, kind << 5 | flags)) + self._middle
+        # What comes behind the key's block makes hashlib work that off, once for all copies.
+        copy = blake2b(head, digest_size=MAC_SIZE, key=self._key, person=PERSON).copy
+        macs: list[bytes] = []
+        for rest in rests:
+            hasher = copy()
+            hasher.update(rest)
+            macs.append(hasher.digest())
+        return b"".join(chain.from_iterable(zip(repeat(head), rests, macs, strict=False)))
 
 
-def _to_mail(raw: bytes) -> str:
-    """Return lower-case base32 of whole groups of five octets, by spreading 40 bits over 48 and base64.
+def _shifted(by: int) -> bytes:
+    """Return a table for bytes.translate: five bits of each octet shifted to the left, or right where negative."""
+    return bytes((octet << by if by >= 0 else octet >> -by) & 31 for octet in range(256))
 
-    Each step halves the fields: 40 bits in 48, 20 in 24, 10 in 12, 5 in 6. All groups move at once, as one number.
+
+_WITHIN_TABLES = [(digit, octet, _shifted(by)) for digit, octet, by in _WITHIN]
+_ACROSS_TABLES = [(digit, octet, _shifted(by), _shifted(next_by)) for digit, octet, by, next_by in _ACROSS]
+_TO_BASE32 = bytes(_BASE32[octet & 31] for octet in range(256))
+
+
+def _to_mail(raw: bytes) -> bytes:
+    """Return lower-case base32 of whole groups of five octets.
+
+    The first digits of all groups are found together, then all second ones, and so on. What digits have of two octets
+    is put together for all of them at once, as two large numbers.
     """
-    groups = len(raw) // 5
-    wide = bytearray(groups * 6)
-    for place in range(5):
-        wide[place + 1 :: 6] = raw[place::5]
-    number = int.from_bytes(wide, "big")
-    for low_mask, shift in ((0x0000000FFFFF, 4), (0x0003FF0003FF, 2), (0x01F01F01F01F, 1)):
-        low = int.from_bytes(low_mask.to_bytes(6, "big") * groups, "big")
-        high = number & ~low
-        number = (number & low) | (high << shift)
-    spread = number.to_bytes(groups * 6, "big")
-    return binascii.b2a_base64(spread, newline=False).translate(_TO_BASE32).decode("ascii")
+    octets = [raw[place::5] for place in range(5)]
+    size = len(octets[0])
+    text = bytearray(size * 8)
+    for digit, octet, table in _WITHIN_TABLES:
+        text[digit::8] = octets[octet].translate(table)
+    highs = b"".join([octets[octet].translate(table) for _, octet, table, _ in _ACROSS_TABLES])
+    lows = b"".join([octets[octet + 1].translate(table) for _, octet, _, table in _ACROSS_TABLES])
+    both = (int.from_bytes(highs, "little") | int.from_bytes(lows, "little")).to_bytes(size * 4, "little")
+    for place, (digit, *_) in enumerate(_ACROSS_TABLES):
+        text[digit::8] = both[place * size : place * size + size]
+    return bytes(text.translate(_TO_BASE32))
 
 
-def _to_url(raw: bytes) -> str:
-    return binascii.b2a_base64(raw, newline=False).translate(_TO_URL).decode("ascii")
+def _to_url(raw: bytes) -> bytes:
+    return binascii.b2a_base64(raw, newline=False).translate(_TO_URL)
 
 
-def _cut(text: str, size: int) -> list[str]:
-    return [text[start : start + size] for start in range(0, len(text), size)]
+def _cut(text: bytes, size: int) -> tuple[bytes, ...]:
+    """Return pieces of so many octets."""
+    return struct.unpack(f"{size}s" * (len(text) // size), text)

@@ -7,9 +7,11 @@ however often and by whatever way it comes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from hashlib import blake2b
+from struct import unpack
 from typing import NamedTuple
 
 from model.detail import (
@@ -29,6 +31,9 @@ from model.detail import (
     Unmatched,
     Unsubscribed,
 )
+
+#: Octets of tenant and broadcast, which begin DeliveryKey.pack().
+_BROADCAST_SIZE = 8
 
 
 class FactType(IntEnum):
@@ -168,6 +173,20 @@ def _said(detail: Detail) -> tuple[tuple[str, object], ...]:
     return tuple((name, value) for name, value, default in given if value != default)
 
 
+def ids_of_planned(places: Sequence[bytes], rows: Sequence[bytes]) -> list[bytes]:
+    """Return Fact.id of PLANNED facts by DeliveryKey.pack() of their deliveries and Planned.row."""
+    planned = int(FactType.PLANNED)
+    heads: dict[bytes, str] = {}
+    for broadcast in {place[:_BROADCAST_SIZE] for place in places}:
+        tenant, number, _ = DeliveryKey.unpack(broadcast + bytes(8))
+        heads[broadcast] = f"({planned}, {tenant}, {number}, "
+    recipients = unpack(f">{len(places)}Q", b"".join([place[_BROADCAST_SIZE:] for place in places]))
+    return [
+        blake2b(f"{heads[place[:_BROADCAST_SIZE]]}{recipient}, {row!r})".encode(), digest_size=16).digest()
+        for place, recipient, row in zip(places, recipients, rows, strict=True)
+    ]
+
+
 class Hit(NamedTuple):
     """An OPENED or CLICKED fact in the form the tracker's fast path can afford to make.
 
@@ -200,6 +219,12 @@ class UniqueClock:
         """``slot`` numbers the processes of one machine."""
         self._slot = slot & 7
         self._last = 0
+
+    def stamps(self, now_us: int, count: int) -> range:
+        """Return so many times as ``stamp`` would, the first at or a little after ``now_us``."""
+        first = self.stamp(now_us)
+        self._last = first + 8 * max(count - 1, 0)
+        return range(first, first + 8 * count, 8)
 
     def stamp(self, now_us: int) -> int:
         """Return a time at or a little after ``now_us`` that was never returned before."""

@@ -6,10 +6,15 @@ derived keys (``KeyRing.for_tenant``) and mint offline; they are of no use for a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import blake2b
+
+#: What the hash that is a recipient's number is told it is for, its octets; the number that is none, and its stand-in.
+_RECIPIENT = b"recipient"
+_RECIPIENT_SIZE = 8
+_ZERO, _ONE = bytes(8), (1).to_bytes(8, "big")
 
 
 class KeyStatus(StrEnum):
@@ -82,7 +87,17 @@ class KeyRing:
 
     def recipient_number(self, tenant: int, folded_address: str) -> int:
         """Return the 64-bit number of a recipient; without the pepper it leads back to no address. Never 0."""
-        return int.from_bytes(self._number(tenant, b"recipient", folded_address, 8), "big") or 1
+        return int.from_bytes(self._number(tenant, _RECIPIENT, folded_address, _RECIPIENT_SIZE), "big") or 1
+
+    def recipient_octets(self, tenant: int, folded_addresses: Iterable[str]) -> list[bytes]:
+        """Return the numbers of many recipients, each as the 8 octets it has in keys and tokens."""
+        begun = blake2b(digest_size=_RECIPIENT_SIZE, key=self._tenant_pepper(tenant), person=_RECIPIENT)
+        numbers: list[bytes] = []
+        for folded in folded_addresses:
+            hasher = begun.copy()
+            hasher.update(folded.encode("utf-8", "surrogatepass"))
+            numbers.append(hasher.digest())
+        return [number if number != _ZERO else _ONE for number in numbers] if _ZERO in numbers else numbers
 
     def global_mark(self, folded_address: str) -> bytes | None:
         """Return the 16 octets that stand for an address among all tenants (E39); None on a tenant's own ring.

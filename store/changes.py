@@ -44,10 +44,12 @@ class Changes:
             tuple[Footprint, Footprint, int],
         ] = {}
 
-    def add_move(self, broadcast: bytes, domain: bytes, move: Move, done: int, quarter: int, link: int) -> None:
-        """Count one more delivery that ``move`` moved; equal ones are written together."""
+    def add_move(
+        self, broadcast: bytes, domain: bytes, move: Move, done: int, quarter: int, link: int, times: int = 1
+    ) -> None:
+        """Count one more delivery that ``move`` moved, or so many; equal ones are written together."""
         place = (broadcast, domain, move, done, quarter, link)
-        self._moves[place] = self._moves.get(place, 0) + 1
+        self._moves[place] = self._moves.get(place, 0) + times
 
     def add_agent(self, broadcast: bytes, is_click: bool, user_agent: str | None) -> None:
         """Count an open or click by what was used for it (K36)."""

@@ -7,8 +7,10 @@ class, trailing defaults left out. Fields may be appended to a detail class, nev
 from __future__ import annotations
 
 import zlib
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields, replace
+from itertools import accumulate
 from operator import attrgetter
 from typing import Any
 
@@ -43,6 +45,8 @@ _LEVEL = 3
 CHUNK_BYTES = 1_980
 #: Octets of facts that make a chunk; compressed, facts of one sort take a third to an eighth of that.
 _CHUNK_FACTS = 7_000
+#: Percent of a chunk that is aimed at, as no two facts are quite alike.
+_FILLED = 95
 _PERMANENCES = tuple(Permanence)
 
 _Pair = tuple[Callable[[Any], Any], Callable[[Any], Any]]
@@ -131,6 +135,11 @@ def pack_hit(hit: Hit, target: str | None) -> bytes:
     return pack_fact(replace(hit.as_fact(), detail=replace(detail, target=target)))
 
 
+def flags_of(*, is_test: bool, is_html: bool) -> int:
+    """Return the octet of flags in a packed fact."""
+    return (_IS_TEST if is_test else 0) | (_IS_HTML if is_html else 0)
+
+
 def unpack_fact(raw: bytes) -> Fact:
     """Read what ``pack_fact`` wrote. Raises StoreCorruptError when it is not that."""
     try:
@@ -164,25 +173,20 @@ def pack_chunks(first_seq: int, packed: Sequence[bytes]) -> list[tuple[int, byte
     A value is a CRC-32 over key and rest, then the zlib form of a MessagePack array.
     """
     chunks: list[tuple[int, bytes]] = []
-    start = 0
+    ends = list(accumulate(map(len, packed)))
+    start, limit = 0, _CHUNK_FACTS
     while start < len(packed):
-        end, size = start, 0
-        while end < len(packed) and (end == start or size + len(packed[end]) <= _CHUNK_FACTS):
-            size += len(packed[end])
-            end += 1
-        _pack_chunk(first_seq + start, packed[start:end], chunks)
+        before = ends[start - 1] if start else 0
+        end = max(bisect_right(ends, before + limit), start + 1)
+        body = zlib.compress(msgpack.packb(packed[start:end]), _LEVEL)
+        # Facts that follow each other are much alike, so this one tells how many fit into the next chunk, or this one.
+        limit = min((ends[end - 1] - before) * CHUNK_BYTES * _FILLED // len(body) // 100, _CHUNK_FACTS)
+        if len(body) > CHUNK_BYTES and end - start > 1:
+            continue
+        seq = first_seq + start
+        chunks.append((seq, zlib.crc32(body, zlib.crc32(seq_key(seq))).to_bytes(4, "big") + body))
         start = end
     return chunks
-
-
-def _pack_chunk(seq: int, packed: Sequence[bytes], chunks: list[tuple[int, bytes]]) -> None:
-    body = zlib.compress(msgpack.packb(packed), _LEVEL)
-    if len(body) > CHUNK_BYTES and len(packed) > 1:
-        middle = len(packed) // 2
-        _pack_chunk(seq, packed[:middle], chunks)
-        _pack_chunk(seq + middle, packed[middle:], chunks)
-        return
-    chunks.append((seq, zlib.crc32(body, zlib.crc32(seq_key(seq))).to_bytes(4, "big") + body))
 
 
 def unpack_chunk(first_seq: int, value: bytes) -> list[bytes]:

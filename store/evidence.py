@@ -64,11 +64,9 @@ def address_of(fact: Fact) -> tuple[str, bool] | None:
     return None
 
 
-def listed_domain(fact: Fact) -> bytes:
-    """Return the domain a listing names, as ``Record.domain`` has it; empty where it names none."""
-    detail = fact.detail
-    assert isinstance(detail, Planned)
+def listed_domain(address: str) -> bytes:
+    """Return the domain of a listed address, as ``Record.domain`` has it; empty where it has none."""
     try:
-        return domain_octets(domain_of(detail.address), is_listed=True)
+        return domain_octets(domain_of(address), is_listed=True)
     except AddressError:
         return b""

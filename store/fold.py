@@ -6,8 +6,10 @@ here, so they cannot differ.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import cast
 
 from model.address import domain_of
 from model.cause import Channel
@@ -17,16 +19,18 @@ from model.fact import DeliveryKey, Fact, FactType, Hit
 from store import keys
 from store.beside import BESIDE, BesideDeliveries
 from store.changes import Changes
-from store.codec import pack_chunks, pack_fact, pack_hit
+from store.codec import pack_chunks, pack_fact, pack_hit, unpack_fact
 from store.counters import QUARTER_US, Footprint, can_unmask, footprint
 from store.environment import Environment
 from store.errors import StoreError
-from store.evidence import address_of, entry_of, listed_domain
-from store.hits import listing, take_hit
+from store.evidence import address_of, entry_of
+from store.hits import take_hit
 from store.list_writer import ListWriter, list_keys
+from store.listed import Listed
+from store.listed_fold import ListedFold
 from store.messages import normalise_message
 from store.recipients import RecipientFold
-from store.record import Entry, Overflow, Record, pack_listing
+from store.record import Entry, Overflow, Record
 from store.roster import RosterWriter, row_of
 from store.transaction import Transaction, put_over
 
@@ -86,16 +90,20 @@ class Fold:
         self._recipients = RecipientFold(env, txn, self._records)
         self._roster = RosterWriter(env, txn)
         self._lists = ListWriter(env, txn)
+        self._listed = ListedFold(self._records, self._changes, self._recipients, self._roster, self._beside)
 
-    def apply(self, facts: Iterable[Fact | Hit]) -> Receipt:
+    def apply(self, facts: Iterable[Fact | Hit | Listed]) -> Receipt:
         """Take facts in; returns how many were new. Raises FactRefusedError for one that cannot be stored."""
-        added = known = 0
-        for fact in facts:
-            if self._take_hit(fact) if isinstance(fact, Hit) else self._take(fact):
-                added += 1
-            else:
-                known += 1
-        return Receipt(added, known)
+        added = count = 0
+        for sort, run in groupby(facts, type):
+            some = list(run)
+            count += len(some)
+            if sort is Listed:
+                added += self._take_run(cast(list[Listed], some))
+                continue
+            for fact in some:
+                added += self._take_hit(fact) if isinstance(fact, Hit) else self._take(cast(Fact, fact))
+        return Receipt(added, count - added)
 
     def replay(self, seq: int, fact: Fact) -> None:
         """Take in a fact that is in the log already, as number ``seq`` (re-folding)."""
@@ -198,6 +206,12 @@ class Fold:
             return self._take_listing(fact, place)
         return self._take_plainly(fact, place)
 
+    def _take_listing(self, fact: Fact, place: bytes) -> bool:
+        """Take in a recipient nothing is known of yet, by the short way."""
+        self._listed.take_fact(fact, place, self._next_seq)
+        self._append(fact)
+        return True
+
     def _take_plainly(self, fact: Fact, place: bytes) -> bool:
         """Take in what may change anything about a delivery."""
         touched = self._touch(place, fact.is_test)
@@ -228,17 +242,27 @@ class Fold:
         self._append(self._shorten(fact))
         return True
 
-    def _take_listing(self, fact: Fact, place: bytes) -> bool:
-        """Take in a recipient nothing is known of yet, by the short way."""
-        move, done = listing(fact.is_html), fact.at_us // QUARTER_US
-        domain = listed_domain(fact)
-        self._records.set(place, pack_listing(place, fact, self._next_seq, domain, state=move.state, done=done))
-        if fact.key.broadcast:
-            self._meet(place, fact.at_us, fact)
-            self._changes.add_move(place[:8], domain, move, done, done, 0)
-        self._recipients.touch_alive(place)
-        self._append(fact)
-        return True
+    def _take_run(self, run: Sequence[Listed]) -> int:
+        """Take in recipients listed together, most by the short way; returns how many listings were new."""
+        places = [listed.place for listed in run]
+        known = {place for place in places if place in self._touched}
+        known.update(self._records.found(places))
+        added, new = 0, []
+        for listed in run:
+            if listed.place not in known:
+                known.add(listed.place)
+                new.append(listed)
+                continue
+            added += self._take_new(new) + self._take(unpack_fact(listed.packed))
+            new = []
+        return added + self._take_new(new)
+
+    def _take_new(self, run: Sequence[Listed]) -> int:
+        """Take in recipients of whom no record exists; returns how many."""
+        self._listed.take(run, self._next_seq)
+        self._log += [listed.packed for listed in run]
+        self._next_seq += len(run)
+        return len(run)
 
     def _meet(self, place: bytes, at_us: int, fact: Fact | None) -> None:
         """A delivery seen for the first time: it takes its place in the roster of its broadcast."""

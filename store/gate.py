@@ -31,6 +31,8 @@ BLOCK_KIND, EXEMPT_KIND = "block", "exempt"
 _DEAD_HOST_ADDRESSES = 2
 _DEAD_HOST_DAYS = 30
 _MAX_DEAD_HOST_WORDS = 1_000
+#: Custom blocks whose names are read before many candidates are asked about: more would take longer than asking.
+_FEW_BLOCKS = 1_000
 _BOUNCES = (SuppressionKind.BOUNCE, SuppressionKind.SOFT, SuppressionKind.CLASS)
 
 
@@ -96,6 +98,48 @@ class Gate:
             # Yes or no is all that one tenant may learn of another.
             return Denial(SuppressionKind.BOUNCE, DENIALS[SuppressionKind.BOUNCE], None, 0)
         return None
+
+    def suspects(
+        self, cursor: Cursor, recipients: Sequence[bytes], domains: Sequence[str], companies: Sequence[str | None]
+    ) -> Sequence[int]:
+        """Return the places of those among many whom ``ask`` may deny; none of the others it would.
+
+        Arguments: the 8 octets of each recipient's number; of each the domain (empty if unknown) and the company.
+        """
+        blocks = self._few_blocks() if self._has_blocks else set()
+        if blocks is None or self.policy.shares_bounces:
+            return range(len(recipients))
+        found: set[int] = set()
+        if blocks:
+            people = (block_name("recipient", one.hex()) for one in recipients)
+            firms = {one for one in set(companies) if one and block_name("company", one) in blocks}
+            found.update(place for place, name in enumerate(people) if name in blocks)
+            found.update(place for place, one in enumerate(companies) if one in firms)
+        bad = {one for one in set(domains) if one and not blocks.isdisjoint(_names_of_domain(one))}
+        if self.policy.counts_hosts:
+            bad |= {one for one in set(domains) if one and self._dead_host(one)}
+        if bad:
+            found.update(place for place, domain in enumerate(domains) if domain in bad)
+        tenant = keys.tenant_key(self._tenant)
+        if cursor.set_range(tenant) and cursor.key().startswith(tenant):
+            for place, recipient in enumerate(recipients):
+                prefix = tenant + recipient
+                if cursor.set_range(prefix) and cursor.key().startswith(prefix):
+                    found.add(place)
+        return sorted(found)
+
+    def _few_blocks(self) -> set[str] | None:
+        """Return the names of all custom blocks, those included that were lifted; None when they are many."""
+        prefix = keys.document_key(self._tenant, BLOCK_KIND)
+        names: set[str] = set()
+        with self._txn.cursor(db=self._env.db(keys.DOCUMENTS)) as cursor:
+            is_there = cursor.set_range(prefix)
+            while is_there and cursor.key().startswith(prefix):
+                if len(names) == _FEW_BLOCKS:
+                    return None
+                names.add(cursor.key()[len(prefix) :].decode())
+                is_there = cursor.next()
+        return names
 
     def entries(self, cursor: Cursor, recipient: int) -> list[Suppression]:
         """Return all stored entries of a recipient."""
@@ -216,11 +260,7 @@ class Gate:
         """Return the custom block that holds for a candidate: its own, its domain's, its company's (E36, S32)."""
         names = [block_name("recipient", f"{candidate.recipient:016x}")]
         if candidate.domain:
-            names.append(block_name("domain", candidate.domain))
-            parent = candidate.domain
-            while "." in parent:
-                parent = parent.partition(".")[2]
-                names.append(block_name("domain", f"*.{parent}"))
+            names += _names_of_domain(candidate.domain)
         if candidate.company:
             names.append(block_name("company", candidate.company))
         for name in names:
@@ -244,6 +284,15 @@ class Gate:
         prefix = keys.document_key(self._tenant, kind)
         with self._txn.cursor(db=self._env.db(keys.DOCUMENTS)) as cursor:
             return cursor.set_range(prefix) and cursor.key().startswith(prefix)
+
+
+def _names_of_domain(domain: str) -> list[str]:
+    """Return the names of blocks that hold for a domain: its own, and those of all above it."""
+    names = [block_name("domain", domain)]
+    while "." in domain:
+        domain = domain.partition(".")[2]
+        names.append(block_name("domain", f"*.{domain}"))
+    return names
 
 
 def _is_host_failure(name: str) -> bool:

@@ -174,14 +174,16 @@ class Reader:
             raw = self._record(txn, key, is_test=is_test)
             return self._delivery(txn, key, raw) if raw else None
 
-    def listings(self, keys_: Sequence[DeliveryKey], *, is_test: bool = False) -> list[Listing | None]:
-        """Return how each recipient is listed already; None where it is not, whatever else came of it."""
+    def listings(self, places: Sequence[bytes], *, is_test: bool = False) -> dict[bytes, Listing]:
+        """Return how recipients are listed already, by DeliveryKey.pack() of each delivery; those that are."""
         with self._env.read() as txn:
-            records = self._env.records(txn)
-            places = [key.pack() for key in keys_]
-            tests = self._env.db(keys.TEST_DELIVERIES)
-            raws = [txn.get(place, db=tests) for place in places] if is_test else records.get_all(places)
-            return [self._listing(txn, key, raw) for key, raw in zip(keys_, raws, strict=True)]
+            if is_test:
+                with txn.cursor(db=self._env.db(keys.TEST_DELIVERIES)) as cursor:
+                    found = dict(cursor.getmulti(places))
+            else:
+                found = self._env.records(txn).found(places)
+            listings = {place: self._listing(txn, place, raw) for place, raw in found.items()}
+        return {place: listing for place, listing in listings.items() if listing is not None}
 
     def timeline(self, key: DeliveryKey, *, is_test: bool = False) -> list[Fact]:
         """Return the facts of one delivery in order of time, clicks with their targets (B17)."""
@@ -200,6 +202,17 @@ class Reader:
         with self._env.read() as txn, txn.cursor(db=self._env.db(keys.SUPPRESSED)) as cursor:
             gate = Gate(self._env, txn, tenant, stream, now_us)
             return [gate.ask(cursor, candidate) for candidate in candidates]
+
+    def denials(
+        self, tenant: int, recipients: Sequence[bytes], domains: Sequence[str], companies: Sequence[str | None],
+        stream: str, now_us: int, candidate: Callable[[int], Candidate],
+    ) -> dict[int, Denial]:  # fmt: skip
+        """Say by their places who of many must not be mailed; ``candidate`` gives one by its place (Gate.suspects)."""
+        with self._env.read() as txn, txn.cursor(db=self._env.db(keys.SUPPRESSED)) as cursor:
+            gate = Gate(self._env, txn, tenant, stream, now_us)
+            places = gate.suspects(cursor, recipients, domains, companies)
+            asked = {at: gate.ask(cursor, candidate(at)) for at in places}
+        return {at: denial for at, denial in asked.items() if denial is not None}
 
     def suppressions(
         self, tenant: int, *, after: bytes | None = None, limit: int = PAGE_SIZE, now_us: int | None = None,
@@ -338,10 +351,9 @@ class Reader:
             return txn.get(key.pack(), db=self._env.db(keys.TEST_DELIVERIES))
         return self._env.records(txn).get(key.pack())
 
-    def _listing(self, txn: Transaction, key: DeliveryKey, raw: bytes | None) -> Listing | None:
-        if raw is None:
-            return None
-        entries = Record.unpack(key.pack(), raw).entries
+    def _listing(self, txn: Transaction, place: bytes, raw: bytes) -> Listing | None:
+        """Return how a recipient is listed; None where it is not, whatever else came of it."""
+        entries = Record.unpack(place, raw).entries
         planned = next((entry for entry in entries if entry.type == FactType.PLANNED), None)
         if planned is None:
             return None

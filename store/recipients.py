@@ -5,7 +5,7 @@ Folded anew, from all its records, whenever something came that can change it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from model.detail import Report
 from model.fact import DeliveryKey
@@ -45,6 +45,10 @@ class RecipientFold:
     def touch_alive(self, place: bytes) -> None:
         """Note a sign of life of the recipient of the delivery with key ``place``."""
         self._alive.add(place)
+
+    def touch_all_alive(self, places: Iterable[bytes]) -> None:
+        """Note a sign of life of the recipient of each of these deliveries."""
+        self._alive.update(places)
 
     def finish(self, counts: dict[bytes, Counts], loaded: Loaded) -> None:
         """Write what changed; adds to ``counts``, by key, what the counts of broadcasts change by it.

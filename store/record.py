@@ -10,13 +10,13 @@ that needs no entry to be read. What the entries amount to is kept beside them (
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from struct import Struct, unpack
 from struct import error as StructError  # noqa: N812 - it is an error
 from typing import NamedTuple
 
 from model.detail import Agent
-from model.fact import Fact, FactType
+from model.fact import FactType
 from store.errors import FactRefusedError, StoreCorruptError
 
 _US_PER_DAY = 86_400_000_000
@@ -334,17 +334,30 @@ def check_record(key: bytes, raw: bytes) -> None:
         raise StoreCorruptError("a delivery's record does not pass its checksum")
 
 
-def pack_listing(key: bytes, fact: Fact, seq: int, domain: bytes, *, state: int, done: int) -> bytes:
-    """Return the record, as ``Record.pack`` would, of a delivery of which nothing is known but that it was listed.
+def pack_listings(
+    keys: Sequence[bytes], heads: Iterable[bytes], times: Iterable[int], seqs: Iterable[int], marks: Iterable[bytes]
+) -> list[bytes]:
+    """Return the records, as ``Record.pack`` would, of deliveries of which nothing is known but that they were listed.
 
-    ``fact`` says so; ``domain``, ``state`` and ``done`` are what a Record has under these names.
+    Arguments, one item a delivery: ``heads`` as ``listing_head`` returns them, the rest as in the Entry of the listing.
     """
+    crc32 = zlib.crc32
     try:
-        head = HEAD.pack(IS_HTML if fact.is_html else 0, len(domain), state, 1, 1, 0, 0, 0, 0, done)
-        times = fact.at_us.to_bytes(_TIME, "big") + seq.to_bytes(_SEQ, "big")
-    except (StructError, OverflowError) as error:
+        bodies = [
+            head + at_us.to_bytes(_TIME, "big") + seq.to_bytes(_SEQ, "big") + mark
+            for head, at_us, seq, mark in zip(heads, times, seqs, marks, strict=True)
+        ]
+    except OverflowError as error:
         raise FactRefusedError(f"a number is out of its range: {error}") from error
-    return seal_record(key, (head, domain, _LISTED, times, fact.id[:_MARK]))
+    return [crc32(body, crc32(key)).to_bytes(4, "big") + body for key, body in zip(keys, bodies, strict=True)]
+
+
+def listing_head(domain: bytes, *, is_html: bool, state: int, done: int) -> bytes:
+    """Return what many records begin with, for ``pack_listings``: the arguments are as Record has them."""
+    try:
+        return HEAD.pack(IS_HTML if is_html else 0, len(domain), state, 1, 1, 0, 0, 0, 0, done) + domain + _LISTED
+    except StructError as error:
+        raise FactRefusedError(f"a number is out of its range: {error}") from error
 
 
 def domain_octets(domain: str, *, is_listed: bool) -> bytes:

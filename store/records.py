@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from store import keys
 from store.errors import StoreCorruptError, StoreError
-from store.transaction import Database, Transaction, put_over, scan_keys
+from store.transaction import Database, Transaction, put_all, scan_keys
 
 #: Deliveries whose records may wait in RECENT: some 5 MB there, and 10 MB in each process.
 MAX_WAITING = 32_768
@@ -191,6 +191,18 @@ class Records:
                 return found
         return [self.get(place) for place in places]
 
+    def found(self, places: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Return the records of those of these deliveries that have one; for many of which few have."""
+        if self._own is None:
+            with self._txn.cursor(db=self._known.deliveries) as cursor:
+                found = dict(cursor.getmulti(places))
+            recent = {place: self.get(place) for place in places if place in self._newest}
+            found.update((place, raw) for place, raw in recent.items() if raw is not None)
+            # Nothing was forgotten while we looked, or before.
+            if self._known.forgotten_below <= self._first:
+                return found
+        return {place: raw for place in places if (raw := self.get(place)) is not None}
+
     def recent(self, place: bytes) -> bytes | None:
         """Return the record if it is in RECENT."""
         if self._own is not None:
@@ -256,9 +268,19 @@ class RecordsWriter(Records):
             raw = self._txn.get(place, db=self._known.deliveries)
         return raw
 
+    def found(self, places: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Return the records of those of these deliveries that have one, as set last."""
+        found, changed = super().found(places), self._changed
+        found.update((place, changed[place]) for place in places if place in changed)
+        return found
+
     def set(self, place: bytes, raw: bytes) -> None:
         """Set the record of a delivery."""
         self._changed[place] = raw
+
+    def set_all(self, records: Iterable[tuple[bytes, bytes]]) -> None:
+        """Set the records of many deliveries."""
+        self._changed.update(records)
 
     def _waiting_of(self, prefix: bytes) -> list[bytes]:
         if self._by_recipient is None:
@@ -338,16 +360,14 @@ class RecordsWriter(Records):
             self._txn.delete(keys.recent_key(number), db=known.recent)
 
     def _put_in_place(self, places: Iterable[bytes]) -> None:
-        txn, deliveries = self._txn, self._known.deliveries
-        mailed: list[bytes] = []
-        for place in sorted(places):
-            # What waits is the newest there is.
-            raw = self._changed.get(place) or self._newest[place].raw
-            if place[2:8] != keys.NO_BROADCAST and txn.get(place, db=deliveries) is None:
-                mailed.append(keys.mailed_place(place))
-            put_over(txn, deliveries, place, raw)
-        for key in sorted(mailed):
-            put_over(txn, self._known.mailed, key, b"")
+        places, changed, newest = sorted(places), self._changed, self._newest
+        with self._txn.cursor(db=self._known.deliveries) as cursor:
+            there = dict(cursor.getmulti(places))
+        # What waits is the newest there is.
+        records = [(place, changed.get(place) or newest[place].raw) for place in places]
+        put_all(self._txn, self._known.deliveries, records)
+        mailed = [place for place in places if place not in there and place[2:8] != keys.NO_BROADCAST]
+        put_all(self._txn, self._known.mailed, [(key, b"") for key in sorted(map(keys.mailed_place, mailed))])
 
 
 def _rows_of(txn: Transaction, recent: Database, first: int) -> Iterator[tuple[int, int, bytes]]:

@@ -7,11 +7,12 @@ searchable words, folded (NFKC, case), a line each. Searching looks for octets i
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgpack
+import msgspec
 
 from model.detail import Planned
 from store import keys
@@ -51,6 +52,8 @@ class RosterRow(NamedTuple):
 
 _FIELDS = len(RosterRow._fields)
 _new = tuple.__new__
+#: The same octets as msgpack's, in half the time.
+_encode = msgspec.msgpack.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +84,6 @@ def fold_text(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold()
 
 
-def _line(row: RosterRow) -> str:
-    if not row.is_listed:
-        return ""
-    last, first = row.last_name or "", row.first_name or ""
-    words = [row.address, f"{last} {first}", last + first, f"{first} {last}", row.company or ""]
-    text = _SEPARATOR.join(words)
-    return fold_text(text).replace("\n", " ") if not text.isascii() else text.lower().replace("\n", " ")
-
-
 class RosterWriter:
     """Adds rows to the rosters of one transaction; ``finish`` writes the pages."""
 
@@ -102,6 +96,14 @@ class RosterWriter:
     def add(self, broadcast: bytes, row: RosterRow) -> None:
         """Add a row to the roster of the broadcast with the 8 octets ``broadcast``."""
         self._new.setdefault(broadcast, []).append(row)
+
+    def add_all(self, broadcasts: Sequence[bytes], rows: Sequence[RosterRow]) -> None:
+        """Add many rows, each to the roster of the broadcast in its place."""
+        if len(set(broadcasts)) == 1:
+            self._new.setdefault(broadcasts[0], []).extend(rows)
+            return
+        for broadcast, row in zip(broadcasts, rows, strict=True):
+            self.add(broadcast, row)
 
     def finish(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield (key, value) of every page to write."""
@@ -122,10 +124,31 @@ class RosterWriter:
 
 def _pack(key: bytes, rows: list[RosterRow]) -> bytes:
     times = [row.at_us for row in rows]
-    text = "\n".join(map(_line, rows)).encode("utf-8", "surrogatepass")
     short = [row if row.is_listed else row[:4] for row in rows]
-    packed = msgpack.packb(short, unicode_errors="surrogatepass")
-    return pack_value(key, (min(times), max(times), packed, text))
+    try:
+        packed = _encode(short)
+    except UnicodeError:  # a lone surrogate
+        packed = msgpack.packb(short, unicode_errors="surrogatepass")
+    return pack_value(key, (min(times), max(times), packed, _searched(rows).encode("utf-8", "surrogatepass")))
+
+
+def _searched(rows: list[RosterRow]) -> str:
+    """Return the searchable words of rows, a line each."""
+    lines: list[str] = []
+    for row in rows:
+        if not row.is_listed:
+            lines.append("")
+            continue
+        last, first, company = row.last_name or "", row.first_name or "", row.company or ""
+        lines.append(
+            f"{row.address}{_SEPARATOR}{last} {first}{_SEPARATOR}{last}{first}{_SEPARATOR}{first} {last}"
+            f"{_SEPARATOR}{company}"
+        )
+    text = "\n".join(lines)
+    if text.count("\n") >= len(lines):
+        text = "\n".join([line.replace("\n", " ") for line in lines])
+    # Neither a line's end nor what separates words becomes part of what is folded, so that this is each line folded.
+    return fold_text(text)
 
 
 def last_page(env: Environment, txn: Transaction, broadcast: bytes) -> RosterPage | None:

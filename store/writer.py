@@ -27,6 +27,7 @@ from store.errors import (
     StoreFailedError,
 )
 from store.fold import Fold, Receipt
+from store.listed import Listed
 
 _log = logging.getLogger("yamabiko.store")
 
@@ -43,7 +44,7 @@ _MAX_WAY_S = 0.02
 
 @dataclass(slots=True, eq=False)
 class _Submission:
-    facts: Sequence[Fact | Hit]
+    facts: Sequence[Fact | Hit | Listed]
     future: asyncio.Future[Receipt]
     loop: asyncio.AbstractEventLoop
     at_s: float = field(default_factory=time.monotonic)
@@ -81,7 +82,7 @@ class Writer:
             self._wake.notify()
         self._thread.join(timeout_s)
 
-    def submit(self, facts: Sequence[Fact | Hit]) -> asyncio.Future[Receipt]:
+    def submit(self, facts: Sequence[Fact | Hit | Listed]) -> asyncio.Future[Receipt]:
         """Hand in facts that belong together; call it on the event loop.
 
         The future resolves when they are durable. It raises FactRefusedError when one of these facts cannot be
@@ -280,7 +281,7 @@ def _fail(submission: _Submission, error: StoreError) -> None:
         submission.future.exception()  # a caller that left must not cause a warning
 
 
-def write_now(env: Environment, facts: Sequence[Fact | Hit]) -> Receipt:
+def write_now(env: Environment, facts: Sequence[Fact | Hit | Listed]) -> Receipt:
     """Store facts at once, without a thread or a loop: for the command line and for tests."""
     with env.write() as txn:
         fold = Fold(env, txn)

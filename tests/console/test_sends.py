@@ -86,6 +86,38 @@ async def test_each_row_gets_its_answer_in_order(api: Api) -> None:
     assert numbers["excluded"] == {"duplicate": 1, "role": 1, "syntax": 1}
 
 
+async def test_rows_of_all_sorts_in_one_batch_are_answered_each_by_its_own(api: Api, keys: KeyRing) -> None:
+    await api.call("PUT", "/v1/broadcasts/plain", json={"format": "text"})
+    rows = [
+        row(1), row(2, broadcast="plain"), row(3, test=True), row(4, format="text"), row(2, broadcast="plain"),
+        row(5, broadcast="plain", format="html"), row(1, format="text"), row(1, test=True), row(1, broadcast="plain"),
+    ]  # fmt: skip
+    answers = (await api.sends(rows)).lines
+    assert [answer["row"] for answer in answers] == list(range(len(rows)))
+    assert [place for place, answer in enumerate(answers) if answer.get("excluded") == "duplicate"] == [4, 6]
+    for said, answer in zip(rows, answers, strict=True):
+        if "excluded" in answer:
+            continue
+        token = open_token(from_mail(answer["envid"]), TokenType.MESSAGE, keys)
+        assert token.broadcast == keys.broadcast_number(1, said["broadcast"])
+        assert token.recipient == keys.recipient_number(1, said["address"]) == int(answer["recipient"], 16)
+        assert token.is_test == said.get("test", False)
+        assert token.is_html == (answer["pixel_url"] is not None)
+        assert token.is_html == (said.get("format", "text" if said["broadcast"] == "plain" else "html") == "html")
+    assert (await api.sends(rows)).lines == answers
+
+
+async def test_of_rows_of_several_sorts_the_suppressed_ones_are_excluded(api: Api) -> None:
+    from tests.console.test_broadcasts import failed
+
+    for answer in (await api.sends([row(4), row(7)])).lines:
+        await api.services.writer.submit([failed(api, "spring", answer["recipient"])])
+    rows = [row(number, broadcast="summer", format=("text", "html")[number % 2]) for number in range(10)]
+    answers = (await api.sends(rows)).lines
+    assert [place for place, answer in enumerate(answers) if answer.get("excluded") == "bounce"] == [4, 7]
+    assert ["return_path" in answer for answer in answers].count(True) == 8
+
+
 @pytest.mark.parametrize("key", ["", "order-17"])
 async def test_the_same_request_twice_lists_nobody_twice(api: Api, key: str) -> None:
     rows = [row(number) for number in range(25)]

@@ -109,6 +109,14 @@ def test_the_clock_never_repeats_or_steps_back(readings: list[int]) -> None:
     assert len({stamp for of_one in stamps for stamp in of_one}) == 8 * len(readings), "no two processes share one"
 
 
+def test_the_clock_gives_many_times_as_it_gives_one_by_one() -> None:
+    one, many = UniqueClock(3), UniqueClock(3)
+    assert [*many.stamps(T0_US, 50)] == [one.stamp(T0_US) for _ in range(50)]
+    assert many.stamp(T0_US) == one.stamp(T0_US)
+    assert [*many.stamps(T0_US + HOUR, 0)] == []
+    assert many.stamps(T0_US + HOUR, 2)[0] >= T0_US + HOUR - 8
+
+
 def test_the_clock_stays_close_and_outruns_a_step_back() -> None:
     clock = UniqueClock(3)
     assert abs(clock.stamp(T0_US) - T0_US) < 8

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from model.cause import Cause
 from model.detail import DocumentSet, Report
 from model.fact import DeliveryKey, Fact, FactType
 from model.keyring import KeyRing
+from store import gate
 from store.environment import Environment
 from store.floods import INCIDENT_KIND
 from store.gate import BLOCK_KIND, EXEMPT_KIND, Candidate, Denial, block_name
@@ -262,3 +265,48 @@ def _check_leak(env: Environment, marks: list[bytes], asked: bytes, now: int) ->
     assert reader.delivery(DeliveryKey(1, 1, 1)) is None
     found, _ = reader.facts(1, after=0, limit=100)
     assert [fact.type for _, fact in found] == [FactType.DOCUMENT_SET]
+
+
+# Many at once
+
+
+@pytest.mark.parametrize("few", [0, 1_000])
+@pytest.mark.parametrize("what", ["nothing", "suppressed", "blocks", "hosts", "shared"])
+def test_many_are_denied_as_each_is_alone(
+    env: Environment, keys: KeyRing, monkeypatch: pytest.MonkeyPatch, what: str, few: int
+) -> None:
+    monkeypatch.setattr(gate, "_FEW_BLOCKS", few)
+    at = T0_US + DAY
+    mark = keys.global_mark("r4@example.jp")
+    assert mark is not None
+    facts: dict[str, list[Fact]] = {
+        "nothing": [],
+        "suppressed": [
+            *(failed(n, 9, address=f"r{n}@example.jp") for n in (3, 14)), complained(5), unsubscribed(6),
+            document(EXEMPT_KIND, f"{14:016x}", {"reason": "vip"}),
+        ],
+        "blocks": [
+            block(block_name("domain", "*.blocked.example")), block(block_name("company", "BAD Inc.")),
+            block(block_name("recipient", f"{16:016x}")), block(block_name("recipient", f"{17:016x}"), at - 1),
+            document(BLOCK_KIND, block_name("domain", "example.jp"), None),
+        ],
+        "hosts": [failed(n, cause=Cause.HOST_UNKNOWN, address=f"r{n}@gone.example") for n in (100, 101)],
+        "shared": [policy(Policy(shares_bounces=True)), shared(2, 70, mark)],
+    }  # fmt: skip
+    write_now(env, [planned(1, 9), *facts[what]])
+    domains = ["example.jp", "", "a.blocked.example", "gone.example"]
+    asked = [
+        Candidate(
+            n,
+            domains[n % 4],
+            "Bad Inc." if n % 5 == 0 else None,
+            partial(keys.global_mark, f"r{n}@example.jp"),
+        )
+        for n in range(1, 30)
+    ]
+    alone = Reader(env).preflight(1, asked, "", at)
+    recipients = [candidate.recipient.to_bytes(8, "big") for candidate in asked]
+    domains, companies = [one.domain for one in asked], [one.company for one in asked]
+    together = Reader(env).denials(1, recipients, domains, companies, "", at, asked.__getitem__)
+    assert together == {place: denial for place, denial in enumerate(alone) if denial is not None}
+    assert bool(together) == (what != "nothing")

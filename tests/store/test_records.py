@@ -49,6 +49,7 @@ class World:
                     self.wrong += writer.get(place) != truth.get(place)
                     truth[place] = self.rng.randbytes(self.rng.choice((1, 40, 300, 3_000)))
                     writer.set(place, truth[place])
+                self.wrong += writer.found(_PLACES) != truth
                 writer.finish()
                 self.wrong += any(writer.get(place) != truth.get(place) for place in _PLACES)
                 self.ask_who_was_mailed(writer, truth)
@@ -70,6 +71,7 @@ class World:
         places = _PLACES if self.rng.random() < 0.1 else self.rng.sample(_PLACES, 8)
         if self.rng.random() < 0.3:
             self.wrong += seen.get_all(places) != [truth.get(place) for place in places]
+            self.wrong += seen.found(places) != {place: truth[place] for place in places if place in truth}
         else:
             self.wrong += any(seen.get(place) != truth.get(place) for place in places)
 
