@@ -118,7 +118,7 @@ class Fold:
     def restore_overflow(self, key: DeliveryKey, overflow: Overflow, *, is_test: bool) -> None:
         """Set what was only counted of a delivery: it is in no log and cannot be folded anew."""
         touched = self._touch(key.pack(), is_test)
-        self._go_plain_way(touched)
+        self._note_before(touched)
         touched.record.overflow = overflow
         touched.is_changed = True
 
@@ -178,10 +178,9 @@ class Fold:
         if raw is None:
             self._meet(place, hit.at_us, None)
         self._records.set(place, record)
+        target = self._usual_target(broadcast, detail) if move.is_click else None
         if self._is_logging:
-            self._log.append(pack_hit(hit, self._usual_target(broadcast, detail) if move.is_click else None))
-        elif move.is_click:
-            self._usual_target(broadcast, detail)
+            self._log.append(pack_hit(hit, target))
         self._next_seq = seq + 1
         changes.add_move(broadcast, domain, move, done, hit.at_us // QUARTER_US, detail.link)
         changes.add_agent(broadcast, move.is_click, detail.user_agent)
@@ -221,11 +220,11 @@ class Fold:
                 return False
             if not record.knows(entry):
                 # No word of it goes into the log, so nothing but the count may change by it.
-                self._go_plain_way(touched)
+                self._note_before(touched)
                 touched.is_changed = True
                 record.count_only(entry)
                 return True
-        self._go_plain_way(touched)
+        self._note_before(touched)
         is_new, is_resighted = record.add(entry)
         if not is_new and record.is_html >= fact.is_html:
             return False
@@ -249,12 +248,12 @@ class Fold:
         known.update(self._records.found(places))
         added, new = 0, []
         for listed in run:
-            if listed.place not in known:
+            if listed.place in known:
+                added += self._take_new(new) + self._take(unpack_fact(listed.packed))
+                new = []
+            else:
                 known.add(listed.place)
                 new.append(listed)
-                continue
-            added += self._take_new(new) + self._take(unpack_fact(listed.packed))
-            new = []
         return added + self._take_new(new)
 
     def _take_new(self, run: Sequence[Listed]) -> int:
@@ -349,8 +348,7 @@ class Fold:
         if touched is None:
             tests = self._env.db(keys.TEST_DELIVERIES)
             raw = self._txn.get(place, db=tests) if is_test else self._records.get(place)
-            record = Record.unpack(place, raw)
-            touched = kept[place] = _Touched(record, raw is None)
+            touched = kept[place] = _Touched(Record.unpack(place, raw), raw is None)
         return touched
 
     def _loaded(self, place: bytes) -> Record | None:
@@ -358,8 +356,8 @@ class Fold:
         touched = self._touched.get(place)
         return None if touched is None else touched.record
 
-    def _go_plain_way(self, touched: _Touched) -> None:
-        """Note what a delivery adds as it is, before something changes that is not simply one more hit."""
+    def _note_before(self, touched: _Touched) -> None:
+        """Note what a delivery adds as it is, before anything changes."""
         if touched.before is None:
             touched.before = footprint(touched.record)
             touched.first_seqs = touched.record.first_seqs()
