@@ -132,8 +132,10 @@ class Classifier:
             found = rule.priority if rule is not None else 0
             if found > strength or best is None:
                 best, decisive, strength = evidence, rule, found
-            # What the server said outweighs the notification around it, even in weak words.
-            if strength >= PRIORITY_STATUS or (found >= PRIORITY_WEAK_TEXT and evidence.reply_code):
+            # What the server said outweighs the notification around it, even in weak words. Where it said nothing, the
+            # notification may tell more of a failure than its bare status.
+            is_said = text != "" or status.action is Action.DELAYED
+            if (strength >= PRIORITY_STATUS and is_said) or (found >= PRIORITY_WEAK_TEXT and evidence.reply_code):
                 break
         assert best is not None
         subject = notification.subject if decisive is None and report.text and len(report.recipients) == 1 else ""

@@ -26,7 +26,8 @@ DAEMON = Phrases(
 MAILER_DAEMON = Phrases(r"mailer[-_ ]?daemon|mail[-_. ]?delivery[-_ ]?(?:sub)?system|auto-?mailer")
 #: Subjects of notes to a postmaster: about sessions a server refused, and what became of many mails.
 TO_POSTMASTER = Phrases(
-    r"smtp server: (?:errors|protocol error)|smtp session (?:log|transcript)|logwatch|log summary|statistics",
+    r"smtp server: (?:errors|protocol error)|smtp session (?:log|transcript)|logwatch|log summar|statistics",
+    r"^cron <",
     r"^message \S+ frozen|\b(?:(?:bounce|complaint) rate|(?:bounce|delivery|complaint) (?:statistics|summary))",
     r"(?:daily|weekly|monthly|hourly|campaign) [^\n]{0,30}(?:report|summary|digest)"
     r"|(?:quarantine|spam|junk) (?:summary|digest|report)"

@@ -31,7 +31,7 @@ from classifier.phrases import (
     WRITERS_MAIL,
 )
 from classifier.quoted import head_of
-from classifier.reply_phrases import AWAY
+from classifier.reply_phrases import AWAY, CHALLENGE
 from classifier.senders import (
     is_automatic,
     is_daemon,
@@ -71,6 +71,14 @@ _MAX_ADDRESSES = 10
 #: An SMTP reply or an RFC 3463 status, as they stand in notifications.
 _REPLY = re.compile(r"(?<![\d.:/-])(?:[45]\d\d[ -](?=[^\W\d]|[<#(]|\d\.\d)|#?[45]\.\d{1,2}\.\d{1,3}(?![\d.]))")
 
+#: Lines of a mail server's log and of a program that broke: both quote replies, to whoever looks after them.
+_LOG = re.compile(
+    r"^(?:[A-Z][a-z]{2} [ \d]?\d|\d{4}-\d\d-\d\d)[ T]\d\d:\d\d:\d\d\S* \S+ [\w./-]+\[\d+\]:"
+    r"|\bto=<[^<>\s]*>, (?:orig_to|relay|delay)=|\bstatus=(?:bounced|deferred) \(|\(total: \d+\)"
+    r"|^Traceback \(most recent call last\)|^smtplib\.|\bSMTP(?:Recipients|Sender)Refused\b",
+    re.MULTILINE,
+)
+
 
 def may_be_bounce(message: Message) -> bool:
     """Whether the header is that of a mail that came back: without, no text makes it one."""
@@ -98,7 +106,9 @@ def is_bounce(message: Message, notice: str, original: str = "") -> bool:
     if "x-failed-recipients" in headers:
         return True
     subject = headers.get("subject")
-    if TO_POSTMASTER.are_in_short(subject):
+    if TO_POSTMASTER.are_in_short(subject) or _is_log(message, notice, original):
+        return False
+    if not (_has_trace(message, subject, notice, original) or _speaks_of_readers_mail(message, subject, notice)):
         return False
     has_subject = BOUNCE_SUBJECT.are_in_short(subject)
     is_machine = is_named_daemon(headers)
@@ -140,8 +150,12 @@ def reports_failure(message: Message, notice: str, original: str) -> bool:
     """Whether an automatic answer is a mail system's about a failure, though neither sender nor subject says so."""
     if AWAY.are_in(notice[:_HEAD]) or not says_something_undelivered(notice):
         return False
+    has_reply = _REPLY.search(notice[:_HEAD]) is not None
+    if not has_reply and CHALLENGE.are_in(f"{message.headers.get('subject')}\n{notice[:_HEAD]}"):
+        # The filter keeps the mail until its sender has answered.
+        return False
     foreign = _foreign_in(notice, message)
-    has_reply = bool(foreign) and _REPLY.search(notice[:_HEAD]) is not None
+    has_reply = has_reply and bool(foreign)
     is_listed = any(starts_line(notice, address) for address in foreign)
     if not says_undelivered(notice):
         return has_reply and is_listed
@@ -150,6 +164,32 @@ def reports_failure(message: Message, notice: str, original: str) -> bool:
         or is_listed
         or any(names_nobody_of(notice, address) or says_turned_away_for(notice, address) for address in foreign)
     )
+
+
+def _is_log(message: Message, notice: str, original: str) -> bool:
+    return _LOG.search(notice[:_HEAD]) is not None and not original and not _carries_original(message)
+
+
+def _has_trace(message: Message, subject: str, notice: str, original: str) -> bool:
+    """Whether anything of one mail is there: who it was for, what a server said, or the mail itself."""
+    return (
+        bool(original)
+        or _carries_original(message)
+        or _REPLY.search(notice[:_HEAD]) is not None
+        or bool(_foreign_in(f"{subject}\n{notice}", message))
+        or bool((html := message.first("text/html")) and _foreign_in(html.text, message))
+    )
+
+
+def _speaks_of_readers_mail(message: Message, subject: str, notice: str) -> bool:
+    """Whether a notice without any trace of a mail says that the one who reads it sent one that failed.
+
+    Maintenance is announced, and passwords are fished for, under a mail system's name and on the null path.
+    """
+    if OWN_MAILBOX.are_in(notice[:_HEAD]) or not (says_undelivered(notice) or subject_says_undelivered(subject)):
+        return False
+    is_null = path_of(message.headers) in ("", "<>")
+    return SENDERS_MAIL.are_in(notice[:_HEAD]) or (is_null and MAILER_DAEMON.are_in_short(message.headers.get("from")))
 
 
 def _is_for_owner(message: Message, notice: str) -> bool:

@@ -6,9 +6,12 @@ import re
 
 from classifier.addresses import MAX_RECIPIENTS, clean_address
 from classifier.charsets import decode, decode_octal, decode_words
+from classifier.headers import Headers
 from classifier.message import Message, parse_message
+from classifier.phrases import FORWARDED
 from classifier.report import DeliveryStatus, Report
 from classifier.said import without_category
+from classifier.senders import is_daemon, is_of_list, is_person, path_of
 from model.reading import Action, Kind
 
 _TYPES = ("message/delivery-status", "message/global-delivery-status")
@@ -70,11 +73,24 @@ def _read_own(message: Message) -> Report | None:
             if part.lacks(b"final-recipient:") or (part.type == "application/octet-stream" and part.is_binary):
                 continue
             if _looks_like_report(part.text):
-                # A person who forwards a report quotes it.
-                _read_fields(_unquoted(part.text), report)
+                if not _is_quoted_by_another(message.headers):
+                    # A person who forwards a report quotes it.
+                    _read_fields(_unquoted(part.text), report)
                 break
     _correct_expired(message, report)
     return report if report.recipients else None
+
+
+def _is_quoted_by_another(headers: Headers) -> bool:
+    """Whether the fields of a report in a mail's text were put there by somebody, or a program, that writes about it.
+
+    Without an envelope a report that a person passed on whole still counts: nobody else will tell of that failure.
+    """
+    if is_of_list(headers) or "list-unsubscribe" in headers:
+        return True
+    if not path_of(headers):
+        return is_person(headers) and not FORWARDED.are_in_short(headers.get("subject"))
+    return not is_daemon(headers)
 
 
 def _correct_expired(message: Message, report: Report) -> None:
