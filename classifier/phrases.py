@@ -27,7 +27,7 @@ MAILER_DAEMON = Phrases(r"mailer[-_ ]?daemon|mail[-_. ]?delivery[-_ ]?(?:sub)?sy
 #: Subjects of notes to a postmaster: about sessions a server refused, and what became of many mails.
 TO_POSTMASTER = Phrases(
     r"smtp server: (?:errors|protocol error)|smtp session (?:log|transcript)|logwatch|log summar|statistics",
-    r"^cron <",
+    r"^cron <|(?:uncaught|unrecogni[sz]ed|unparseable) bounce|bounce action notification",
     r"^message \S+ frozen|\b(?:(?:bounce|complaint) rate|(?:bounce|delivery|complaint) (?:statistics|summary))",
     r"(?:daily|weekly|monthly|hourly|campaign) [^\n]{0,30}(?:report|summary|digest)"
     r"|(?:quarantine|spam|junk) (?:summary|digest|report)"
@@ -150,7 +150,7 @@ SENDERS_MAIL = Phrases(
     r"(?:twoj|tw[óo]j|pańsk|państwa)\S* (?:wiadomo|e-?mail|poczt)|va[šs][eiu] ?(?:zpr[áa]v|spr[áa]v|e-?mail|poruk)",
     r"(?:level|[üu]zenet)[eé]t?\b|(?:ileti|mesaj|e-?posta)\S*n[ıi]z|mesajul (?:dvs|dumneavoastr|t[ăa]u)|pesan anda",
     r"(?:ваш|твоё|твое)\S* (?:письм|сообщени|лист|повідомлен|имейл)|μήνυμά σας|הודעתך|رسالتك|ของคุณ|của bạn",
-    r"(?:お客様|お客さま|あなた|貴方|貴殿)[^。\n]{0,16}(?:メール|送信)|送信(?:された|した|いただいた)メール",
+    r"(?:お客様|お客さま|あなた|貴方|貴殿)(?:が|の|から|より)[^。\n]{0,16}(?:メール|送信)|送信(?:された|した|いただいた)メール",
     r"お送り(?:いただ|頂)",
     r"(?:上記|下記|次|以下)の(?:メール|メッセージ|宛先|あて先|受信者|アドレス|送信先)",
     r"[您你](?:的|发|發|寄|所)[^。\n]{0,12}(?:邮件|郵件|信)",

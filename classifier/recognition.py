@@ -37,6 +37,7 @@ from classifier.senders import (
     is_daemon,
     is_list_manager,
     is_named_daemon,
+    is_of_another_path,
     is_of_list,
     is_of_unknown_path,
     is_person,
@@ -73,7 +74,7 @@ _REPLY = re.compile(r"(?<![\d.:/-])(?:[45]\d\d[ -](?=[^\W\d]|[<#(]|\d\.\d)|#?[45
 
 #: Lines of a mail server's log and of a program that broke: both quote replies, to whoever looks after them.
 _LOG = re.compile(
-    r"^(?:[A-Z][a-z]{2} [ \d]?\d|\d{4}-\d\d-\d\d)[ T]\d\d:\d\d:\d\d\S* \S+ [\w./-]+\[\d+\]:"
+    r"\bNOQUEUE: |^(?:[A-Z][a-z]{2} [ \d]?\d|\d{4}-\d\d-\d\d)[ T]\d\d:\d\d:\d\d\S* \S+ [\w./-]+\[\d+\]:"
     r"|\bto=<[^<>\s]*>, (?:orig_to|relay|delay)=|\bstatus=(?:bounced|deferred) \(|\(total: \d+\)"
     r"|^Traceback \(most recent call last\)|^smtplib\.|\bSMTP(?:Recipients|Sender)Refused\b",
     re.MULTILINE,
@@ -172,12 +173,15 @@ def _is_log(message: Message, notice: str, original: str) -> bool:
 
 def _has_trace(message: Message, subject: str, notice: str, original: str) -> bool:
     """Whether anything of one mail is there: who it was for, what a server said, or the mail itself."""
-    return (
-        bool(original)
-        or _carries_original(message)
-        or _REPLY.search(notice[:_HEAD]) is not None
-        or bool(_foreign_in(f"{subject}\n{notice}", message))
-        or bool((html := message.first("text/html")) and _foreign_in(html.text, message))
+    if original or _carries_original(message) or _REPLY.search(notice[:_HEAD]):
+        return True
+    if is_of_another_path(message.headers):
+        return False
+    html = message.first("text/html")
+    if _foreign_in(notice, message) or (html and _foreign_in(html.text, message)):
+        return True
+    return bool(_foreign_in(subject, message)) and (
+        BOUNCE_SUBJECT.are_in_short(subject) or says_something_undelivered(subject) or names_nobody(subject)
     )
 
 
@@ -187,6 +191,8 @@ def _speaks_of_readers_mail(message: Message, subject: str, notice: str) -> bool
     Maintenance is announced, and passwords are fished for, under a mail system's name and on the null path.
     """
     if OWN_MAILBOX.are_in(notice[:_HEAD]) or not (says_undelivered(notice) or subject_says_undelivered(subject)):
+        return False
+    if is_of_another_path(message.headers):
         return False
     is_null = path_of(message.headers) in ("", "<>")
     return SENDERS_MAIL.are_in(notice[:_HEAD]) or (is_null and MAILER_DAEMON.are_in_short(message.headers.get("from")))
@@ -204,7 +210,7 @@ def _is_for_owner(message: Message, notice: str) -> bool:
 
 def _is_of_mail(message: Message, subject: str, notice: str) -> bool:
     """Whether a machine's notice is about mail: fax servers and backups use the null path as well."""
-    if _REPLY.search(notice[:_HEAD]) or _carries_original(message):
+    if _carries_original(message) or (_REPLY.search(notice[:_HEAD]) and _foreign_in(notice, message)):
         return True
     is_senders = SENDERS_MAIL.are_in(notice[:_HEAD])
     for address in _foreign_in(notice, message):
@@ -265,7 +271,7 @@ def _weigh(message: Message, subject: str, notice: str, original: str) -> int:
         is_of_list(headers)
         or FORWARDED.are_in_short(subject)
         or PASSED_ON.are_in_short(subject)
-        and (is_answer or _carries_original(message))
+        and (is_answer or LETTER.are_in(notice[:_HEAD]) or _carries_original(message))
     ):
         return 0
     foreign = [name.address for name in find_named(notice[:_HEAD], Parties(headers), is_strict=True)]
@@ -274,6 +280,9 @@ def _weigh(message: Message, subject: str, notice: str, original: str) -> int:
     signs = 2 if _carries_original(message) or (original and "\n" in original.strip()) else 0
     signs += subject_says_undelivered(subject) or (says_something_undelivered(subject) and not is_about_goods(subject))
     signs += says_undelivered(notice) and SENDERS_MAIL.are_in(notice[:_HEAD])
+    if not signs:
+        # All else stands in logs, and in what people and programs write about mail servers, as well.
+        return 0
     signs += _REPLY.search(notice[:_HEAD]) is not None
     signs += any(
         starts_line(notice, address) or says_undelivered_to(notice, address) for address in foreign[:_MAX_ADDRESSES]
@@ -300,7 +309,7 @@ def _foreign_in(text: str, message: Message) -> list[str]:
         if number >= _MAX_ADDRESSES:
             break
         address = unglued(match.group(1))
-        if address.lower() not in own:
+        if "//" not in address and address.lower() not in own:
             found.append(address)
     return found
 

@@ -10,7 +10,7 @@ from classifier.headers import Headers
 from classifier.phrases import DAEMON, MAILER_DAEMON
 
 _SYSTEM_SENDER = re.compile(
-    r"(?:no-?reply|donotreply|mail(?:er|gw|gate\w*|filter|scan\w*|marshal|router|ad(?:m|min))?|smtp\w*|gateway|server"
+    r"(?:no-?reply|do-?not-?reply|mail(?:er|gw|gate\w*|filter|scan\w*|marshal|router|ad(?:m|min))?|smtp\w*|gateway|server"
     r"|system|root|admin\w*|notif\w*|uucp|mmdf|mx\w*|filter|\w*scan\w*|anti\w*|quarantine|listserv|majordomo|mailman|sympa|ezmlm|\w*(?:anti-?_?virus|smtp|gateway|firewall)\w*|owner-\S+"
     r"|\S+[+-](?:owner|admin|bounces?)|post(?:a|amt|mann?)\b[\w.-]*)@",
     re.IGNORECASE,
@@ -64,6 +64,25 @@ def is_surely_machine(headers: Headers, *, is_named: bool) -> bool:
     if is_named and not path:
         return True
     return is_named and MAILER_DAEMON.are_in_short(f"{decode_words(headers.raw('from'))} {path}")
+
+
+def is_of_another_path(headers: Headers) -> bool:
+    """Whether the envelope names somebody of another domain than the From field, and no mail system.
+
+    Those who fish for passwords take a mail system's name and send from wherever they broke in.
+    """
+    path = ADDRESS.search(path_of(headers))
+    sender = ADDRESS.search(headers.raw("from")[:_MAX_FROM])
+    if path is None or sender is None:
+        return False
+    if DAEMON.are_in_short(path.group(1)) or _SYSTEM_SENDER.match(path.group(1)):
+        return False
+    return _domain_of(path.group(1)) != _domain_of(sender.group(1))
+
+
+def _domain_of(address: str) -> str:
+    """Return the last two labels of the domain: hosts of one owner share them."""
+    return ".".join(address.lower().rpartition("@")[2].split(".")[-2:])
 
 
 def is_system(headers: Headers) -> bool:

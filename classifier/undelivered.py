@@ -82,6 +82,7 @@ _FAILED = Phrases(
 )
 #: One word for not delivering, where it speaks of mail.
 _TURNED_AWAY = Phrases(
+    r"(?:could not|cannot|can't|couldn't) be forwarded|(?:unable|failed) to forward",
     r"undeliver|non-?deliver|\breject|\brefused?\b|\bbounced\b|returned to|\bblocked\b|\bbanned\b|\bdiscarded\b",
     r"\bstopped\b|\bquarantined\b|\bdeleted unread",
     r"\b(?:considered|identified|classified|detected|recogni[sz]ed|flagged) (?:as |to be )?(?:an? )?"
