@@ -40,6 +40,7 @@ from classifier.senders import (
     is_of_another_path,
     is_of_list,
     is_of_unknown_path,
+    is_office_without_path,
     is_person,
     is_surely_machine,
     is_system,
@@ -113,7 +114,10 @@ def is_bounce(message: Message, notice: str, original: str = "") -> bool:
         return False
     has_subject = BOUNCE_SUBJECT.are_in_short(subject)
     is_machine = is_named_daemon(headers)
-    if message.report_type == "delivery-status" or is_surely_machine(headers, is_named=is_machine):
+    is_sure = is_surely_machine(headers, is_named=is_machine) and (
+        not is_office_without_path(headers) or _is_notice(message, subject, notice, original)
+    )
+    if is_sure or message.report_type == "delivery-status":
         if has_subject or (BOUNCE_SENTENCE.are_in(notice[:_HEAD]) and not _is_for_owner(message, notice)):
             return is_machine or (_is_of_mail(message, subject, notice) and not WRITERS_MAIL.are_in(notice[:_HEAD]))
         return _says_so_of_another(message, subject, notice, original) or DELIVERED.are_in_short(subject)
@@ -196,6 +200,22 @@ def _speaks_of_readers_mail(message: Message, subject: str, notice: str) -> bool
         return False
     is_null = path_of(message.headers) in ("", "<>")
     return SENDERS_MAIL.are_in(notice[:_HEAD]) or (is_null and MAILER_DAEMON.are_in_short(message.headers.get("from")))
+
+
+def _is_notice(message: Message, subject: str, notice: str, original: str) -> bool:
+    """Whether an office's text, and no letter, is about one mail that failed."""
+    head = notice[:_HEAD]
+    foreign = _foreign_in(notice, message)
+    is_told = BOUNCE_SUBJECT.are_in_short(subject) or subject_says_undelivered(subject) or names_nobody(subject)
+    has_rows = bool(original) or _has_rows(message, notice, foreign)
+    if LETTER.are_in(head):
+        return is_told and has_rows
+    return (
+        is_told
+        or has_rows
+        or (SENDERS_MAIL.are_in(head) and says_undelivered(notice))
+        or any(says_undelivered_to(notice, address) for address in foreign)
+    )
 
 
 def _is_for_owner(message: Message, notice: str) -> bool:
