@@ -128,6 +128,7 @@ AUTOMATIC = Phrases(
 #: The mail of the one who writes: a mail system has none.
 WRITERS_MAIL = Phrases(
     r"\bmy (?:e-?mails?|mails?|messages?|letter)\b|\bmeine (?:e-?mail|mail|nachricht)|\bmon (?:message|mail|e-?mail)",
+    r"\bI (?:get|got|am getting|keep getting|received)\b|\bmy (?:e-?mail )?(?:address|account|mailbox)\b",
     r"\bmi (?:mensaje|correo)|\bil mio messaggio|\bmijn (?:bericht|mail)",
     r"мо[её] (?:письмо|сообщение)|私のメール|我的邮件",
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from classifier.addresses import ADDRESS, find_all, find_named, starts_line, unglued
+from classifier.headers import Headers
 from classifier.message import Message
 from classifier.parties import Parties
 from classifier.phrases import (
@@ -40,8 +41,8 @@ from classifier.senders import (
     is_of_another_path,
     is_of_list,
     is_of_unknown_path,
-    is_office_without_path,
     is_person,
+    is_surely_daemon,
     is_surely_machine,
     is_system,
     path_of,
@@ -110,12 +111,14 @@ def is_bounce(message: Message, notice: str, original: str = "") -> bool:
     subject = headers.get("subject")
     if TO_POSTMASTER.are_in_short(subject) or _is_log(message, notice, original):
         return False
+    if _is_of_mail_to_reader(message, notice, original):
+        return False
     if not (_has_trace(message, subject, notice, original) or _speaks_of_readers_mail(message, subject, notice)):
         return False
     has_subject = BOUNCE_SUBJECT.are_in_short(subject)
     is_machine = is_named_daemon(headers)
     is_sure = is_surely_machine(headers, is_named=is_machine) and (
-        not is_office_without_path(headers) or _is_notice(message, subject, notice, original)
+        is_surely_daemon(headers) or _is_notice(message, subject, notice, original, is_named=is_machine)
     )
     if is_sure or message.report_type == "delivery-status":
         if has_subject or (BOUNCE_SENTENCE.are_in(notice[:_HEAD]) and not _is_for_owner(message, notice)):
@@ -189,6 +192,15 @@ def _has_trace(message: Message, subject: str, notice: str, original: str) -> bo
     )
 
 
+def _is_of_mail_to_reader(message: Message, notice: str, original: str) -> bool:
+    """Whether what failed was on its way to the one who reads the notice: so write those who fish for passwords."""
+    to = ADDRESS.search(message.headers.raw("to"))
+    if to is None or to.group(1) not in notice or original or _carries_original(message):
+        return False
+    own = re.escape(to.group(1))
+    return re.search(rf"\b(?:to|for|für|[àa]|para|per|voor)[ \n]<?{own}|{own}>? ?(?:様)?(?:宛|あて)", notice[:_HEAD]) is not None
+
+
 def _speaks_of_readers_mail(message: Message, subject: str, notice: str) -> bool:
     """Whether a notice without any trace of a mail says that the one who reads it sent one that failed.
 
@@ -202,20 +214,36 @@ def _speaks_of_readers_mail(message: Message, subject: str, notice: str) -> bool
     return SENDERS_MAIL.are_in(notice[:_HEAD]) or (is_null and MAILER_DAEMON.are_in_short(message.headers.get("from")))
 
 
-def _is_notice(message: Message, subject: str, notice: str, original: str) -> bool:
-    """Whether an office's text, and no letter, is about one mail that failed."""
+def _is_notice(message: Message, subject: str, notice: str, original: str, *, is_named: bool) -> bool:
+    """Whether a text is about one mail that failed, and is no letter, though no mail system's own name stands above it.
+
+    Offices write of much else under a name of theirs, and programs may answer on the null path whatever it is.
+
+    Arguments: ``is_named`` is whether it is an office's name.
+    """
+    headers = message.headers
     head = notice[:_HEAD]
+    if not is_named and (_is_written(headers, notice) or (PASSED_ON.are_in_short(subject) and not AUTOMATIC.are_in(head))):
+        return False
     foreign = _foreign_in(notice, message)
-    is_told = BOUNCE_SUBJECT.are_in_short(subject) or subject_says_undelivered(subject) or names_nobody(subject)
     has_rows = bool(original) or _has_rows(message, notice, foreign)
+    is_told = BOUNCE_SUBJECT.are_in_short(subject) or subject_says_undelivered(subject) or names_nobody(subject)
+    is_senders = SENDERS_MAIL.are_in(head) and says_undelivered(notice)
     if LETTER.are_in(head):
-        return is_told and has_rows
-    return (
-        is_told
-        or has_rows
-        or (SENDERS_MAIL.are_in(head) and says_undelivered(notice))
-        or any(says_undelivered_to(notice, address) for address in foreign)
-    )
+        return has_rows and is_told or (is_named and is_senders and bool(foreign))
+    if is_told or has_rows or is_senders:
+        return True
+    if is_named and says_something_undelivered(subject):
+        return True
+    is_office = is_named or is_system(headers)
+    return any(says_undelivered_to(notice, one) or (is_office and names_nobody_of(notice, one)) for one in foreign)
+
+
+def _is_written(headers: Headers, notice: str) -> bool:
+    """Whether it went through a list or a mailing, or answers and quotes."""
+    if is_of_list(headers) or "list-unsubscribe" in headers:
+        return True
+    return "in-reply-to" in headers or "\n>" in notice
 
 
 def _is_for_owner(message: Message, notice: str) -> bool:

@@ -66,10 +66,10 @@ def is_surely_machine(headers: Headers, *, is_named: bool) -> bool:
     return is_named and MAILER_DAEMON.are_in_short(f"{decode_words(headers.raw('from'))} {path}")
 
 
-def is_office_without_path(headers: Headers) -> bool:
-    """Whether a postmaster's or an administrator's name stands in From, and no envelope tells whether one wrote it."""
+def is_surely_daemon(headers: Headers) -> bool:
+    """Whether the From field has a name that nobody but a mail system has, or says nothing."""
     sender = decode_words(headers.raw("from"))
-    return bool(sender.strip(" <>")) and not path_of(headers) and not MAILER_DAEMON.are_in_short(sender)
+    return not sender.strip(" <>") or MAILER_DAEMON.are_in_short(sender)
 
 
 def is_of_another_path(headers: Headers) -> bool:
