@@ -15,7 +15,7 @@ DAEMON = Phrases(
     r"delivery[-_ ]?(?:sub)?system",
     r"mail (?:system|administrator|gateway)",
     r"system administrator",
-    r"mdaemon|daemon@|bounces?[\w.+=-]*@|bounced? mail|interscan|antivirus_for_smtp|mmsc",
+    r"mdaemon|(?:^|[^\w-])daemon@|bounces?[\w.+=-]*@|bounced? mail|interscan|antivirus_for_smtp|mmsc",
     r"mail[- ]?deliver",
     r"\bndr@",
     r"mail-?server",
@@ -139,6 +139,12 @@ OWN_MAILBOX = Phrases(
     r"la (?:sua|tua) casella|uw (?:mailbox|account)|ваш\S* (?:ящик|почтов|аккаунт)",
     r"(?:お客様|あなた)の(?:メールボックス|アカウント)|[您你]的(?:邮箱|郵箱|账户|帳戶)|귀하의 (?:메일함|계정)",
 )
+#: Mail that was on its way to the one who reads.
+MAIL_TO_READER = Phrases(
+    r"(?:e-?mail|mail|message)s? (?:(?:that was |which was )?(?:sent|addressed|destined) to you\b|to your (?:e-?mail )?address)",
+    r"(?:deliver(?:ed)?|reach(?:ed)?|forwarded) (?:it )?to you\b|in (?:mail|messages?) to you\b|for you (?:was|were) (?:held|blocked)",
+    r"an sie gerichtete|qui vous (?:était|est) (?:destiné|adressé)|dirigid[oa]s? a usted|あなた宛|お客様宛|貴方宛",
+)
 #: Names for the mail of the one who reads the notification.
 SENDERS_MAIL = Phrases(
     r"(?:your|following|this|attached|enclosed|below|above) (?:e-?)?(?:mail|message|letter)",
@@ -170,7 +176,7 @@ DELIVERED = Phrases(
     r"(?:mensaje|correo) (?:ha sido|fue) entregado",
     r"messaggio è stato (?:consegnato|recapitato)|mensagem foi entregue|bericht is (?:afgeleverd|bezorgd)",
     r"(?:メール|メッセージ)(?:が|を|は)(?:配信|送信|お届け)(?:され|し)ました|邮件已(?:成功)?送达",
-    r"(?:сообщение|письмо) доставлено",
+    r"(?:сообщение|письмо) доставлено|^(?:your )?(?:message|mail) delivered\b|(?:配信|配送|送信)完了",
 )
 #: Sentences that say the mail is still being tried.
 DELAYED = Phrases(
@@ -187,7 +193,7 @@ DELAYED = Phrases(
 DELAYED_TOO = Phrases(
     r"attempts (?:to deliver [^.\n]{0,40})?(?:will continue|are still)|delivery will continue|could not yet be",
     r"(?:still|keeps?) (?:trying|waiting|retrying)|temporarily delayed|has not (?:yet )?been delivered yet",
-    r"will (?:re)?try (?:again|for)|we (?:will )?retry|retry(?:ing)? every|longer than (?:expected|usual)",
+    r"will (?:re)?try (?:again|for)|will be tried (?:again|for)|we (?:will )?retry|retry(?:ing)? every|longer than (?:expected|usual)",
 )
 #: "Not yet", and "we go on trying", in the words of others.
 DELAYED_ABROAD = Phrases(
@@ -215,7 +221,7 @@ DELAYED_SUBJECT = Phrases(
     r"delay|warning|still being retried|deferred|not yet|遅延|verzögert",
     r"vertraagd|retard|retras|ritard|atras|задерж|opó[źz]n|延迟|지연|遅れ|警告|延遲|försen|forsink|viivästy|zpožd",
     r"késle|gecik",
-    r"waiting|demorad|adverten|warnung|avertissement|advertencia|avviso|waarschuwing|предупрежд|затрим",
+    r"could not send message for (?:the )?past|waiting|demorad|adverten|warnung|avertissement|advertencia|avviso|waarschuwing|предупрежд|затрим",
 )
 #: Sentences that say it is not.
 GIVEN_UP = Phrases(

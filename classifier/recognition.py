@@ -24,6 +24,7 @@ from classifier.phrases import (
     FORWARDED,
     GIVEN_UP,
     LETTER,
+    MAIL_TO_READER,
     MAILER_DAEMON,
     OWN_MAILBOX,
     PASSED_ON,
@@ -40,6 +41,7 @@ from classifier.senders import (
     is_named_daemon,
     is_of_another_path,
     is_of_list,
+    is_of_tracker,
     is_of_unknown_path,
     is_person,
     is_surely_daemon,
@@ -111,6 +113,8 @@ def is_bounce(message: Message, notice: str, original: str = "") -> bool:
     subject = headers.get("subject")
     if TO_POSTMASTER.are_in_short(subject) or _is_log(message, notice, original):
         return False
+    if is_of_tracker(headers) and not _carries_original(message):
+        return False
     if _is_of_mail_to_reader(message, notice, original):
         return False
     if not (_has_trace(message, subject, notice, original) or _speaks_of_readers_mail(message, subject, notice)):
@@ -128,7 +132,9 @@ def is_bounce(message: Message, notice: str, original: str = "") -> bool:
         return True
     if is_person(headers) or not (has_subject or _speaks_as_machine(message, subject, notice, is_machine=is_machine)):
         return False
-    return _weigh(message, subject, notice, original) + is_machine >= _ENOUGH
+    # Without an envelope an office's text has one sign less, which all that came by SMTP has.
+    is_archived = is_of_unknown_path(headers) and not LETTER.are_in(notice[:_HEAD])
+    return _weigh(message, subject, notice, original) + is_machine + is_archived >= _ENOUGH
 
 
 def _speaks_as_machine(message: Message, subject: str, notice: str, *, is_machine: bool) -> bool:
@@ -136,6 +142,7 @@ def _speaks_as_machine(message: Message, subject: str, notice: str, *, is_machin
     if not (
         subject_says_undelivered(subject)
         or says_undelivered(notice)
+        or names_nobody(subject)
         or (is_machine and _carries_original(message) and names_nobody(notice))
     ):
         return False
@@ -192,10 +199,19 @@ def _has_trace(message: Message, subject: str, notice: str, original: str) -> bo
     )
 
 
+def _has_link(message: Message, notice: str) -> bool:
+    html = message.first("text/html")
+    return "http" in notice or (html is not None and b"href" in html.payload[:_HEAD].lower())
+
+
 def _is_of_mail_to_reader(message: Message, notice: str, original: str) -> bool:
     """Whether what failed was on its way to the one who reads the notice: so write those who fish for passwords."""
+    if original or _carries_original(message):
+        return False
+    if MAIL_TO_READER.are_in(notice[:_HEAD]) and not SENDERS_MAIL.are_in(notice[:_HEAD]):
+        return True
     to = ADDRESS.search(message.headers.raw("to"))
-    if to is None or to.group(1) not in notice or original or _carries_original(message):
+    if to is None or to.group(1) not in notice:
         return False
     own = re.escape(to.group(1))
     return re.search(rf"\b(?:to|for|für|[àa]|para|per|voor)[ \n]<?{own}|{own}>? ?(?:様)?(?:宛|あて)", notice[:_HEAD]) is not None
@@ -208,7 +224,7 @@ def _speaks_of_readers_mail(message: Message, subject: str, notice: str) -> bool
     """
     if OWN_MAILBOX.are_in(notice[:_HEAD]) or not (says_undelivered(notice) or subject_says_undelivered(subject)):
         return False
-    if is_of_another_path(message.headers):
+    if is_of_another_path(message.headers) or _has_link(message, notice):
         return False
     is_null = path_of(message.headers) in ("", "<>")
     return SENDERS_MAIL.are_in(notice[:_HEAD]) or (is_null and MAILER_DAEMON.are_in_short(message.headers.get("from")))
@@ -223,14 +239,15 @@ def _is_notice(message: Message, subject: str, notice: str, original: str, *, is
     """
     headers = message.headers
     head = notice[:_HEAD]
-    if not is_named and (_is_written(headers, notice) or (PASSED_ON.are_in_short(subject) and not AUTOMATIC.are_in(head))):
+    is_passed_on = PASSED_ON.are_in_short(subject) and not AUTOMATIC.are_in(head)
+    if not is_named and (is_passed_on or _is_written(headers, notice)):
         return False
     foreign = _foreign_in(notice, message)
     has_rows = bool(original) or _has_rows(message, notice, foreign)
     is_told = BOUNCE_SUBJECT.are_in_short(subject) or subject_says_undelivered(subject) or names_nobody(subject)
     is_senders = SENDERS_MAIL.are_in(head) and says_undelivered(notice)
     if LETTER.are_in(head):
-        return has_rows and is_told or (is_named and is_senders and bool(foreign))
+        return (has_rows and is_told) or (is_named and is_senders and foreign != [] and not is_passed_on)
     if is_told or has_rows or is_senders:
         return True
     if is_named and says_something_undelivered(subject):
@@ -326,14 +343,19 @@ def _weigh(message: Message, subject: str, notice: str, original: str) -> int:
     if not foreign and not original and not _carries_original(message):
         return 0
     signs = 2 if _carries_original(message) or (original and "\n" in original.strip()) else 0
-    signs += subject_says_undelivered(subject) or (says_something_undelivered(subject) and not is_about_goods(subject))
+    signs += (
+        subject_says_undelivered(subject)
+        or names_nobody(subject)
+        or (says_something_undelivered(subject) and not is_about_goods(subject))
+    )
     signs += says_undelivered(notice) and SENDERS_MAIL.are_in(notice[:_HEAD])
     if not signs:
         # All else stands in logs, and in what people and programs write about mail servers, as well.
         return 0
     signs += _REPLY.search(notice[:_HEAD]) is not None
     signs += any(
-        starts_line(notice, address) or says_undelivered_to(notice, address) for address in foreign[:_MAX_ADDRESSES]
+        starts_line(notice, address) or says_undelivered_to(notice, address) or names_nobody_of(notice, address)
+        for address in foreign[:_MAX_ADDRESSES]
     )
     signs += is_system(headers) + is_list_manager(headers)
     signs += is_automatic(headers) or AUTOMATIC.are_in(notice[:_HEAD])

@@ -24,6 +24,13 @@ _OFFICE = re.compile(
 )
 # The local part of where lists and mailings have their failures sent to.
 _FOR_FAILURES = re.compile(r"bounce|return|^owner-|^errors|[-+](?:owner|admin|errors?|request)$", re.IGNORECASE)
+# "[Bug 20117]", "[#GW-448120]", "[example.org #5512]", "[JIRA] (MAIL-912)": a bounce repeats one behind its own words.
+_TICKET = re.compile(r"\s*(?:re: ?)?\[(?:[^\]\n]{0,40}?[# -]\d{2,}\]|jira\])", re.IGNORECASE)
+_TRACKER_FIELDS = (
+    "rt-ticket", "x-bugzilla-reason", "x-jira-fingerprint", "x-github-reason", "x-gitlab-project", "x-zendesk-ticket-id",
+    "x-otrs-ticket", "x-redmine-host", "x-sentry-project",
+)  # fmt: skip
+_MAX_SUBJECT = 100
 _MAX_FROM = 400
 
 
@@ -131,6 +138,13 @@ def is_of_list(headers: Headers) -> bool:
     """Whether a list passed it on to its members (RFC 2919), and did not write it itself."""
     is_listed = "list-id" in headers or "x-beenthere" in headers
     return is_listed and not is_list_manager(headers) and not _is_for_failures(headers)
+
+
+def is_of_tracker(headers: Headers) -> bool:
+    """Whether a ticket system sent it: its header says so, or the subject begins with a ticket's number."""
+    return _TICKET.match(headers.get("subject")[:_MAX_SUBJECT]) is not None or any(
+        name in headers for name in _TRACKER_FIELDS
+    )
 
 
 def _is_for_failures(headers: Headers) -> bool:
