@@ -141,9 +141,9 @@ OWN_MAILBOX = Phrases(
 )
 #: Mail that was on its way to the one who reads.
 MAIL_TO_READER = Phrases(
-    r"(?:e-?mail|mail|message)s? (?:(?:that was |which was )?(?:sent|addressed|destined) to you\b|to your (?:e-?mail )?address)",
-    r"(?:deliver(?:ed)?|reach(?:ed)?|forwarded) (?:it )?to you\b|in (?:mail|messages?) to you\b|for you (?:was|were) (?:held|blocked)",
-    r"an sie gerichtete|qui vous (?:était|est) (?:destiné|adressé)|dirigid[oa]s? a usted|あなた宛|お客様宛|貴方宛",
+    r"(?:e-?mail|mail|message)s? (?:that (?:was|were) )?(?:sent|addressed|destined|coming) to you\b",
+    r"(?:e-?mail|mail|message)s? to your (?:e-?mail )?address|reach you (?:by e-?mail|at your e-?mail)",
+    r"not (?:been )?delivered to you\b|in (?:mail|messages?) to you\b",
 )
 #: Names for the mail of the one who reads the notification.
 SENDERS_MAIL = Phrases(
@@ -193,7 +193,8 @@ DELAYED = Phrases(
 DELAYED_TOO = Phrases(
     r"attempts (?:to deliver [^.\n]{0,40})?(?:will continue|are still)|delivery will continue|could not yet be",
     r"(?:still|keeps?) (?:trying|waiting|retrying)|temporarily delayed|has not (?:yet )?been delivered yet",
-    r"will (?:re)?try (?:again|for)|will be tried (?:again|for)|we (?:will )?retry|retry(?:ing)? every|longer than (?:expected|usual)",
+    r"will be tried (?:again|for)",
+    r"will (?:re)?try (?:again|for)|we (?:will )?retry|retry(?:ing)? every|longer than (?:expected|usual)",
 )
 #: "Not yet", and "we go on trying", in the words of others.
 DELAYED_ABROAD = Phrases(
@@ -221,7 +222,8 @@ DELAYED_SUBJECT = Phrases(
     r"delay|warning|still being retried|deferred|not yet|遅延|verzögert",
     r"vertraagd|retard|retras|ritard|atras|задерж|opó[źz]n|延迟|지연|遅れ|警告|延遲|försen|forsink|viivästy|zpožd",
     r"késle|gecik",
-    r"could not send message for (?:the )?past|waiting|demorad|adverten|warnung|avertissement|advertencia|avviso|waarschuwing|предупрежд|затрим",
+    r"could not send message for (?:the )?past",
+    r"waiting|demorad|adverten|warnung|avertissement|advertencia|avviso|waarschuwing|предупрежд|затрим",
 )
 #: Sentences that say it is not.
 GIVEN_UP = Phrases(

@@ -26,10 +26,7 @@ _OFFICE = re.compile(
 _FOR_FAILURES = re.compile(r"bounce|return|^owner-|^errors|[-+](?:owner|admin|errors?|request)$", re.IGNORECASE)
 # "[Bug 20117]", "[#GW-448120]", "[example.org #5512]", "[JIRA] (MAIL-912)": a bounce repeats one behind its own words.
 _TICKET = re.compile(r"\s*(?:re: ?)?\[(?:[^\]\n]{0,40}?[# -]\d{2,}\]|jira\])", re.IGNORECASE)
-_TRACKER_FIELDS = (
-    "rt-ticket", "x-bugzilla-reason", "x-jira-fingerprint", "x-github-reason", "x-gitlab-project", "x-zendesk-ticket-id",
-    "x-otrs-ticket", "x-redmine-host", "x-sentry-project",
-)  # fmt: skip
+_TRACKER_FIELDS = ("rt-ticket", "x-bugzilla-reason", "x-github-reason", "x-jira-fingerprint", "x-redmine-host")
 _MAX_SUBJECT = 100
 _MAX_FROM = 400
 
@@ -136,7 +133,7 @@ def is_person(headers: Headers) -> bool:
 
 def is_of_list(headers: Headers) -> bool:
     """Whether a list passed it on to its members (RFC 2919), and did not write it itself."""
-    is_listed = "list-id" in headers or "x-beenthere" in headers
+    is_listed = "list-id" in headers or "x-beenthere" in headers or "x-ml-name" in headers
     return is_listed and not is_list_manager(headers) and not _is_for_failures(headers)
 
 

@@ -134,10 +134,11 @@ _EXIST = Phrases(
     r"намерен|існу|знайд",
     r"υπάρχ|βρέθ|קיים|נמצא|موجود|وجود|พบ|tồn tại|tìm thấy|存在|見つか|登録|找到|존재|찾을",
 )
-#: Goods, calls and money: what else is delivered, returned or fails.
+#: Goods, calls, money and jobs of machines: what else is delivered, returned or fails.
 _GOODS = Phrases(
     r"\bparcels?\b|\bpackages?\b|\bshipments?\b|\borders?\b|courier|\bcarrier|\bfax\b|\bsms\b|payment|cheque|invoice",
     r"refund",
+    r"\bback-?ups?\b|\bpipeline\b|バックアップ|ジョブ|ビルド",
     r"postal address|\bpaket\b|sendung|lieferung|bestellung|zahlung|\bcolis\b|commande|livraison|paquete|env[íi]o\b",
     r"pedido",
     r"pacote|encomenda|\bpacco\b|spedizione|pakket|zending|bestelling|paczk|przesy[łl]k|z[áa]silk|csomag|kargo",
