@@ -133,8 +133,8 @@ class Classifier:
             if found > strength or best is None:
                 best, decisive, strength = evidence, rule, found
             # What the server said outweighs the notification around it, even in weak words. Where it said nothing, the
-            # notification may tell more of a failure than its bare status.
-            is_said = text != "" or status.action is Action.DELAYED
+            # notification may tell more of a failure than its bare status: but for time that ran out (x.4.7).
+            is_said = text != "" or status.action is Action.DELAYED or status.status.endswith(".4.7")
             if (strength >= PRIORITY_STATUS and is_said) or (found >= PRIORITY_WEAK_TEXT and evidence.reply_code):
                 break
         assert best is not None

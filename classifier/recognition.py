@@ -24,6 +24,7 @@ from classifier.phrases import (
     LETTER,
     MAILER_DAEMON,
     PASSED_ON,
+    REPEATED_SUBJECT,
     SENDERS_MAIL,
     TO_POSTMASTER,
     WRITERS_MAIL,
@@ -170,7 +171,8 @@ def _is_notice(message: Message, subject: str, notice: str, original: str, *, is
     headers = message.headers
     head = notice[:HEAD]
     is_passed_on = PASSED_ON.are_in_short(subject) and not AUTOMATIC.are_in(head)
-    if not is_named and (is_passed_on or is_written(headers, notice)):
+    is_question = ("?" in subject or "？" in subject) and not REPEATED_SUBJECT.are_in_short(subject)
+    if not is_named and (is_passed_on or is_question or is_written(headers, notice)):
         return False
     foreign = foreign_in(notice, message)
     is_shown = bool(original) or has_rows(message, notice, foreign)

@@ -30,7 +30,7 @@ ACKNOWLEDGED = Phrases(
     r"ontvangstbevestiging|potwierdzenie (?:otrzymania|odbioru)|受け?付け(?:ました|いたしました|完了)",
     r"受付(?:完了|のお知らせ)",
     r"已收到您的|접수(?:되었|완료)|awaits moderator approval|held for moderat|awaiting moderation",
-    r"confirm your (?:message|e-?mail|mail)\b|verification required|verify your (?:message|e-?mail)\b",
+    r"confirm your (?:message|mail|e-?mail (?:to|message))\b|verification required|verify your (?:message|e-?mail)\b",
     r"sender (?:verification|challenge)",
     r"\b(?:my|our|new) (?:e-?mail )?address (?:has |is )?chang|\baddress change\b|\bi am away\b",
     r"\bam (?:currently )?(?:away|out)\b",

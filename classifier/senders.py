@@ -85,7 +85,7 @@ def is_of_another_path(headers: Headers) -> bool:
     sender = ADDRESS.search(headers.raw("from")[:_MAX_FROM])
     if path is None or sender is None:
         return False
-    if DAEMON.are_in_short(path.group(1)) or _SYSTEM_SENDER.match(path.group(1)):
+    if DAEMON.are_in_short(path.group(1)) or path.group(1).lower().startswith("root@"):
         return False
     return _domain_of(path.group(1)) != _domain_of(sender.group(1))
 
