@@ -76,7 +76,7 @@ def is_automatic(message: Message) -> bool:
     # RFC 3834 5: auto-replied answers a message; auto-generated is any mail of a machine.
     submitted = headers.raw("auto-submitted").lower()
     if submitted.startswith("auto-replied"):
-        # Dovecot tells by a comment that a Sieve script turned the mail away (RFC 5429).
+        # Dovecot tells by a comment that a Sieve script turned the mail away.
         return "(rejected)" not in submitted
     if submitted.startswith("no"):
         return False
