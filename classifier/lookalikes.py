@@ -19,6 +19,8 @@ _LOG = re.compile(
     r"|^Traceback \(most recent call last\)|^smtplib\.|\bSMTP(?:Recipients|Sender)Refused\b",
     re.MULTILINE,
 )
+#: One of these stands in every such line.
+_LOG_SIGNS = ("]:", "NOQUEUE", ", relay=", ", orig_to=", ", delay=", "status=", "(total:", "Traceback", "smtplib", "SMTP")
 #: Words that stand before whom a mail was for.
 _TO = frozenset({"to", "for", "für", "an", "à", "a", "para", "per", "voor"})
 _FOR = ("宛", "あて", "様宛")
@@ -26,27 +28,28 @@ _MAX_PLACES = 8
 
 
 def is_lookalike(message: Message, notice: str) -> bool:
-    """Whether a text without a copy of any mail is a log, a ticket, or about mail to the one who reads it."""
-    if carries_original(message):
-        return False
+    """Whether a text, which has no copy of a mail, is a log, a ticket, or about mail to the one who reads it."""
+    head = notice[:HEAD]
     return (
-        _LOG.search(notice[:HEAD]) is not None
-        or is_of_tracker(message.headers)
-        or _is_of_mail_to_reader(message, notice[:HEAD])
+        is_of_tracker(message.headers)
+        or (any([sign in head for sign in _LOG_SIGNS]) and _LOG.search(head) is not None)
+        or _is_of_mail_to_reader(message, head)
     )
 
 
 def _is_of_mail_to_reader(message: Message, head: str) -> bool:
     """Whether what failed was on its way to the one who reads the notice: so write those who fish for passwords."""
     headers = message.headers
-    if MAIL_TO_READER.are_in(f"{headers.get('subject')}\n{head}"):
+    if MAIL_TO_READER.are_in_short(headers.get("subject")) or MAIL_TO_READER.are_in(head):
         return True
-    to = ADDRESS.search(headers.raw("to"))
-    if to is None or has_reply(head):
-        # A server that verifies senders names them in its answer.
+    to = ADDRESS.search(headers.raw("to")) if "@" in head else None
+    if to is None:
         return False
     address = to.group(1)
     at = head.find(address)
+    if at >= 0 and has_reply(head):
+        # A server that verifies senders names them in its answer.
+        return False
     for _ in range(_MAX_PLACES):
         if at < 0:
             return False

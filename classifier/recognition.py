@@ -95,14 +95,22 @@ def is_bounce(message: Message, notice: str, original: str = "") -> bool:
     if "x-failed-recipients" in headers:
         return True
     subject = headers.get("subject")
-    if TO_POSTMASTER.are_in_short(subject) or (not original and is_lookalike(message, notice)):
-        return False
-    if not (has_trace(message, subject, notice, original) or speaks_of_readers_mail(message, subject, notice)):
+    if TO_POSTMASTER.are_in_short(subject):
         return False
     has_subject = BOUNCE_SUBJECT.are_in_short(subject)
     is_machine = is_named_daemon(headers)
+    has_copy = original != "" or carries_original(message)
+    if has_subject and is_machine and path_of(headers) == "<>" and (has_copy or has_reply(notice)):
+        # Most are so plain.
+        return True
+    if not has_copy and is_lookalike(message, notice):
+        return False
+    if not (has_copy or has_trace(message, subject, notice) or speaks_of_readers_mail(message, subject, notice)):
+        return False
     is_sure = is_surely_machine(headers, is_named=is_machine) and (
-        is_surely_daemon(headers) or _is_notice(message, subject, notice, original, is_named=is_machine)
+        is_surely_daemon(headers)
+        or (is_machine and has_subject and path_of(headers) == "<>")
+        or _is_notice(message, subject, notice, original, is_named=is_machine)
     )
     if is_sure or message.report_type == "delivery-status":
         if has_subject or (BOUNCE_SENTENCE.are_in(notice[:HEAD]) and not is_for_owner(message, notice)):
@@ -174,13 +182,16 @@ def _is_notice(message: Message, subject: str, notice: str, original: str, *, is
     is_question = ("?" in subject or "？" in subject) and not REPEATED_SUBJECT.are_in_short(subject)
     if not is_named and (is_passed_on or is_question or is_written(headers, notice)):
         return False
+    is_told = BOUNCE_SUBJECT.are_in_short(subject) or subject_says_undelivered(subject) or names_nobody(subject)
+    is_letter = LETTER.are_in(head)
+    if is_told and not is_letter:
+        return True
     foreign = foreign_in(notice, message)
     is_shown = bool(original) or has_rows(message, notice, foreign)
-    is_told = BOUNCE_SUBJECT.are_in_short(subject) or subject_says_undelivered(subject) or names_nobody(subject)
     is_senders = SENDERS_MAIL.are_in(head) and says_undelivered(notice)
-    if LETTER.are_in(head):
-        return (is_shown and is_told) or (is_senders and foreign != [] and not is_passed_on)
-    if is_told or is_shown or is_senders:
+    if is_letter:
+        return (is_told and is_shown) or (is_senders and foreign != [] and not is_passed_on)
+    if is_shown or is_senders:
         return True
     if is_named and says_something_undelivered(subject):
         return True

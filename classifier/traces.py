@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from classifier.addresses import ADDRESS, find_all, starts_line, unglued
 from classifier.message import Message
@@ -18,6 +19,7 @@ _MAX_ADDRESSES = 10
 _REPLY = re.compile(r"(?<![\d.:/-])(?:[45]\d\d[ -](?=[^\W\d]|[<#(]|\d\.\d)|#?[45]\.\d{1,2}\.\d{1,3}(?![\d.]))")
 
 
+@lru_cache(maxsize=4)
 def has_reply(notice: str) -> bool:
     """Whether a reply code or a status stands in ``notice``."""
     return _REPLY.search(notice[:HEAD]) is not None
@@ -48,9 +50,9 @@ def has_rows(message: Message, notice: str, foreign: list[str]) -> bool:
     return carries_original(message) or any(starts_line(notice, address) for address in foreign)
 
 
-def has_trace(message: Message, subject: str, notice: str, original: str) -> bool:
-    """Whether anything of one mail is there: who it was for, what a server said, or the mail itself."""
-    if original or carries_original(message) or has_reply(notice):
+def has_trace(message: Message, subject: str, notice: str) -> bool:
+    """Whether anything of one mail is there, though no copy of it: who it was for, or what a server said."""
+    if has_reply(notice):
         return True
     if is_of_another_path(message.headers):
         return False

@@ -8,6 +8,7 @@ sentence is a weak sign: people write them as well, and so do parcel services.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from classifier.phrase_search import Phrases
 
@@ -222,7 +223,9 @@ def is_about_mail(text: str) -> bool:
     return MAIL.are_in(text[:_MAX_TEXT])
 
 
-def _sentences(text: str) -> list[str]:
+@lru_cache(maxsize=8)
+def _sentences(text: str) -> tuple[str, ...]:
+    # One notice is asked about more than once.
     text = _IN_MIDST.sub(" ", text[:_MAX_TEXT])
     pieces = _SENTENCE_END.split(text, _MAX_SENTENCES)[:_MAX_SENTENCES]
-    return [" ".join(piece[:_MAX_SENTENCE].split()) for piece in pieces if piece.strip()]
+    return tuple([" ".join(piece[:_MAX_SENTENCE].split()) for piece in pieces if piece.strip()])
