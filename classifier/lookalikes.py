@@ -20,7 +20,18 @@ _LOG = re.compile(
     re.MULTILINE,
 )
 #: One of these stands in every such line.
-_LOG_SIGNS = ("]:", "NOQUEUE", ", relay=", ", orig_to=", ", delay=", "status=", "(total:", "Traceback", "smtplib", "SMTP")
+_LOG_SIGNS = (
+    "]:",
+    "NOQUEUE",
+    ", relay=",
+    ", orig_to=",
+    ", delay=",
+    "status=",
+    "(total:",
+    "Traceback",
+    "smtplib",
+    "SMTP",
+)
 #: Words that stand before whom a mail was for.
 _TO = frozenset({"to", "for", "für", "an", "à", "a", "para", "per", "voor"})
 _FOR = ("宛", "あて", "様宛")

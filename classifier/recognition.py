@@ -179,8 +179,7 @@ def _is_notice(message: Message, subject: str, notice: str, original: str, *, is
     headers = message.headers
     head = notice[:HEAD]
     is_passed_on = PASSED_ON.are_in_short(subject) and not AUTOMATIC.are_in(head)
-    is_question = ("?" in subject or "？" in subject) and not REPEATED_SUBJECT.are_in_short(subject)
-    if not is_named and (is_passed_on or is_question or is_written(headers, notice)):
+    if not is_named and (is_passed_on or _asks(subject) or is_written(headers, notice)):
         return False
     is_told = BOUNCE_SUBJECT.are_in_short(subject) or subject_says_undelivered(subject) or names_nobody(subject)
     is_letter = LETTER.are_in(head)
@@ -197,6 +196,11 @@ def _is_notice(message: Message, subject: str, notice: str, original: str, *, is
         return True
     is_office = is_named or is_system(headers)
     return any(says_failed_of(notice, one) or (is_office and names_nobody_of(notice, one)) for one in foreign)
+
+
+def _asks(subject: str) -> bool:
+    """Whether ``subject`` is a question of its own; one behind "Undeliverable:" is the original's."""
+    return ("?" in subject or "？" in subject) and not REPEATED_SUBJECT.are_in_short(subject)
 
 
 def _is_of_mail(message: Message, subject: str, notice: str) -> bool:
@@ -280,6 +284,7 @@ def _weigh(message: Message, subject: str, notice: str, original: str) -> int:
     signs += is_automatic(headers) or AUTOMATIC.are_in(notice[:HEAD])
     signs -= "list-unsubscribe" in headers or headers.raw("precedence").lower() == "list"
     signs -= (LETTER.are_in(notice[:HEAD]) or WRITERS_MAIL.are_in(notice[:HEAD])) + ("?" in notice[:_LETTER])
+    signs -= _asks(subject)
     signs -= 2 * (is_about_goods(f"{subject}\n{notice}") and not is_about_mail(subject))
     return signs
 
