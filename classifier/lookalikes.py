@@ -16,7 +16,8 @@ from classifier.undelivered import says_undelivered, subject_says_undelivered
 _LOG = re.compile(
     r"\bNOQUEUE: |^(?:[A-Z][a-z]{2} [ \d]?\d|\d{4}-\d\d-\d\d)[ T]\d\d:\d\d:\d\d\S* \S+ [\w./-]+\[\d+\]:"
     r"|\bto=<[^<>\s]*>, (?:orig_to|relay|delay)=|\bstatus=(?:bounced|deferred) \(|\(total: \d+\)"
-    r"|^Traceback \(most recent call last\)|^smtplib\.|\bSMTP(?:Recipients|Sender)Refused\b",
+    r"|^[ \t]+at [\w.$]+\([^)\n]{0,99}\)$|\bORA-\d{5}: |\bPHP (?:Warning|Fatal error|Notice): "
+    r"|^Traceback \(most recent call last\)|\bSMTP(?:Recipients|Sender)Refused\b",
     re.MULTILINE,
 )
 #: One of these stands in every such line.

@@ -180,7 +180,7 @@ DELIVERED = Phrases(
 )
 #: Sentences that say the mail is still being tried.
 DELAYED = Phrases(
-    r"(?:delivery|message|mail)[^.\n]{0,40}(?:has been |is |was )delayed|delivery[^.\n]{0,20}delayed",
+    r"(?:delivery|message|mail)[^\n]{0,80}(?:has been |is |was )delayed|delivery[^.\n]{0,20}delayed",
     r"will (?:continue|keep|be re-?tr)[^.\n]{0,40}(?:try|attempt|deliver|retri)|will (?:automatically )?retry",
     r"this is (?:just )?a warning|warning message only|not yet been delivered|will be re-?tried|still being retried",
     r"attempts will (?:be )?continue|delivery will continue",

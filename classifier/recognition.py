@@ -48,6 +48,7 @@ from classifier.traces import HEAD, carries_original, foreign_in, has_reply, has
 from classifier.undelivered import (
     is_about_goods,
     is_about_mail,
+    is_about_work,
     names_nobody,
     names_nobody_of,
     says_failed_of,
@@ -151,17 +152,18 @@ def _has_traces(message: Message, notice: str) -> bool:
 
 def reports_failure(message: Message, notice: str, original: str) -> bool:
     """Whether an automatic answer is a mail system's about a failure, though neither sender nor subject says so."""
-    if AWAY.are_in(notice[:HEAD]) or not says_something_undelivered(notice):
+    subject = message.headers.get("subject")
+    if AWAY.are_in(notice[:HEAD]) or not (says_something_undelivered(notice) or says_something_undelivered(subject)):
         return False
     is_answered = has_reply(notice)
-    if not is_answered and CHALLENGE.are_in(f"{message.headers.get('subject')}\n{notice[:HEAD]}"):
+    if not is_answered and CHALLENGE.are_in(f"{subject}\n{notice[:HEAD]}"):
         # The filter keeps the mail until its sender has answered.
         return False
     foreign = foreign_in(notice, message)
     is_answered = is_answered and bool(foreign)
     is_listed = any(starts_line(notice, address) for address in foreign)
     if not says_undelivered(notice):
-        return is_answered and is_listed
+        return is_answered and (is_listed or says_something_undelivered(subject))
     return (
         is_answered
         or is_listed
@@ -179,18 +181,19 @@ def _is_notice(message: Message, subject: str, notice: str, original: str, *, is
     headers = message.headers
     head = notice[:HEAD]
     is_passed_on = PASSED_ON.are_in_short(subject) and not AUTOMATIC.are_in(head)
-    if not is_named and (is_passed_on or _asks(subject) or is_written(headers, notice)):
+    if not is_named and (is_passed_on or _asks(subject) or is_about_work(subject) or is_written(headers, notice)):
         return False
-    is_told = BOUNCE_SUBJECT.are_in_short(subject) or subject_says_undelivered(subject) or names_nobody(subject)
+    is_told = BOUNCE_SUBJECT.are_in_short(subject) or subject_says_undelivered(subject)
     is_letter = LETTER.are_in(head)
     if is_told and not is_letter:
         return True
     foreign = foreign_in(notice, message)
+    is_told = is_told or (names_nobody(subject) and foreign_in(f"{subject}\n{notice}", message) != [])
     is_shown = bool(original) or has_rows(message, notice, foreign)
     is_senders = SENDERS_MAIL.are_in(head) and says_undelivered(notice)
     if is_letter:
         return (is_told and is_shown) or (is_senders and foreign != [] and not is_passed_on)
-    if is_shown or is_senders:
+    if is_told or is_shown or is_senders:
         return True
     if is_named and says_something_undelivered(subject):
         return True
@@ -200,7 +203,9 @@ def _is_notice(message: Message, subject: str, notice: str, original: str, *, is
 
 def _asks(subject: str) -> bool:
     """Whether ``subject`` is a question of its own; one behind "Undeliverable:" is the original's."""
-    return ("?" in subject or "？" in subject) and not REPEATED_SUBJECT.are_in_short(subject)
+    if "?" not in subject and "？" not in subject:
+        return False
+    return PASSED_ON.are_in_short(subject) or not REPEATED_SUBJECT.are_in_short(subject)
 
 
 def _is_of_mail(message: Message, subject: str, notice: str) -> bool:
@@ -259,7 +264,7 @@ def _weigh(message: Message, subject: str, notice: str, original: str) -> int:
         is_of_list(headers)
         or FORWARDED.are_in_short(subject)
         or PASSED_ON.are_in_short(subject)
-        and (is_answer or LETTER.are_in(notice[:HEAD]) or carries_original(message))
+        and (is_answer or _asks(subject) or LETTER.are_in(notice[:HEAD]) or carries_original(message))
     ):
         return 0
     foreign = [name.address for name in find_named(notice[:HEAD], Parties(headers), is_strict=True)]

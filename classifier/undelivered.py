@@ -135,17 +135,23 @@ _EXIST = Phrases(
     r"намерен|існу|знайд",
     r"υπάρχ|βρέθ|קיים|נמצא|موجود|وجود|พบ|tồn tại|tìm thấy|存在|見つか|登録|找到|존재|찾을",
 )
-#: Goods, calls, money and jobs of machines: what else is delivered, returned or fails.
+#: Goods, calls and money: what else is delivered, returned or fails.
 _GOODS = Phrases(
     r"\bparcels?\b|\bpackages?\b|\bshipments?\b|\borders?\b|courier|\bcarrier|\bfax\b|\bsms\b|payment|cheque|invoice",
     r"refund",
-    r"\bback-?ups?\b|\bpipeline\b|バックアップ|ジョブ|ビルド",
     r"postal address|\bpaket\b|sendung|lieferung|bestellung|zahlung|\bcolis\b|commande|livraison|paquete|env[íi]o\b",
     r"pedido",
     r"pacote|encomenda|\bpacco\b|spedizione|pakket|zending|bestelling|paczk|przesy[łl]k|z[áa]silk|csomag|kargo",
     r"посылк|заказ",
     r"荷物|小包|宅配|ゆうパック|郵便物|ご注文|包裹|快递|快件|订单|택배|소포|주문|paket(?:et|en)\b|pakke\b|παραγγελ",
     r"δέμα",
+)
+
+
+#: What programs do for those who run them, and tell them when it failed.
+_WORK = Phrases(
+    r"\bback-?ups?\b|\bpipeline\b|\bpush\b|\bcommit\b|\bbuild\b|\bpull request|\bmerge request|\bdeploy|\bcron\b",
+    r"\bjobs?\b|\bsync\b|\bimport\b|バックアップ|ジョブ|ビルド",
 )
 
 
@@ -216,6 +222,11 @@ def _says_failed(sentence: str) -> bool:
 def is_about_goods(text: str) -> bool:
     """Whether ``text`` speaks of parcels, payments or calls: their delivery fails too."""
     return _GOODS.are_in(text[:_MAX_TEXT])
+
+
+def is_about_work(subject: str) -> bool:
+    """Whether ``subject`` speaks of what a program does: builds, backups, jobs."""
+    return _WORK.are_in_short(subject)
 
 
 def is_about_mail(text: str) -> bool:

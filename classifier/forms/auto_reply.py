@@ -44,7 +44,10 @@ def read_unmarked(message: Message) -> Report | None:
     if headers.raw("return-path").strip() != "<>" or _DAEMON.search(headers.get("from")):
         return None
     part = message.first("text/plain", "text/html")
-    if part is None or not AWAY.are_in(cut_original(part.opening)[0]):
+    if part is None:
+        return None
+    notice = cut_original(part.opening)[0]
+    if not (AWAY.are_in(notice) or CHALLENGE.are_in(notice)):
         return None
     return _read(message)
 
