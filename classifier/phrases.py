@@ -32,6 +32,7 @@ TO_POSTMASTER = Phrases(
     r"(?:daily|weekly|monthly|hourly|campaign) [^\n]{0,30}(?:report|summary|digest)"
     r"|(?:quarantine|spam|junk) (?:summary|digest|report)"
     r"|(?:list|report|summary|overview) of (?:all |the )?(?:undeliver|bounc|invalid|failed)|日次|週次|月次",
+    r"隔離[^\n]{0,8}一覧|多発|監視|アラート",
 )
 #: Subjects of mail that came back.
 BOUNCE_SUBJECT = Phrases(
@@ -73,7 +74,9 @@ REPEATED_SUBJECT = Phrases(
     prefix="^",
 )
 #: Subjects of mail that a person answers or passes on.
-PASSED_ON = Phrases(r"^\s*(?:re|fwd?|aw|wg|tr|rv|enc|ynt|ответ|转发|回复|답장|전달)(?:\[\d+\])? ?[:：]")
+PASSED_ON = Phrases(
+    r"^\s*(?:\[[^\]\n]{0,40}\][ \t]*)?(?:re|fwd?|aw|wg|tr|rv|enc|ynt|ответ|转发|回复|답장|전달)(?:\[\d+\])? ?[:：]"
+)
 #: Those among them that no system writes when it answers.
 FORWARDED = Phrases(r"^\s*(?:fwd?|wg|tr|rv|enc|转发|轉寄|전달|転送)(?:\[\d+\])? ?[:：]")
 #: How people begin and end a letter, and no program does.

@@ -68,6 +68,8 @@ _BRIEF = 300
 #: How many signs a mail needs that no mail system wrote.
 _ENOUGH = 3
 _MAX_ADDRESSES = 10
+#: Characters in which a bounce's subject says what it is.
+_OWN_WORDS = 32
 
 
 def may_be_bounce(message: Message) -> bool:
@@ -201,6 +203,11 @@ def _is_notice(message: Message, subject: str, notice: str, original: str, *, is
     return any(says_failed_of(notice, one) or (is_office and names_nobody_of(notice, one)) for one in foreign)
 
 
+def _is_about_bounce(subject: str) -> bool:
+    """Whether an answer's ``subject`` is a question, or a bounce's own; where a system answers, its words come last."""
+    return _asks(subject) or BOUNCE_SUBJECT.are_in_short(subject.partition(":")[2][:_OWN_WORDS])
+
+
 def _asks(subject: str) -> bool:
     """Whether ``subject`` is a question of its own; one behind "Undeliverable:" is the original's."""
     if "?" not in subject and "？" not in subject:
@@ -213,8 +220,11 @@ def _is_of_mail(message: Message, subject: str, notice: str) -> bool:
     if carries_original(message) or (has_reply(notice) and foreign_in(notice, message)):
         return True
     is_senders = SENDERS_MAIL.are_in(notice[:HEAD])
+    is_of_goods = is_about_goods(f"{subject}\n{notice}")
     for address in foreign_in(notice, message):
         if starts_line(notice, address) or (is_senders and says_undelivered_to(notice, address)):
+            return True
+        if not is_of_goods and says_failed_of(notice, address):
             return True
     return is_about_mail(f"{subject}\n{notice}") and not (is_about_goods(subject) and not is_about_mail(subject))
 
@@ -264,7 +274,7 @@ def _weigh(message: Message, subject: str, notice: str, original: str) -> int:
         is_of_list(headers)
         or FORWARDED.are_in_short(subject)
         or PASSED_ON.are_in_short(subject)
-        and (is_answer or _asks(subject) or LETTER.are_in(notice[:HEAD]) or carries_original(message))
+        and (is_answer or _is_about_bounce(subject) or LETTER.are_in(notice[:HEAD]) or carries_original(message))
     ):
         return 0
     foreign = [name.address for name in find_named(notice[:HEAD], Parties(headers), is_strict=True)]
