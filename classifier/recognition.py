@@ -237,7 +237,7 @@ def _says_so_of_another(message: Message, subject: str, notice: str, original: s
         says_something_undelivered(subject)
         or original
         or has_reply(notice)
-        or any(says_failed_of(notice, address) for address in foreign)
+        or any(starts_line(notice, address) or says_failed_of(notice, address) for address in foreign)
     ):
         # It writes for no other reason.
         return True

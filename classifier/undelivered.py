@@ -84,7 +84,9 @@ _FAILED = Phrases(
 #: One word for not delivering, where it speaks of mail.
 _TURNED_AWAY = Phrases(
     r"(?:could not|cannot|can't|couldn't) be forwarded|(?:unable|failed) to forward",
-    r"undeliver|non-?deliver|\breject|\brefused?\b|\bbounced\b|returned to|\bblocked\b|\bbanned\b|\bdiscarded\b",
+    r"undeliver|non-?deliver",
+    r"\breject|\brefused?\b|\bbounced\b|returned (?:to|because|since|as|due)\b|\bblocked\b|\bbanned\b|\bdiscarded\b",
+    r"\bdropped (?:after|because|by)\b",
     r"\bstopped\b|\bquarantined\b|\bdeleted unread",
     r"\b(?:considered|identified|classified|detected|recogni[sz]ed|flagged) (?:as |to be )?(?:an? )?"
     r"(?:unsolicited|spam|bulk|junk|virus|infected|malware|unwanted)",
