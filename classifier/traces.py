@@ -9,7 +9,7 @@ from classifier.addresses import ADDRESS, find_all, starts_line, unglued
 from classifier.message import Message
 from classifier.parties import Parties
 from classifier.phrases import BOUNCE_SUBJECT
-from classifier.senders import is_of_another_path
+from classifier.senders import is_of_another_path, path_of
 from classifier.undelivered import names_nobody, says_something_undelivered
 
 #: Characters of a notification in which anything is looked for.
@@ -57,6 +57,9 @@ def has_trace(message: Message, subject: str, notice: str) -> bool:
     if is_of_another_path(message.headers):
         return False
     html = message.first("text/html")
+    # Who fishes for passwords gives a link; a mail system that does also says what it was answered.
+    if path_of(message.headers) != "<>" and html is not None and b'href="http' in html.payload[:HEAD].lower():
+        return False
     if foreign_in(notice, message) or (html and foreign_in(html.text, message)):
         return True
     return bool(foreign_in(subject, message)) and (
