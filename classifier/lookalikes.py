@@ -54,6 +54,7 @@ def _is_of_mail_to_reader(message: Message, head: str) -> bool:
     headers = message.headers
     if MAIL_TO_READER.are_in_short(headers.get("subject")) or MAIL_TO_READER.are_in(head):
         return True
+    head = f"{headers.get('subject')}\n{head}"
     to = ADDRESS.search(headers.raw("to")) if "@" in head else None
     if to is None:
         return False

@@ -91,6 +91,7 @@ _TURNED_AWAY = Phrases(
     r"\b(?:considered|identified|classified|detected|recogni[sz]ed|flagged) (?:as |to be )?(?:an? )?"
     r"(?:unsolicited|spam|bulk|junk|virus|infected|malware|unwanted)",
     r"unzustell|abgelehnt|zur[üu]ckgewiesen|abgewiesen",
+    r"\bretourn[ée]|zur[üu]ck(?:gesandt|geschickt|geleitet)|\brestituit[oa]|teruggestuurd|\breturner[ae]t",
     r"rejet|refus|\brenvoy|rechazad|devuelt|rifiutat|respint|recusad|rejeitad|devolvid|geweigerd|onbestelbaar|avvisa",
     r"afvist",
     r"odrzuc|zwr[óo]c|odm[íi]tnut|nedoru[čc]|k[ée]zbes[íi]thetetlen|elutas[íi]t|reddedil|respins|odbijen|ditolak|\bweigert\b",
