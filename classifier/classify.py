@@ -132,11 +132,14 @@ class Classifier:
             found = rule.priority if rule is not None else 0
             if found > strength or best is None:
                 best, decisive, strength = evidence, rule, found
-            # What the server said outweighs the notification around it, even in weak words.
-            if strength >= PRIORITY_STATUS or (found >= PRIORITY_WEAK_TEXT and evidence.reply_code):
+            # What the server said outweighs the notification around it, even in weak words. Where it said nothing, the
+            # notification may tell more of a failure than its bare status: but for time that ran out (x.4.7).
+            is_said = text != "" or status.action is Action.DELAYED or status.status.endswith(".4.7")
+            if (strength >= PRIORITY_STATUS and is_said) or (found >= PRIORITY_WEAK_TEXT and evidence.reply_code):
                 break
         assert best is not None
-        subject = notification.subject if decisive is None and report.text and len(report.recipients) == 1 else ""
+        is_asked = decisive is None and report.text and len(report.recipients) == 1
+        subject = notification.subject_about(status.address) if is_asked else ""
         if subject and subject.encode("utf-8", "replace") not in report.returned_head:
             # Some say why in the subject alone.
             evidence = reported_evidence(status, report, f"{status.diagnostic}\n{subject}")
@@ -182,11 +185,12 @@ class _Notification:
         self._words: str | None = None
         self._named: dict[str, str] | None = None
 
-    @property
-    def subject(self) -> str:
-        """Its own subject; "" when that only repeats the original's."""
+    def subject_about(self, address: str) -> str:
+        """Return its own subject; "" when that only repeats the original's, which hardly names its recipient."""
         subject = self._message.headers.get("subject")
-        return "" if REPEATED_SUBJECT.are_in_short(subject) else subject
+        if REPEATED_SUBJECT.are_in_short(subject) and not (address and address in subject):
+            return ""
+        return subject
 
     @property
     def opening(self) -> str:

@@ -17,8 +17,9 @@ _MAX_VALUES = 50
 FIELDS = frozenset({
     "auto-submitted", "content-transfer-encoding", "content-type", "date", "delivered-to", "feedback-id", "from",
     "in-reply-to", "list-id", "list-unsubscribe", "message-id", "precedence", "references", "reply-to", "return-path",
-    "sender", "subject", "to", "x-apple-unsubscribe", "x-auto-response-suppress", "x-autorespond", "x-autoreply",
-    "x-beenthere", "x-failed-recipients", "x-list-administrivia", "x-mlserver", "x-yamabiko-token",
+    "rt-ticket", "sender", "subject", "to", "x-apple-unsubscribe", "x-auto-response-suppress", "x-autorespond",
+    "x-autoreply", "x-beenthere", "x-bugzilla-reason", "x-failed-recipients", "x-github-reason", "x-jira-fingerprint",
+    "x-list-administrivia", "x-ml-name", "x-mlserver", "x-redmine-host", "x-yamabiko-token",
 })  # fmt: skip
 #: What is asked of a returned original.
 FIELDS_OF_ORIGINAL = frozenset({

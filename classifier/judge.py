@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 from classifier.matcher import is_vague
@@ -26,6 +27,13 @@ DEAD_REASONS = frozenset({Reason.USER_UNKNOWN, Reason.HOST_UNKNOWN, Reason.ADDRE
 #: What a verdict by weighed words names as its rule. Its confidence is below what suppresses (mta.intake.SURE).
 BY_WORDS = "built-in:words"
 _GUESS_CONFIDENCE = 0.4
+#: How long something was tried: "5 days", "72 Stunden", "4日間".
+_TIME_SPENT = re.compile(
+    r"\d ?(?:days?|hours?|hrs|tagen?|stunden|jours|heures|d[ií]as|horas?|giorni|ore|dagen|uur|dn[ií]|godzin"
+    r"|суток|дн|час|日間|日以上|時間|天|小时|小時|일|시간)",
+    re.IGNORECASE,
+)
+_MAX_TIME_SPENT = 2_000
 #: How probable words must make a class that a status, however vague, speaks against (mission A1).
 AGAINST_STATUS = 0.6
 _CACHE_SIZE = 8_192
@@ -96,13 +104,17 @@ class Judge:
         )
 
     def _guessed(self, guess: Guess, evidence: Evidence) -> Verdict:
+        cause = guess.cause
+        if guess.reason is Reason.TIMEOUT and _TIME_SPENT.search(evidence.text[:_MAX_TIME_SPENT]):
+            # Words tell classes apart; of this one's causes, time that ran out is told by its length.
+            cause = Cause.DELIVERY_EXPIRED
         return Verdict(
-            guess.cause,
-            _permanence_of(SPECS[guess.cause].permanence, evidence),
+            cause,
+            _permanence_of(SPECS[cause].permanence, evidence),
             BY_WORDS,
             self.rules.version,
             confidence=_GUESS_CONFIDENCE,
-            is_dead=guess.cause in DEAD_CAUSES,
+            is_dead=cause in DEAD_CAUSES,
             conflict=_is_conflict(evidence),
         )
 

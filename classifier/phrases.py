@@ -15,7 +15,7 @@ DAEMON = Phrases(
     r"delivery[-_ ]?(?:sub)?system",
     r"mail (?:system|administrator|gateway)",
     r"system administrator",
-    r"mdaemon|daemon@|bounces?[\w.+=-]*@|bounced? mail|interscan|antivirus_for_smtp|mmsc",
+    r"mdaemon|(?:^|[^\w-])daemon@|bounces?[\w.+=-]*@|bounced? mail|interscan|antivirus_for_smtp|mmsc",
     r"mail[- ]?deliver",
     r"\bndr@",
     r"mail-?server",
@@ -26,11 +26,13 @@ DAEMON = Phrases(
 MAILER_DAEMON = Phrases(r"mailer[-_ ]?daemon|mail[-_. ]?delivery[-_ ]?(?:sub)?system|auto-?mailer")
 #: Subjects of notes to a postmaster: about sessions a server refused, and what became of many mails.
 TO_POSTMASTER = Phrases(
-    r"smtp server: (?:errors|protocol error)|smtp session (?:log|transcript)|logwatch|log summary|statistics",
+    r"smtp server: (?:errors|protocol error)|smtp session (?:log|transcript)|logwatch|log summar|statistics",
+    r"^cron <|(?:uncaught|unrecogni[sz]ed|unparseable) bounce|bounce action notification",
     r"^message \S+ frozen|\b(?:(?:bounce|complaint) rate|(?:bounce|delivery|complaint) (?:statistics|summary))",
     r"(?:daily|weekly|monthly|hourly|campaign) [^\n]{0,30}(?:report|summary|digest)"
     r"|(?:quarantine|spam|junk) (?:summary|digest|report)"
     r"|(?:list|report|summary|overview) of (?:all |the )?(?:undeliver|bounc|invalid|failed)|日次|週次|月次",
+    r"隔離[^\n]{0,8}一覧|多発|監視|アラート",
 )
 #: Subjects of mail that came back.
 BOUNCE_SUBJECT = Phrases(
@@ -72,7 +74,9 @@ REPEATED_SUBJECT = Phrases(
     prefix="^",
 )
 #: Subjects of mail that a person answers or passes on.
-PASSED_ON = Phrases(r"^\s*(?:re|fwd?|aw|wg|tr|rv|enc|ynt|ответ|转发|回复|답장|전달)(?:\[\d+\])? ?[:：]")
+PASSED_ON = Phrases(
+    r"^\s*(?:\[[^\]\n]{0,40}\][ \t]*)?(?:re|fwd?|aw|wg|tr|rv|enc|ynt|ответ|转发|回复|답장|전달)(?:\[\d+\])? ?[:：]"
+)
 #: Those among them that no system writes when it answers.
 FORWARDED = Phrases(r"^\s*(?:fwd?|wg|tr|rv|enc|转发|轉寄|전달|転送)(?:\[\d+\])? ?[:：]")
 #: How people begin and end a letter, and no program does.
@@ -127,6 +131,7 @@ AUTOMATIC = Phrases(
 #: The mail of the one who writes: a mail system has none.
 WRITERS_MAIL = Phrases(
     r"\bmy (?:e-?mails?|mails?|messages?|letter)\b|\bmeine (?:e-?mail|mail|nachricht)|\bmon (?:message|mail|e-?mail)",
+    r"\bI (?:get|got|am getting|keep getting|received)\b|\bmy (?:e-?mail )?(?:address|account|mailbox)\b",
     r"\bmi (?:mensaje|correo)|\bil mio messaggio|\bmijn (?:bericht|mail)",
     r"мо[её] (?:письмо|сообщение)|私のメール|我的邮件",
 )
@@ -136,6 +141,12 @@ OWN_MAILBOX = Phrases(
     r"ihr (?:eigenes )?(?:postfach|konto)|votre (?:bo[îi]te|compte)|\bsu (?:buz[óo]n|cuenta)|\bsua (?:caixa|conta)",
     r"la (?:sua|tua) casella|uw (?:mailbox|account)|ваш\S* (?:ящик|почтов|аккаунт)",
     r"(?:お客様|あなた)の(?:メールボックス|アカウント)|[您你]的(?:邮箱|郵箱|账户|帳戶)|귀하의 (?:메일함|계정)",
+)
+#: Mail that was on its way to the one who reads.
+MAIL_TO_READER = Phrases(
+    r"(?:e-?mail|mail|message)s? (?:that (?:was|were) )?(?:sent|addressed|destined|coming) to you\b",
+    r"(?:e-?mail|mail|message)s? to your (?:e-?mail )?address|reach you (?:by e-?mail|at your e-?mail)",
+    r"not (?:been )?delivered to you\b|in (?:mail|messages?) to you\b",
 )
 #: Names for the mail of the one who reads the notification.
 SENDERS_MAIL = Phrases(
@@ -149,7 +160,7 @@ SENDERS_MAIL = Phrases(
     r"(?:twoj|tw[óo]j|pańsk|państwa)\S* (?:wiadomo|e-?mail|poczt)|va[šs][eiu] ?(?:zpr[áa]v|spr[áa]v|e-?mail|poruk)",
     r"(?:level|[üu]zenet)[eé]t?\b|(?:ileti|mesaj|e-?posta)\S*n[ıi]z|mesajul (?:dvs|dumneavoastr|t[ăa]u)|pesan anda",
     r"(?:ваш|твоё|твое)\S* (?:письм|сообщени|лист|повідомлен|имейл)|μήνυμά σας|הודעתך|رسالتك|ของคุณ|của bạn",
-    r"(?:お客様|お客さま|あなた|貴方|貴殿)[^。\n]{0,16}(?:メール|送信)|送信(?:された|した|いただいた)メール",
+    r"(?:お客様|お客さま|あなた|貴方|貴殿)(?:が|の|から|より)[^。\n]{0,16}(?:メール|送信)|送信(?:された|した|いただいた)メール",
     r"お送り(?:いただ|頂)",
     r"(?:上記|下記|次|以下)の(?:メール|メッセージ|宛先|あて先|受信者|アドレス|送信先)",
     r"[您你](?:的|发|發|寄|所)[^。\n]{0,12}(?:邮件|郵件|信)",
@@ -168,11 +179,11 @@ DELIVERED = Phrases(
     r"(?:mensaje|correo) (?:ha sido|fue) entregado",
     r"messaggio è stato (?:consegnato|recapitato)|mensagem foi entregue|bericht is (?:afgeleverd|bezorgd)",
     r"(?:メール|メッセージ)(?:が|を|は)(?:配信|送信|お届け)(?:され|し)ました|邮件已(?:成功)?送达",
-    r"(?:сообщение|письмо) доставлено",
+    r"(?:сообщение|письмо) доставлено|^(?:your )?(?:message|mail) delivered\b|(?:配信|配送|送信)完了",
 )
 #: Sentences that say the mail is still being tried.
 DELAYED = Phrases(
-    r"(?:delivery|message|mail)[^.\n]{0,40}(?:has been |is |was )delayed|delivery[^.\n]{0,20}delayed",
+    r"(?:delivery|message|mail)[^\n]{0,80}(?:has been |is |was )delayed|delivery[^.\n]{0,20}delayed",
     r"will (?:continue|keep|be re-?tr)[^.\n]{0,40}(?:try|attempt|deliver|retri)|will (?:automatically )?retry",
     r"this is (?:just )?a warning|warning message only|not yet been delivered|will be re-?tried|still being retried",
     r"attempts will (?:be )?continue|delivery will continue",
@@ -185,6 +196,7 @@ DELAYED = Phrases(
 DELAYED_TOO = Phrases(
     r"attempts (?:to deliver [^.\n]{0,40})?(?:will continue|are still)|delivery will continue|could not yet be",
     r"(?:still|keeps?) (?:trying|waiting|retrying)|temporarily delayed|has not (?:yet )?been delivered yet",
+    r"will be tried (?:again|for)",
     r"will (?:re)?try (?:again|for)|we (?:will )?retry|retry(?:ing)? every|longer than (?:expected|usual)",
 )
 #: "Not yet", and "we go on trying", in the words of others.
@@ -202,7 +214,7 @@ DELAYED_ABROAD = Phrases(
     r"még nem|újra (?:meg)?próbál|henüz|yeniden dene|tekrar dene|(?:пока|ещё|еще|поки|ще) не ",
     r"попыт\S+ [^.\n]{0,40}продолж",
     r"продолж\S+ [^.\n]{0,30}попыт|повторн\S+ попыт|будет повтор|спроб\S+ [^.\n]{0,40}(?:продовж|тривати)",
-    r"まだ(?:配信|配送|送信|お届け)|引き続き試み|再送(?:信)?(?:の必要はありません|されます|を試み)",
+    r"まだ(?:配信|配送|送信|お届け)|引き続き試み|再送(?:信)?(?:の必要はありません|されます|を試み(?:ます|て))",
     r"再度(?:配信|配送|送信)を",
     r"継続して(?:配信|配送|送信|再送)|尚未(?:投递|送达|送達|傳遞|发送)|继续(?:尝试|投递|重试)|繼續(?:嘗試|投遞)",
     r"稍后重试|自动重试",
@@ -213,6 +225,7 @@ DELAYED_SUBJECT = Phrases(
     r"delay|warning|still being retried|deferred|not yet|遅延|verzögert",
     r"vertraagd|retard|retras|ritard|atras|задерж|opó[źz]n|延迟|지연|遅れ|警告|延遲|försen|forsink|viivästy|zpožd",
     r"késle|gecik",
+    r"could not send message for (?:the )?past",
     r"waiting|demorad|adverten|warnung|avertissement|advertencia|avviso|waarschuwing|предупрежд|затрим",
 )
 #: Sentences that say it is not.

@@ -6,9 +6,8 @@ sign, a mail from anybody else several: people, shops and monitors write about f
 
 from __future__ import annotations
 
-import re
-
-from classifier.addresses import ADDRESS, find_all, find_named, starts_line, unglued
+from classifier.addresses import find_named, starts_line
+from classifier.lookalikes import is_for_owner, is_lookalike, is_written, speaks_of_readers_mail
 from classifier.message import Message
 from classifier.parties import Parties
 from classifier.phrases import (
@@ -24,14 +23,14 @@ from classifier.phrases import (
     GIVEN_UP,
     LETTER,
     MAILER_DAEMON,
-    OWN_MAILBOX,
     PASSED_ON,
+    REPEATED_SUBJECT,
     SENDERS_MAIL,
     TO_POSTMASTER,
     WRITERS_MAIL,
 )
 from classifier.quoted import head_of
-from classifier.reply_phrases import AWAY
+from classifier.reply_phrases import AWAY, CHALLENGE
 from classifier.senders import (
     is_automatic,
     is_daemon,
@@ -40,13 +39,16 @@ from classifier.senders import (
     is_of_list,
     is_of_unknown_path,
     is_person,
+    is_surely_daemon,
     is_surely_machine,
     is_system,
     path_of,
 )
+from classifier.traces import HEAD, carries_original, foreign_in, has_reply, has_rows, has_trace
 from classifier.undelivered import (
     is_about_goods,
     is_about_mail,
+    is_about_work,
     names_nobody,
     names_nobody_of,
     says_failed_of,
@@ -58,8 +60,6 @@ from classifier.undelivered import (
 )
 from model.reading import Action
 
-#: Characters of a notification in which a sentence is looked for.
-_HEAD = 16_384
 _ENGLISH = (" the ", " to ", "our ", " of ", "nknown")
 #: Characters in which a person asks.
 _LETTER = 500
@@ -68,8 +68,8 @@ _BRIEF = 300
 #: How many signs a mail needs that no mail system wrote.
 _ENOUGH = 3
 _MAX_ADDRESSES = 10
-#: An SMTP reply or an RFC 3463 status, as they stand in notifications.
-_REPLY = re.compile(r"(?<![\d.:/-])(?:[45]\d\d[ -](?=[^\W\d]|[<#(]|\d\.\d)|#?[45]\.\d{1,2}\.\d{1,3}(?![\d.]))")
+#: Characters in which a bounce's subject says what it is.
+_OWN_WORDS = 32
 
 
 def may_be_bounce(message: Message) -> bool:
@@ -85,7 +85,7 @@ def may_be_bounce(message: Message) -> bool:
         or is_list_manager(headers)
         or (is_system(headers) and says_something_undelivered(headers.get("subject")))
         or is_of_unknown_path(headers)
-        or (_carries_original(message) and not is_person(headers))
+        or (carries_original(message) and not is_person(headers))
     )
 
 
@@ -102,15 +102,30 @@ def is_bounce(message: Message, notice: str, original: str = "") -> bool:
         return False
     has_subject = BOUNCE_SUBJECT.are_in_short(subject)
     is_machine = is_named_daemon(headers)
-    if message.report_type == "delivery-status" or is_surely_machine(headers, is_named=is_machine):
-        if has_subject or (BOUNCE_SENTENCE.are_in(notice[:_HEAD]) and not _is_for_owner(message, notice)):
-            return is_machine or (_is_of_mail(message, subject, notice) and not WRITERS_MAIL.are_in(notice[:_HEAD]))
+    has_copy = original != "" or carries_original(message)
+    if has_subject and is_machine and path_of(headers) == "<>" and (has_copy or has_reply(notice)):
+        # Most are so plain.
+        return True
+    if not has_copy and is_lookalike(message, notice):
+        return False
+    if not (has_copy or has_trace(message, subject, notice) or speaks_of_readers_mail(message, subject, notice)):
+        return False
+    is_sure = is_surely_machine(headers, is_named=is_machine) and (
+        is_surely_daemon(headers)
+        or (is_machine and has_subject and path_of(headers) == "<>")
+        or _is_notice(message, subject, notice, original, is_named=is_machine)
+    )
+    if is_sure or message.report_type == "delivery-status":
+        if has_subject or (BOUNCE_SENTENCE.are_in(notice[:HEAD]) and not is_for_owner(message, notice)):
+            return is_machine or (_is_of_mail(message, subject, notice) and not WRITERS_MAIL.are_in(notice[:HEAD]))
         return _says_so_of_another(message, subject, notice, original) or DELIVERED.are_in_short(subject)
     if is_machine and has_subject and not PASSED_ON.are_in_short(subject) and not is_of_list(headers):
         return True
     if is_person(headers) or not (has_subject or _speaks_as_machine(message, subject, notice, is_machine=is_machine)):
         return False
-    return _weigh(message, subject, notice, original) + is_machine >= _ENOUGH
+    # Without an envelope an office's text has one sign less, which all that came by SMTP has.
+    is_archived = is_of_unknown_path(headers) and not LETTER.are_in(notice[:HEAD])
+    return _weigh(message, subject, notice, original) + is_machine + is_archived >= _ENOUGH
 
 
 def _speaks_as_machine(message: Message, subject: str, notice: str, *, is_machine: bool) -> bool:
@@ -118,76 +133,117 @@ def _speaks_as_machine(message: Message, subject: str, notice: str, *, is_machin
     if not (
         subject_says_undelivered(subject)
         or says_undelivered(notice)
-        or (is_machine and _carries_original(message) and names_nobody(notice))
+        or names_nobody(subject)
+        or (is_machine and carries_original(message) and names_nobody(notice))
     ):
         return False
     if path_of(message.headers):
         return True
-    return not LETTER.are_in(notice[:_HEAD]) and (is_system(message.headers) or _has_traces(message, notice))
+    return not LETTER.are_in(notice[:HEAD]) and (is_system(message.headers) or _has_traces(message, notice))
 
 
 def _has_traces(message: Message, notice: str) -> bool:
     """Whether a text has what an office's own words about a mail have not."""
     return (
-        _carries_original(message)
-        or _REPLY.search(notice[:_HEAD]) is not None
-        or AUTOMATIC.are_in(notice[:_HEAD])
-        or any(starts_line(notice, address) for address in _foreign_in(notice, message))
+        carries_original(message)
+        or has_reply(notice)
+        or AUTOMATIC.are_in(notice[:HEAD])
+        or any(starts_line(notice, address) for address in foreign_in(notice, message))
     )
 
 
 def reports_failure(message: Message, notice: str, original: str) -> bool:
     """Whether an automatic answer is a mail system's about a failure, though neither sender nor subject says so."""
-    if AWAY.are_in(notice[:_HEAD]) or not says_something_undelivered(notice):
+    subject = message.headers.get("subject")
+    if AWAY.are_in(notice[:HEAD]) or not (says_something_undelivered(notice) or says_something_undelivered(subject)):
         return False
-    foreign = _foreign_in(notice, message)
-    has_reply = bool(foreign) and _REPLY.search(notice[:_HEAD]) is not None
+    is_answered = has_reply(notice)
+    if not is_answered and CHALLENGE.are_in(f"{subject}\n{notice[:HEAD]}"):
+        # The filter keeps the mail until its sender has answered.
+        return False
+    foreign = foreign_in(notice, message)
+    is_answered = is_answered and bool(foreign)
     is_listed = any(starts_line(notice, address) for address in foreign)
     if not says_undelivered(notice):
-        return has_reply and is_listed
+        return is_answered and (is_listed or says_something_undelivered(subject))
     return (
-        has_reply
+        is_answered
         or is_listed
         or any(names_nobody_of(notice, address) or says_turned_away_for(notice, address) for address in foreign)
     )
 
 
-def _is_for_owner(message: Message, notice: str) -> bool:
-    """Whether a notice is about the reader's own mailbox; those who fish for passwords write so too."""
-    return (
-        OWN_MAILBOX.are_in(notice[:_HEAD])
-        and not _foreign_in(notice, message)
-        and not _carries_original(message)
-        and _REPLY.search(notice[:_HEAD]) is None
-    )
+def _is_notice(message: Message, subject: str, notice: str, original: str, *, is_named: bool) -> bool:
+    """Whether a text is about one mail that failed, and is no letter, though no mail system's own name stands above it.
+
+    Offices write of much else under a name of theirs, and programs may answer on the null path whatever it is.
+
+    Arguments: ``is_named`` is whether it is an office's name.
+    """
+    headers = message.headers
+    head = notice[:HEAD]
+    is_passed_on = PASSED_ON.are_in_short(subject) and not AUTOMATIC.are_in(head)
+    if not is_named and (is_passed_on or _asks(subject) or is_about_work(subject) or is_written(headers, notice)):
+        return False
+    is_told = BOUNCE_SUBJECT.are_in_short(subject) or subject_says_undelivered(subject)
+    is_letter = LETTER.are_in(head)
+    if is_told and not is_letter:
+        return True
+    foreign = foreign_in(notice, message)
+    is_told = is_told or (names_nobody(subject) and foreign_in(f"{subject}\n{notice}", message) != [])
+    is_shown = bool(original) or has_rows(message, notice, foreign)
+    is_senders = SENDERS_MAIL.are_in(head) and says_undelivered(notice)
+    if is_letter:
+        return (is_told and is_shown) or (is_senders and foreign != [] and not is_passed_on)
+    if is_told or is_shown or is_senders:
+        return True
+    if is_named and says_something_undelivered(subject):
+        return True
+    is_office = is_named or is_system(headers)
+    return any(says_failed_of(notice, one) or (is_office and names_nobody_of(notice, one)) for one in foreign)
+
+
+def _is_about_bounce(subject: str) -> bool:
+    """Whether an answer's ``subject`` is a question, or a bounce's own; where a system answers, its words come last."""
+    return _asks(subject) or BOUNCE_SUBJECT.are_in_short(subject.partition(":")[2][:_OWN_WORDS])
+
+
+def _asks(subject: str) -> bool:
+    """Whether ``subject`` is a question of its own; one behind "Undeliverable:" is the original's."""
+    if "?" not in subject and "？" not in subject:
+        return False
+    return PASSED_ON.are_in_short(subject) or not REPEATED_SUBJECT.are_in_short(subject)
 
 
 def _is_of_mail(message: Message, subject: str, notice: str) -> bool:
     """Whether a machine's notice is about mail: fax servers and backups use the null path as well."""
-    if _REPLY.search(notice[:_HEAD]) or _carries_original(message):
+    if carries_original(message) or (has_reply(notice) and foreign_in(notice, message)):
         return True
-    is_senders = SENDERS_MAIL.are_in(notice[:_HEAD])
-    for address in _foreign_in(notice, message):
+    is_senders = SENDERS_MAIL.are_in(notice[:HEAD])
+    is_of_goods = is_about_goods(f"{subject}\n{notice}")
+    for address in foreign_in(notice, message):
         if starts_line(notice, address) or (is_senders and says_undelivered_to(notice, address)):
+            return True
+        if not is_of_goods and says_failed_of(notice, address):
             return True
     return is_about_mail(f"{subject}\n{notice}") and not (is_about_goods(subject) and not is_about_mail(subject))
 
 
 def _says_so_of_another(message: Message, subject: str, notice: str, original: str) -> bool:
     """Whether words of no known system say of an address that is not the mail's own that a mail failed."""
-    foreign = _foreign_in(f"{subject}\n{notice}", message)
+    foreign = foreign_in(f"{subject}\n{notice}", message)
     is_mailer = MAILER_DAEMON.are_in_short(message.headers.get("from"))
     if is_mailer and (
         says_something_undelivered(subject)
         or original
-        or _REPLY.search(notice[:_HEAD])
-        or any(says_failed_of(notice, address) for address in foreign)
+        or has_reply(notice)
+        or any(starts_line(notice, address) or says_failed_of(notice, address) for address in foreign)
     ):
         # It writes for no other reason.
         return True
-    if not foreign or WRITERS_MAIL.are_in(notice[:_HEAD]):
+    if not foreign or WRITERS_MAIL.are_in(notice[:HEAD]):
         return False
-    if is_about_goods(subject) and not is_about_mail(subject) and not _has_rows(message, notice, foreign):
+    if is_about_goods(subject) and not is_about_mail(subject) and not has_rows(message, notice, foreign):
         return False
     if subject_says_undelivered(subject):
         return True
@@ -198,22 +254,15 @@ def _says_so_of_another(message: Message, subject: str, notice: str, original: s
             return True
     elif any(starts_line(notice, address) or says_failed_of(notice, address) for address in foreign) or original:
         # A person's responder may name whom to write to instead.
-        is_backed = bool(head_of(original)) or _carries_original(message)
+        is_backed = bool(head_of(original)) or carries_original(message)
         return (
             says_undelivered(notice)
             or (is_backed and (says_something_undelivered(notice) or names_nobody(notice)))
             or (len(notice) <= _BRIEF and names_nobody(notice) and any(starts_line(notice, one) for one in foreign))
         )
     if not names_nobody(notice):
-        return _carries_original(message) and _REPLY.search(notice[:_HEAD]) is not None
-    return _REPLY.search(notice[:_HEAD]) is not None or (
-        says_undelivered(notice) and SENDERS_MAIL.are_in(notice[:_HEAD])
-    )
-
-
-def _has_rows(message: Message, notice: str, foreign: list[str]) -> bool:
-    """Whether it carries an original or lists recipients."""
-    return _carries_original(message) or any(starts_line(notice, address) for address in foreign)
+        return carries_original(message) and has_reply(notice)
+    return has_reply(notice) or (says_undelivered(notice) and SENDERS_MAIL.are_in(notice[:HEAD]))
 
 
 def _weigh(message: Message, subject: str, notice: str, original: str) -> int:
@@ -225,44 +274,34 @@ def _weigh(message: Message, subject: str, notice: str, original: str) -> int:
         is_of_list(headers)
         or FORWARDED.are_in_short(subject)
         or PASSED_ON.are_in_short(subject)
-        and (is_answer or _carries_original(message))
+        and (is_answer or _is_about_bounce(subject) or LETTER.are_in(notice[:HEAD]) or carries_original(message))
     ):
         return 0
-    foreign = [name.address for name in find_named(notice[:_HEAD], Parties(headers), is_strict=True)]
-    if not foreign and not original and not _carries_original(message):
+    foreign = [name.address for name in find_named(notice[:HEAD], Parties(headers), is_strict=True)]
+    if not foreign and not original and not carries_original(message):
         return 0
-    signs = 2 if _carries_original(message) or (original and "\n" in original.strip()) else 0
-    signs += subject_says_undelivered(subject) or (says_something_undelivered(subject) and not is_about_goods(subject))
-    signs += says_undelivered(notice) and SENDERS_MAIL.are_in(notice[:_HEAD])
-    signs += _REPLY.search(notice[:_HEAD]) is not None
+    signs = 2 if carries_original(message) or (original and "\n" in original.strip()) else 0
+    signs += (
+        subject_says_undelivered(subject)
+        or names_nobody(subject)
+        or (says_something_undelivered(subject) and not is_about_goods(subject))
+    )
+    signs += says_undelivered(notice) and SENDERS_MAIL.are_in(notice[:HEAD])
+    if not signs:
+        # All else stands in logs, and in what people and programs write about mail servers, as well.
+        return 0
+    signs += has_reply(notice)
     signs += any(
-        starts_line(notice, address) or says_undelivered_to(notice, address) for address in foreign[:_MAX_ADDRESSES]
+        starts_line(notice, address) or says_undelivered_to(notice, address) or names_nobody_of(notice, address)
+        for address in foreign[:_MAX_ADDRESSES]
     )
     signs += is_system(headers) + is_list_manager(headers)
-    signs += is_automatic(headers) or AUTOMATIC.are_in(notice[:_HEAD])
+    signs += is_automatic(headers) or AUTOMATIC.are_in(notice[:HEAD])
     signs -= "list-unsubscribe" in headers or headers.raw("precedence").lower() == "list"
-    signs -= (LETTER.are_in(notice[:_HEAD]) or WRITERS_MAIL.are_in(notice[:_HEAD])) + ("?" in notice[:_LETTER])
+    signs -= (LETTER.are_in(notice[:HEAD]) or WRITERS_MAIL.are_in(notice[:HEAD])) + ("?" in notice[:_LETTER])
+    signs -= _asks(subject)
     signs -= 2 * (is_about_goods(f"{subject}\n{notice}") and not is_about_mail(subject))
     return signs
-
-
-def _carries_original(message: Message) -> bool:
-    return message.first("message/rfc822", "text/rfc822-headers", "message/rfc822-headers") is not None
-
-
-def _foreign_in(text: str, message: Message) -> list[str]:
-    """Return the addresses in ``text`` that are neither the mail's own sender nor receiver."""
-    if "@" not in text:
-        return []
-    own = Parties(message.headers)
-    found: list[str] = []
-    for number, match in enumerate(find_all(ADDRESS, text[:_HEAD])):
-        if number >= _MAX_ADDRESSES:
-            break
-        address = unglued(match.group(1))
-        if address.lower() not in own:
-            found.append(address)
-    return found
 
 
 def action_of(subject: str, notice: str) -> Action:

@@ -18,7 +18,8 @@ AUTO_REPLY_SUBJECT = Phrases(
     r"automaattinen vastaus|poissaolo|autoodpowied|odpowied[źz] automatyczna|automatick[áa] odpov",
     r"automatiku[sm] v[áa]lasz|автоответ|автоматический ответ|otomatik yan[ıi]t",
     r"automatiska atbilde|atv[aā]lin[āaâ]jums",
-    r"自動(?:返信|応答|回答|配信)|不在(?:の|通知|連絡|$)|休暇|外出中|自动(?:回复|答复)|自動回覆|자동 ?(?:회신|응답)",
+    r"自動(?:返信|応答|回答|配信)|(?:^|[^ご御])不在(?:の|通知|連絡|$)|休暇|外出中",
+    r"自动(?:回复|答复)|自動回覆|자동 ?(?:회신|응답)",
     r"부재",
 )
 #: Subjects that acknowledge a mail, or ask its sender for something: an automatic reply if a machine sent it.
@@ -30,7 +31,7 @@ ACKNOWLEDGED = Phrases(
     r"ontvangstbevestiging|potwierdzenie (?:otrzymania|odbioru)|受け?付け(?:ました|いたしました|完了)",
     r"受付(?:完了|のお知らせ)",
     r"已收到您的|접수(?:되었|완료)|awaits moderator approval|held for moderat|awaiting moderation",
-    r"confirm your (?:message|e-?mail|mail)\b|verification required|verify your (?:message|e-?mail)\b",
+    r"confirm your (?:message|mail|e-?mail (?:to|message))\b|verification required|verify your (?:message|e-?mail)\b",
     r"sender (?:verification|challenge)",
     r"\b(?:my|our|new) (?:e-?mail )?address (?:has |is )?chang|\baddress change\b|\bi am away\b",
     r"\bam (?:currently )?(?:away|out)\b",
@@ -65,6 +66,7 @@ AWAY = Phrases(
     r"jag är[^.\n]{0,60}(?:borta|semester|ledig)|jeg er[^.\n]{0,60}(?:ferie|ikke|bortreist)",
     r"olen[^.\n]{0,60}(?:lomalla|poissa)",
     r"jestem[^.\n]{0,60}(?:urlop|nieobecn)|przebywam na urlopie|jsem[^.\n]{0,60}dovolen|szabadságon|izinde|yıllık izin",
-    r"(?:в отпуске|в командировке|отсутству|у відпустці)|休暇|出張|不在|外出して|休みを(?:いただ|頂)|休假|出差",
+    r"(?:в отпуске|в командировке|отсутству|у відпустці)|休暇|出張|(?:^|[^ご御])不在",
+    r"外出して|休みを(?:いただ|頂)|休假|出差",
     r"不在办公室|휴가|출장|부재",
 )

@@ -10,7 +10,7 @@ from classifier.headers import Headers
 from classifier.phrases import DAEMON, MAILER_DAEMON
 
 _SYSTEM_SENDER = re.compile(
-    r"(?:no-?reply|donotreply|mail(?:er|gw|gate\w*|filter|scan\w*|marshal|router|ad(?:m|min))?|smtp\w*|gateway|server"
+    r"(?:no-?reply|do-?not-?reply|mail(?:er|gw|gate\w*|filter|scan\w*|marshal|router|ad(?:m|min))?|smtp\w*|gateway|server"
     r"|system|root|admin\w*|notif\w*|uucp|mmdf|mx\w*|filter|\w*scan\w*|anti\w*|quarantine|listserv|majordomo|mailman|sympa|ezmlm|\w*(?:anti-?_?virus|smtp|gateway|firewall)\w*|owner-\S+"
     r"|\S+[+-](?:owner|admin|bounces?)|post(?:a|amt|mann?)\b[\w.-]*)@",
     re.IGNORECASE,
@@ -24,6 +24,10 @@ _OFFICE = re.compile(
 )
 # The local part of where lists and mailings have their failures sent to.
 _FOR_FAILURES = re.compile(r"bounce|return|^owner-|^errors|[-+](?:owner|admin|errors?|request)$", re.IGNORECASE)
+# "[Bug 20117]", "[#GW-448120]", "[example.org #5512]", "[JIRA] (MAIL-912)": a bounce repeats one behind its own words.
+_TICKET = re.compile(r"\s*(?:re: ?)?\[(?:[^\]\n]{0,40}?[# -]\d{2,}\]|jira\])", re.IGNORECASE)
+_TRACKER_FIELDS = ("rt-ticket", "x-bugzilla-reason", "x-github-reason", "x-jira-fingerprint", "x-redmine-host")
+_MAX_SUBJECT = 100
 _MAX_FROM = 400
 
 
@@ -66,6 +70,31 @@ def is_surely_machine(headers: Headers, *, is_named: bool) -> bool:
     return is_named and MAILER_DAEMON.are_in_short(f"{decode_words(headers.raw('from'))} {path}")
 
 
+def is_surely_daemon(headers: Headers) -> bool:
+    """Whether the From field has a name that nobody but a mail system has, or says nothing."""
+    sender = decode_words(headers.raw("from"))
+    return not sender.strip(" <>") or MAILER_DAEMON.are_in_short(sender)
+
+
+def is_of_another_path(headers: Headers) -> bool:
+    """Whether the envelope names somebody of another domain than the From field, and no mail system.
+
+    Those who fish for passwords take a mail system's name and send from wherever they broke in.
+    """
+    path = ADDRESS.search(path_of(headers))
+    sender = ADDRESS.search(headers.raw("from")[:_MAX_FROM])
+    if path is None or sender is None:
+        return False
+    if DAEMON.are_in_short(path.group(1)) or path.group(1).lower().startswith("root@"):
+        return False
+    return _domain_of(path.group(1)) != _domain_of(sender.group(1))
+
+
+def _domain_of(address: str) -> str:
+    """Return the last two labels of the domain: hosts of one owner share them."""
+    return ".".join(address.lower().rpartition("@")[2].split(".")[-2:])
+
+
 def is_system(headers: Headers) -> bool:
     """Whether the sender's address is one that programs write from."""
     match = ADDRESS.search(headers.raw("from")[:_MAX_FROM])
@@ -104,8 +133,15 @@ def is_person(headers: Headers) -> bool:
 
 def is_of_list(headers: Headers) -> bool:
     """Whether a list passed it on to its members (RFC 2919), and did not write it itself."""
-    is_listed = "list-id" in headers or "x-beenthere" in headers
+    is_listed = "list-id" in headers or "x-beenthere" in headers or "x-ml-name" in headers
     return is_listed and not is_list_manager(headers) and not _is_for_failures(headers)
+
+
+def is_of_tracker(headers: Headers) -> bool:
+    """Whether a ticket system sent it: its header says so, or the subject begins with a ticket's number."""
+    return _TICKET.match(headers.get("subject")[:_MAX_SUBJECT]) is not None or any(
+        name in headers for name in _TRACKER_FIELDS
+    )
 
 
 def _is_for_failures(headers: Headers) -> bool:

@@ -8,6 +8,7 @@ sentence is a weak sign: people write them as well, and so do parcel services.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from classifier.phrase_search import Phrases
 
@@ -82,11 +83,15 @@ _FAILED = Phrases(
 )
 #: One word for not delivering, where it speaks of mail.
 _TURNED_AWAY = Phrases(
-    r"undeliver|non-?deliver|\breject|\brefused?\b|\bbounced\b|returned to|\bblocked\b|\bbanned\b|\bdiscarded\b",
+    r"(?:could not|cannot|can't|couldn't) be forwarded|(?:unable|failed) to forward",
+    r"undeliver|non-?deliver",
+    r"\breject|\brefused?\b|\bbounced\b|returned (?:to|because|since|as|due)\b|\bblocked\b|\bbanned\b|\bdiscarded\b",
+    r"\bdropped (?:after|because|by)\b",
     r"\bstopped\b|\bquarantined\b|\bdeleted unread",
     r"\b(?:considered|identified|classified|detected|recogni[sz]ed|flagged) (?:as |to be )?(?:an? )?"
     r"(?:unsolicited|spam|bulk|junk|virus|infected|malware|unwanted)",
     r"unzustell|abgelehnt|zur[üu]ckgewiesen|abgewiesen",
+    r"\bretourn[ée]|zur[üu]ck(?:gesandt|geschickt|geleitet)|\brestituit[oa]|teruggestuurd|\breturner[ae]t",
     r"rejet|refus|\brenvoy|rechazad|devuelt|rifiutat|respint|recusad|rejeitad|devolvid|geweigerd|onbestelbaar|avvisa",
     r"afvist",
     r"odrzuc|zwr[óo]c|odm[íi]tnut|nedoru[čc]|k[ée]zbes[íi]thetetlen|elutas[íi]t|reddedil|respins|odbijen|ditolak|\bweigert\b",
@@ -143,6 +148,13 @@ _GOODS = Phrases(
     r"посылк|заказ",
     r"荷物|小包|宅配|ゆうパック|郵便物|ご注文|包裹|快递|快件|订单|택배|소포|주문|paket(?:et|en)\b|pakke\b|παραγγελ",
     r"δέμα",
+)
+
+
+#: What programs do for those who run them, and tell them when it failed.
+_WORK = Phrases(
+    r"\bback-?ups?\b|\bpipeline\b|\bpush\b|\bcommit\b|\bbuild\b|\bpull request|\bmerge request|\bdeploy|\bcron\b",
+    r"\bjobs?\b|\bsync\b|\bimport\b|バックアップ|ジョブ|ビルド",
 )
 
 
@@ -215,12 +227,19 @@ def is_about_goods(text: str) -> bool:
     return _GOODS.are_in(text[:_MAX_TEXT])
 
 
+def is_about_work(subject: str) -> bool:
+    """Whether ``subject`` speaks of what a program does: builds, backups, jobs."""
+    return _WORK.are_in_short(subject)
+
+
 def is_about_mail(text: str) -> bool:
     """Whether ``text`` speaks of a mail at all."""
     return MAIL.are_in(text[:_MAX_TEXT])
 
 
-def _sentences(text: str) -> list[str]:
+@lru_cache(maxsize=8)
+def _sentences(text: str) -> tuple[str, ...]:
+    # One notice is asked about more than once.
     text = _IN_MIDST.sub(" ", text[:_MAX_TEXT])
     pieces = _SENTENCE_END.split(text, _MAX_SENTENCES)[:_MAX_SENTENCES]
-    return [" ".join(piece[:_MAX_SENTENCE].split()) for piece in pieces if piece.strip()]
+    return tuple([" ".join(piece[:_MAX_SENTENCE].split()) for piece in pieces if piece.strip()])

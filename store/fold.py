@@ -246,7 +246,8 @@ class Fold:
         places = [listed.place for listed in run]
         known = {place for place in places if place in self._touched}
         known.update(self._records.found(places))
-        added, new = 0, []
+        added = 0
+        new: list[Listed] = []
         for listed in run:
             if listed.place in known:
                 added += self._take_new(new) + self._take(unpack_fact(listed.packed))

@@ -44,7 +44,10 @@ def read_unmarked(message: Message) -> Report | None:
     if headers.raw("return-path").strip() != "<>" or _DAEMON.search(headers.get("from")):
         return None
     part = message.first("text/plain", "text/html")
-    if part is None or not AWAY.are_in(cut_original(part.opening)[0]):
+    if part is None:
+        return None
+    notice = cut_original(part.opening)[0]
+    if not (AWAY.are_in(notice) or CHALLENGE.are_in(notice)):
         return None
     return _read(message)
 
@@ -76,7 +79,8 @@ def is_automatic(message: Message) -> bool:
     # RFC 3834 5: auto-replied answers a message; auto-generated is any mail of a machine.
     submitted = headers.raw("auto-submitted").lower()
     if submitted.startswith("auto-replied"):
-        return True
+        # Dovecot tells by a comment that a Sieve script turned the mail away.
+        return "(rejected)" not in submitted
     if submitted.startswith("no"):
         return False
     if headers.raw("precedence").lower() in _REPLY_PRECEDENCE or "x-autoreply" in headers or "x-autorespond" in headers:

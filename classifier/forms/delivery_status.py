@@ -6,9 +6,12 @@ import re
 
 from classifier.addresses import MAX_RECIPIENTS, clean_address
 from classifier.charsets import decode, decode_octal, decode_words
+from classifier.headers import Headers
 from classifier.message import Message, parse_message
+from classifier.phrases import FORWARDED, LETTER
 from classifier.report import DeliveryStatus, Report
 from classifier.said import without_category
+from classifier.senders import is_daemon, is_named_daemon, is_of_list, is_person, path_of
 from model.reading import Action, Kind
 
 _TYPES = ("message/delivery-status", "message/global-delivery-status")
@@ -29,6 +32,8 @@ _TAGS = frozenset({"rfc822", "utf-8", "smtp", "x400", "unknown", "dns", "local"}
 _OWN_TAG = re.compile(r"x-[\w-]+")
 # One word with an @ inside; RFC 5321 4.5.3.1 allows 64 octets before it and 255 behind.
 _MALFORMED = re.compile(r"<?[^\s<>@][^\s<>]{0,254}@[^\s<>]{1,255}>?")
+#: Characters in which a letter's greeting is looked for.
+_MAX_LETTER = 16 * 1024
 #: Characters in which fields are read.
 _MAX_FIELDS = 256 * 1024
 _QUOTE = re.compile(r"^> ?", re.MULTILINE)
@@ -62,7 +67,8 @@ def read(message: Message) -> Report | None:
 
 def _read_own(message: Message) -> Report | None:
     report = Report(form="rfc3464")
-    for part in message.find(*_TYPES):
+    is_attached = message.report_type != "delivery-status" and is_person(message.headers)
+    for part in () if is_attached and path_of(message.headers) else message.find(*_TYPES):
         _read_fields(part.text or decode(part.payload), report)
         # RFC 2046 5.2.1 forbids it, yet some encode the part and say so only inside it.
     if not report.recipients:
@@ -70,11 +76,25 @@ def _read_own(message: Message) -> Report | None:
             if part.lacks(b"final-recipient:") or (part.type == "application/octet-stream" and part.is_binary):
                 continue
             if _looks_like_report(part.text):
-                # A person who forwards a report quotes it.
-                _read_fields(_unquoted(part.text), report)
+                if not _is_quoted_by_another(message.headers, part.text):
+                    # A person who forwards a report quotes it.
+                    _read_fields(_unquoted(part.text), report)
                 break
     _correct_expired(message, report)
     return report if report.recipients else None
+
+
+def _is_quoted_by_another(headers: Headers, text: str) -> bool:
+    """Whether the fields of a report in a mail's ``text`` were put there by somebody, or a program, that writes of it.
+
+    Without an envelope a report that a person passed on whole still counts: nobody else will tell of that failure.
+    """
+    if is_of_list(headers) or "list-unsubscribe" in headers:
+        return True
+    is_letter = not is_named_daemon(headers) and LETTER.are_in(text[:_MAX_LETTER])
+    if not path_of(headers):
+        return (is_letter or is_person(headers)) and not FORWARDED.are_in_short(headers.get("subject"))
+    return is_letter or not is_daemon(headers)
 
 
 def _correct_expired(message: Message, report: Report) -> None:

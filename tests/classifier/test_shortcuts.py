@@ -26,6 +26,7 @@ _RARE_PHRASES = (
     "Remis : a",
     "Bounce statistics",
     "Fwd: a",
+    "Messages to your address are returned",
     "WG: a",
 )
 _BROKEN_LINE = "\nOriginal message follows İ\n"

@@ -50,6 +50,13 @@ def test_words_decide_about_a_text_that_no_rule_knows(
     assert (verdict.reason, verdict.rule) == (meant, BY_WORDS)
 
 
+def test_of_the_causes_of_a_timeout_a_length_of_time_tells(pack: RuleSet) -> None:
+    classifier = Classifier(pack)
+    verdicts = [classifier.diagnose(f"{text}the other side is not reachable") for text in ("", "4 days long ")]
+    assert [verdict.rule for verdict in verdicts] == [BY_WORDS, BY_WORDS]
+    assert [verdict.cause for verdict in verdicts] == [Cause.CONNECTION_FAILED, Cause.DELIVERY_EXPIRED]
+
+
 def test_a_guess_names_its_words(pack: RuleSet) -> None:
     text = bare_evidence(UNSEEN[0][0]).text
     guess = pack.words.guess(text) if pack.words else None

@@ -1,0 +1,109 @@
+"""Mails that look like bounces and are none: logs, tickets, letters, lures, notices about the reader's own mailbox."""
+
+from __future__ import annotations
+
+import re
+
+from classifier.addresses import ADDRESS
+from classifier.headers import Headers
+from classifier.message import Message
+from classifier.phrases import MAIL_TO_READER, MAILER_DAEMON, OWN_MAILBOX, SENDERS_MAIL
+from classifier.senders import is_of_another_path, is_of_list, is_of_tracker, path_of
+from classifier.traces import HEAD, carries_original, foreign_in, has_reply
+from classifier.undelivered import says_undelivered, subject_says_undelivered
+
+#: Lines of a mail server's log and of a program that broke: both quote replies, to whoever looks after them.
+_LOG = re.compile(
+    r"\bNOQUEUE: |^(?:[A-Z][a-z]{2} [ \d]?\d|\d{4}-\d\d-\d\d)[ T]\d\d:\d\d:\d\d\S* \S+ [\w./-]+\[\d+\]:"
+    r"|\bto=<[^<>\s]*>, (?:orig_to|relay|delay)=|\bstatus=(?:bounced|deferred) \(|\(total: \d+\)"
+    r"|^[ \t]+at [\w.$]+\([^)\n]{0,99}\)$|\bORA-\d{5}: |\bPHP (?:Warning|Fatal error|Notice): "
+    r"|^Traceback \(most recent call last\)|\bSMTP(?:Recipients|Sender)Refused\b",
+    re.MULTILINE,
+)
+#: One of these stands in every such line.
+_LOG_SIGNS = (
+    "]:",
+    "NOQUEUE",
+    ", relay=",
+    ", orig_to=",
+    ", delay=",
+    "status=",
+    "(total:",
+    "Traceback",
+    "smtplib",
+    "SMTP",
+)
+#: Words that stand before whom a mail was for.
+_TO = frozenset({"to", "for", "für", "an", "à", "a", "para", "per", "voor"})
+_FOR = ("宛", "あて", "様宛")
+_MAX_PLACES = 8
+
+
+def is_lookalike(message: Message, notice: str) -> bool:
+    """Whether a text, which has no copy of a mail, is a log, a ticket, or about mail to the one who reads it."""
+    head = notice[:HEAD]
+    return (
+        is_of_tracker(message.headers)
+        or (any([sign in head for sign in _LOG_SIGNS]) and _LOG.search(head) is not None)
+        or _is_of_mail_to_reader(message, head)
+    )
+
+
+def _is_of_mail_to_reader(message: Message, head: str) -> bool:
+    """Whether what failed was on its way to the one who reads the notice: so write those who fish for passwords."""
+    headers = message.headers
+    if MAIL_TO_READER.are_in_short(headers.get("subject")) or MAIL_TO_READER.are_in(head):
+        return True
+    head = f"{headers.get('subject')}\n{head}"
+    to = ADDRESS.search(headers.raw("to")) if "@" in head else None
+    if to is None:
+        return False
+    address = to.group(1)
+    at = head.find(address)
+    if at >= 0 and has_reply(head):
+        # A server that verifies senders names them in its answer.
+        return False
+    for _ in range(_MAX_PLACES):
+        if at < 0:
+            return False
+        before = head[max(at - 20, 0) : at].rstrip("<").split()
+        after = head[at + len(address) : at + len(address) + 5].lstrip("> ")
+        if (before and before[-1].lower() in _TO) or after.startswith(_FOR):
+            return True
+        at = head.find(address, at + 1)
+    return False
+
+
+def speaks_of_readers_mail(message: Message, subject: str, notice: str) -> bool:
+    """Whether a notice without any trace of a mail says that the one who reads it sent one that failed.
+
+    Maintenance is announced, and passwords are fished for, under a mail system's name and on the null path.
+    """
+    if OWN_MAILBOX.are_in(notice[:HEAD]) or not (says_undelivered(notice) or subject_says_undelivered(subject)):
+        return False
+    if is_of_another_path(message.headers) or _has_link(message, notice):
+        return False
+    is_null = path_of(message.headers) in ("", "<>")
+    return SENDERS_MAIL.are_in(notice[:HEAD]) or (is_null and MAILER_DAEMON.are_in_short(message.headers.get("from")))
+
+
+def _has_link(message: Message, notice: str) -> bool:
+    html = message.first("text/html")
+    return "http" in notice or (html is not None and b"href" in html.payload[:HEAD].lower())
+
+
+def is_written(headers: Headers, notice: str) -> bool:
+    """Whether it went through a list or a mailing, or answers and quotes."""
+    if is_of_list(headers) or "list-unsubscribe" in headers:
+        return True
+    return "in-reply-to" in headers or "\n> " in notice or "\n>> " in notice
+
+
+def is_for_owner(message: Message, notice: str) -> bool:
+    """Whether a notice is about the reader's own mailbox; those who fish for passwords write so too."""
+    return (
+        OWN_MAILBOX.are_in(notice[:HEAD])
+        and not foreign_in(notice, message)
+        and not carries_original(message)
+        and not has_reply(notice)
+    )

@@ -1,0 +1,67 @@
+"""What of one mail is in a notice: the mail itself, what a server answered, whom it was for."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from classifier.addresses import ADDRESS, find_all, starts_line, unglued
+from classifier.message import Message
+from classifier.parties import Parties
+from classifier.phrases import BOUNCE_SUBJECT
+from classifier.senders import is_of_another_path, path_of
+from classifier.undelivered import names_nobody, says_something_undelivered
+
+#: Characters of a notification in which anything is looked for.
+HEAD = 16_384
+_MAX_ADDRESSES = 10
+#: An SMTP reply or an RFC 3463 status, as they stand in notifications.
+_REPLY = re.compile(r"(?<![\d.:/-])(?:[45]\d\d[ -](?=[^\W\d]|[<#(]|\d\.\d)|#?[45]\.\d{1,2}\.\d{1,3}(?![\d.]))")
+
+
+@lru_cache(maxsize=4)
+def has_reply(notice: str) -> bool:
+    """Whether a reply code or a status stands in ``notice``."""
+    return _REPLY.search(notice[:HEAD]) is not None
+
+
+def carries_original(message: Message) -> bool:
+    """Whether the mail, or its header, is a part of the notice."""
+    return message.first("message/rfc822", "text/rfc822-headers", "message/rfc822-headers") is not None
+
+
+def foreign_in(text: str, message: Message) -> list[str]:
+    """Return the addresses in ``text`` that are neither the mail's own sender nor receiver."""
+    if "@" not in text:
+        return []
+    own = Parties(message.headers)
+    found: list[str] = []
+    for number, match in enumerate(find_all(ADDRESS, text[:HEAD])):
+        if number >= _MAX_ADDRESSES:
+            break
+        address = unglued(match.group(1))
+        if "//" not in address and address.lower() not in own:
+            found.append(address)
+    return found
+
+
+def has_rows(message: Message, notice: str, foreign: list[str]) -> bool:
+    """Whether it carries an original or lists recipients."""
+    return carries_original(message) or any(starts_line(notice, address) for address in foreign)
+
+
+def has_trace(message: Message, subject: str, notice: str) -> bool:
+    """Whether anything of one mail is there, though no copy of it: who it was for, or what a server said."""
+    if has_reply(notice):
+        return True
+    if is_of_another_path(message.headers):
+        return False
+    html = message.first("text/html")
+    # Who fishes for passwords gives a link; a mail system that does also says what it was answered.
+    if path_of(message.headers) != "<>" and html is not None and b'href="http' in html.payload[:HEAD].lower():
+        return False
+    if foreign_in(notice, message) or (html and foreign_in(html.text, message)):
+        return True
+    return bool(foreign_in(subject, message)) and (
+        BOUNCE_SUBJECT.are_in_short(subject) or says_something_undelivered(subject) or names_nobody(subject)
+    )
