@@ -244,8 +244,7 @@ class Fold:
     def _take_run(self, run: Sequence[Listed]) -> int:
         """Take in recipients listed together, most by the short way; returns how many listings were new."""
         places = [listed.place for listed in run]
-        known = {place for place in places if place in self._touched}
-        known.update(self._records.found(places))
+        known = self._touched.keys() & places | self._records.found(places).keys()
         added = 0
         new: list[Listed] = []
         for listed in run:

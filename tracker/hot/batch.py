@@ -16,6 +16,8 @@ from tracker.pending import Handover, Pending
 _log = logging.getLogger("tracker")
 #: How long a hit may be held back until others are there.
 _HOLD_S = 0.02
+#: A turn of the event loop that brings so many is likely to be followed by more. One or two come all the time.
+_MANY = 4
 
 
 class Visitor(Protocol):
@@ -41,8 +43,8 @@ class Batches:
     """Gathers the hits of one route and submits them together.
 
     A store that folds while the event loop reads or answers costs both of them a third more: they take turns at the
-    interpreter's lock (docs/performance.md). So hits are held back while each turn of the loop brings more of them, and
-    while those before are under way, but not for long.
+    interpreter's lock (docs/performance.md). So hits are held back while each turn of the loop brings many, and while
+    those before are under way, but not for long.
     """
 
     def __init__(
@@ -79,10 +81,11 @@ class Batches:
         loop, count = asyncio.get_running_loop(), len(self._hits)
         if not count or self._timer is not None:
             return
-        is_quiet = count == self._seen and not self._under_way
+        is_more_coming = count - self._seen >= _MANY
+        is_quiet = not (is_more_coming or self._under_way)
         if is_quiet or self._pending.is_stalled or loop.time() >= self._until_s:
             self.hand_over()
-        elif count > self._seen:
+        elif is_more_coming:
             self._seen = count
             loop.call_soon(self._look)
         else:
