@@ -108,7 +108,7 @@ def pack_fact(fact: Fact) -> bytes:
         length -= 1
     for place, convert in conversions:
         values[place] = convert(values[place])
-    flags = (_IS_TEST if fact.is_test else 0) | (_IS_HTML if fact.is_html else 0)
+    flags = flags_of(is_test=fact.is_test, is_html=fact.is_html)
     try:
         return bytes(
             msgpack.packb(
@@ -124,7 +124,7 @@ def pack_hit(hit: Hit, target: str | None) -> bytes:
     """Return the bytes of a hit, the same as ``pack_fact`` makes of it as a fact with this target."""
     fact_type, place, at_us, detail, node, is_test, is_html = hit
     if target is None and detail.user_agent is not None:
-        flags = (_IS_TEST if is_test else 0) | (_IS_HTML if is_html else 0)
+        flags = flags_of(is_test=is_test, is_html=is_html)
         values = (
             fact_type, place, at_us, node, flags, detail.agent, detail.link, detail.links, detail.ip, detail.user_agent,
         )  # fmt: skip

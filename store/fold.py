@@ -20,7 +20,7 @@ from store import keys
 from store.beside import BESIDE, BesideDeliveries
 from store.changes import Changes
 from store.codec import pack_chunks, pack_fact, pack_hit, unpack_fact
-from store.counters import QUARTER_US, Footprint, can_unmask, footprint
+from store.counters import QUARTER_US, can_unmask, footprint
 from store.environment import Environment
 from store.errors import StoreError
 from store.evidence import address_of, entry_of
@@ -44,7 +44,6 @@ _RELEASING = frozenset({
     FactType.PLANNED, FactType.EXCLUDED, FactType.ACCEPTED, FactType.OPENED, FactType.CLICKED, FactType.AUTO_REPLIED,
 })  # fmt: skip
 _LISTING = frozenset({FactType.PLANNED, FactType.EXCLUDED})
-_EMPTY = Footprint()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +63,10 @@ class _Touched:
         self.record = record
         self.is_new = is_new
         self.is_changed = False
-        #: what it added before the first change; None while there was none
-        self.before: Footprint | None = None
-        #: with ``before``: the domain of its address, and its Record.first_seqs
-        self.domain = ""
-        self.first_seqs = (0, 0)
+        #: as it was before this batch: what it added, the domain of its address, its Record.first_seqs
+        self.before = footprint(record)
+        self.domain = record.domain_name
+        self.first_seqs = record.first_seqs()
 
 
 class Fold:
@@ -118,7 +116,6 @@ class Fold:
     def restore_overflow(self, key: DeliveryKey, overflow: Overflow, *, is_test: bool) -> None:
         """Set what was only counted of a delivery: it is in no log and cannot be folded anew."""
         touched = self._touch(key.pack(), is_test)
-        self._note_before(touched)
         touched.record.overflow = overflow
         touched.is_changed = True
 
@@ -220,11 +217,9 @@ class Fold:
                 return False
             if not record.knows(entry):
                 # No word of it goes into the log, so nothing but the count may change by it.
-                self._note_before(touched)
                 touched.is_changed = True
                 record.count_only(entry)
                 return True
-        self._note_before(touched)
         is_new, is_resighted = record.add(entry)
         if not is_new and record.is_html >= fact.is_html:
             return False
@@ -356,13 +351,6 @@ class Fold:
         touched = self._touched.get(place)
         return None if touched is None else touched.record
 
-    def _note_before(self, touched: _Touched) -> None:
-        """Note what a delivery adds as it is, before anything changes."""
-        if touched.before is None:
-            touched.before = footprint(touched.record)
-            touched.first_seqs = touched.record.first_seqs()
-            touched.domain = touched.record.domain_name
-
     # Writing
 
     def _put(self, name: bytes, key: bytes, value: bytes, *, overwrite: bool = False, append: bool = False) -> None:
@@ -370,15 +358,14 @@ class Fold:
             raise StoreError(f"a key of {name.decode()} was there already")  # never silently dropped (M27)
 
     def _write_test(self, place: bytes, touched: _Touched) -> None:
-        before = touched.before or _EMPTY
         after = footprint(touched.record)
         touched.record.summary = after.summary
         self._put(keys.TEST_DELIVERIES, place, touched.record.pack(place), overwrite=True)
         if place[2:8] != keys.NO_BROADCAST:
-            self._changes.add_test(place[:8], before, after)
+            self._changes.add_test(place[:8], touched.before, after)
 
     def _write_delivery(self, place: bytes, touched: _Touched) -> None:
-        record, before = touched.record, touched.before or _EMPTY
+        record, before = touched.record, touched.before
         after = footprint(record)
         record.summary = after.summary
         self._records.set(place, record.pack(place))
