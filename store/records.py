@@ -192,16 +192,8 @@ class Records:
         return [self.get(place) for place in places]
 
     def found(self, places: Sequence[bytes]) -> dict[bytes, bytes]:
-        """Return the records of those of these deliveries that have one; for many of which few have."""
-        if self._own is None:
-            with self._txn.cursor(db=self._known.deliveries) as cursor:
-                found = dict(cursor.getmulti(places))
-            recent = {place: self.get(place) for place in places if place in self._newest}
-            found.update((place, raw) for place, raw in recent.items() if raw is not None)
-            # Nothing was forgotten while we looked, or before.
-            if self._known.forgotten_below <= self._first:
-                return found
-        return {place: raw for place in places if (raw := self.get(place)) is not None}
+        """Return the records of those of these deliveries that have one."""
+        return {place: raw for place, raw in zip(places, self.get_all(places), strict=True) if raw is not None}
 
     def recent(self, place: bytes) -> bytes | None:
         """Return the record if it is in RECENT."""
