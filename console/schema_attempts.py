@@ -8,7 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from console.schema import BroadcastId, RecipientNumber, ShortText
+from console.schema import BroadcastId, RecipientNumber, ShortText, whole
 
 MailToken = Annotated[str, Meta(min_length=48, max_length=48, description="`envid` of the answer to POST /v1/sends")]
 When = Annotated[datetime, Meta(tz=True)]
@@ -39,7 +39,7 @@ class AttemptRow(Struct, frozen=True, forbid_unknown_fields=True):
     id: ShortText | None = None
     reply: Reply = ""
     reply_code: Annotated[int, Meta(ge=200, le=599)] | None = None
-    status: Annotated[str, Meta(pattern=r"^[245]\.\d{1,3}\.\d{1,3}$")] | None = None
+    status: Annotated[str, Meta(pattern=whole(r"[245]\.\d{1,3}\.\d{1,3}"))] | None = None
     command: Annotated[str, Meta(max_length=16)] | None = None
     remote_mta: ShortText | None = None
     send_ip: Annotated[str, Meta(max_length=45)] | None = None

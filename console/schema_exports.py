@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from console.schema import BroadcastRef, Cursor, Language, ShortText
+from console.schema import BroadcastRef, Cursor, Language, ShortText, whole
 
 
 class ExportType(StrEnum):
@@ -65,12 +65,14 @@ class ExportState(StrEnum):
     FAILED = "failed"
 
 
-Metric = Annotated[str, Meta(pattern=r"^[a-z_]{1,32}(:[A-Za-z_:]{1,64})?$", description="a number with people behind")]
+Metric = Annotated[
+    str, Meta(pattern=whole(r"[a-z_]{1,32}(:[A-Za-z_:]{1,64})?"), description="a number with people behind")
+]
 Zone = Annotated[
-    str, Meta(pattern=r"^[A-Za-z0-9_+/-]{1,64}$", description="of the times in CSV; console.zone if left out")
+    str, Meta(pattern=whole(r"[A-Za-z0-9_+/-]{1,64}"), description="of the times in CSV; console.zone if left out")
 ]
 When = Annotated[datetime, Meta(tz=True)]
-ExportId = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}$")]
+ExportId = Annotated[str, Meta(pattern=whole(r"[0-9a-f]{16}"))]
 
 
 class ExportIn(Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
@@ -90,8 +92,8 @@ class ExportIn(Struct, frozen=True, forbid_unknown_fields=True, rename={"from_":
     mail_type: ShortText | None = None
     tag: ShortText | None = None
     api_user: ShortText | None = None
-    status: Annotated[str, Meta(pattern=r"^[a-z_]{1,32}$")] | None = None
-    kind: Annotated[str, Meta(pattern=r"^[a-z_]{1,32}$")] | None = None
+    status: Annotated[str, Meta(pattern=whole(r"[a-z_]{1,32}"))] | None = None
+    kind: Annotated[str, Meta(pattern=whole(r"[a-z_]{1,32}"))] | None = None
     domain: ShortText | None = None
 
 

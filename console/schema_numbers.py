@@ -8,10 +8,13 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from console.schema import whole
 from store.report import Report
 
 When = Annotated[datetime, Meta(tz=True)]
-Month = Annotated[str, Meta(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", description="a calendar month of the tenant's zone")]
+Month = Annotated[
+    str, Meta(pattern=whole(r"\d{4}-(0[1-9]|1[0-2])"), description="a calendar month of the tenant's zone")
+]
 
 
 class BasisName(StrEnum):

@@ -8,9 +8,11 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from console.schema import BroadcastRef, Cursor, RecipientNumber, ShortText, TimelineEvent
+from console.schema import BroadcastRef, Cursor, RecipientNumber, ShortText, TimelineEvent, whole
 
-Metric = Annotated[str, Meta(pattern=r"^[a-z_]{1,32}(:[A-Za-z_:]{1,64})?$", description="docs/lists.md has them all")]
+Metric = Annotated[
+    str, Meta(pattern=whole(r"[a-z_]{1,32}(:[A-Za-z_:]{1,64})?"), description="docs/lists.md has them all")
+]
 Keyword = Annotated[str, Meta(max_length=200, description="part of a name, an address or a company; NFKC, any case")]
 When = Annotated[datetime, Meta(tz=True)]
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from console.schema import Cursor, RecipientNumber, ShortText, SuppressionName
+from console.schema import Cursor, RecipientNumber, ShortText, SuppressionName, whole
 from model.cause import Cause
 
 When = Annotated[datetime, Meta(tz=True)]
@@ -17,11 +17,11 @@ DomainName = Annotated[str, Meta(max_length=253)]
 #: In a URL, where every character may take twelve octets and the whole at most 8,190.
 AddressText = Annotated[str, Meta(min_length=1, max_length=320)]
 Since = Annotated[
-    str, Meta(pattern=r"^[0-9]{1,19}$", description="`next` of the answer before; 0 for all there ever was")
+    str, Meta(pattern=whole(r"[0-9]{1,19}"), description="`next` of the answer before; 0 for all there ever was")
 ]
-IncidentId = Annotated[str, Meta(pattern=r"^(hard|sender)\.[0-9]{1,10}(\.[a-z0-9._-]{1,253})?$")]
+IncidentId = Annotated[str, Meta(pattern=whole(r"(hard|sender)\.[0-9]{1,10}(\.[a-z0-9._-]{1,253})?"))]
 BlockId = Annotated[
-    str, Meta(pattern=r"^(recipient:[0-9a-f]{16}|company:[0-9a-f]{32}|domain:[a-z0-9._*\[\]:-]{1,253})$")
+    str, Meta(pattern=whole(r"recipient:[0-9a-f]{16}|company:[0-9a-f]{32}|domain:[a-z0-9._*\[\]:-]{1,253}"))
 ]
 AddressOrNumber = Annotated[
     str, Meta(min_length=1, max_length=320, description="an address, or the recipient's 16 hexadecimal digits")

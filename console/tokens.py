@@ -12,7 +12,7 @@ from console.audit import audited
 from console.identity import ROLES, Role, Scope
 from console.problem import bad_request, not_found
 from console.route import Answer, Call, Reply, Route, refusal
-from console.schema import ShortText, time_of
+from console.schema import ShortText, time_of, whole
 from console.token_desk import TokenRow
 
 _DAY_S = 86_400
@@ -47,7 +47,7 @@ class TokensOut(Struct, frozen=True):
 class TokenPath(Struct, frozen=True):
     """Path of one token."""
 
-    token: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}$", description="its id")]
+    token: Annotated[str, Meta(pattern=whole(r"[0-9a-f]{8}"), description="its id")]
 
 
 class RevokeQuery(Struct, frozen=True, forbid_unknown_fields=True):

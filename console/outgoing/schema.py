@@ -14,13 +14,13 @@ from console.outgoing.endpoint import Standing
 from console.outgoing.event import Event, EventType
 from console.outgoing.notices import NoticeOf
 from console.outgoing.watch import Per, Watch, WatchOn
-from console.schema import BroadcastId, BroadcastRef, ShortText, Text
+from console.schema import BroadcastId, BroadcastRef, ShortText, Text, whole
 from model.cause import Cause
 
 #: Numbers of facts; JSON numbers are exact up to here.
 Seq = Annotated[int, Meta(ge=0, le=2**53 - 1)]
-WebhookId = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}$")]
-CommandId = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}$")]
+WebhookId = Annotated[str, Meta(pattern=whole(r"[0-9a-f]{16}"))]
+CommandId = Annotated[str, Meta(pattern=whole(r"[0-9a-f]{16}"))]
 
 
 class WebhookPath(Struct, frozen=True):
@@ -157,7 +157,7 @@ class EventsQuery(Struct, frozen=True, forbid_unknown_fields=True):
     after: Annotated[Seq, Meta(description="`next` of the page before; 0: from the beginning")] = 0
     limit: Annotated[int, Meta(ge=1, le=1_000)] = 100
     wait: Annotated[int, Meta(ge=0, le=30, description="seconds to wait for the first event")] = 0
-    types: Annotated[str, Meta(pattern=r"^[a-z_]+(,[a-z_]+)*$", max_length=400)] | None = None
+    types: Annotated[str, Meta(pattern=whole(r"[a-z_]+(,[a-z_]+)*"), max_length=400)] | None = None
     broadcast: BroadcastRef | None = None
     test: bool = False
 

@@ -41,6 +41,7 @@ async def test_a_broadcast_is_described_changed_and_read(api: Api) -> None:
     [
         ("/v1/broadcasts/" + "x" * 65, {}),
         ("/v1/broadcasts/a%20b", {}),
+        ("/v1/broadcasts/a%0A", {}),
         ("/v1/broadcasts/~0123456789ab", {}),
         ("/v1/broadcasts/a", {"status": "lost"}),
         ("/v1/broadcasts/a", {"colour": "red"}),

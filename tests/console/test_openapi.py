@@ -85,3 +85,11 @@ def test_what_people_read_are_whole_sentences() -> None:
     for route in ROUTES:
         for text in (route.summary, *(answer.text for answer in answers_of(route))):
             assert re.search(r"[\w`)]\.$", text), f"{route.method} {route.path}: {text!r}"
+
+
+def test_no_pattern_takes_a_line_feed_at_the_end() -> None:
+    patterns = set(re.findall(r"'pattern': '((?:[^'\\\\]|\\\\.)*)'", str(document(ROUTES, "1"))))
+    assert len(patterns) > 10
+    for pattern in patterns:
+        pattern = pattern.replace("\\\\", "\\")
+        assert pattern.startswith("^(?:") and pattern.endswith(r")(?!\n)$"), pattern

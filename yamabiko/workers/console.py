@@ -197,7 +197,7 @@ class ConsoleService:
             return [*checks, HealthCheck("supervisor", "it does not write its status")]
         checks.append(HealthCheck("supervisor", "" if status.state != "draining" else "it is being stopped"))
         checks.append(HealthCheck("settings", status.problem, is_fatal=False))
-        found: dict[str, str] = {"rules": "", "keys": "", "tokens": ""}
+        found: dict[str, str] = {"rules": "", "keys": "", "tokens": "", "certificate": ""}
         for worker in status.workers:
             stuck = worker.silent_s > settings.processes.stuck_after_s / 2
             problem = (

@@ -13,6 +13,7 @@ from classifier.rulefile import RuleError
 from config.settings import Settings
 from mta.limits import Limits
 from mta.server import MtaServer, MtaSettings
+from mta.tls import certificate_problem
 from store.guard import is_disk_low
 from store.suppression_desk import SuppressionDesk
 from yamabiko.counters import CountedEvents, StoreCounters
@@ -25,6 +26,8 @@ _DISK_CHECK_S = 1.0
 #: Seconds an answer about what a tenant shares holds.
 _SHARING_CHECK_S = 1.0
 _RULES_EVERY_TICKS = 2
+#: Seconds until somebody looks again when the certificate ends.
+_CERTIFICATE_CHECK_S = 3_600.0
 #: Rules a spare loaded while it waited, by directory; they are looked at again before they are used.
 _prepared: dict[Path, LiveRules] = {}
 
@@ -36,6 +39,8 @@ class SmtpService:
         """Load rules and certificate. Raises StartError when they are no good."""
         self._context = context
         self._rules_problem = ""
+        self._certificate_problem = ""
+        self._certificate_checked_s = 0.0
         self._ticks = 0
         self._disk = (0.0, False)
         self._events = CountedEvents("yamabiko_smtp", "what the mail server did, by name (docs/smtp.md)")
@@ -60,6 +65,7 @@ class SmtpService:
     async def start(self) -> None:
         """Listen, with the rules as they are now."""
         self._follow_rules()
+        self._check_certificate()
         try:
             await self._server.start()
         except OSError as error:
@@ -78,10 +84,13 @@ class SmtpService:
             self._server.reload_tls()
         except (OSError, ssl.SSLError) as error:
             raise StartError(f"smtp.tls_certificate, smtp.tls_key: {error}; the old certificate stays.") from error
+        self._check_certificate()
 
     def tick(self) -> None:
-        """Follow the rule files, hand over the counts."""
+        """Follow the rule files, hand over the counts; now and then look when the certificate ends."""
         self._flush()
+        if time.monotonic() - self._certificate_checked_s > _CERTIFICATE_CHECK_S:
+            self._check_certificate()
         self._ticks += 1
         if self._ticks % _RULES_EVERY_TICKS == 0:
             self._follow_rules()
@@ -97,11 +106,25 @@ class SmtpService:
             self._events.count("rules_refused")
             _log.error("rules refused, the old ones stay", extra={"problem": result.error, "version": result.version})
 
+    def _check_certificate(self) -> None:
+        self._certificate_checked_s = time.monotonic()
+        context, certificate = self._server.tls_context, self._context.settings.smtp.tls_certificate
+        if context is None:
+            return
+        former, self._certificate_problem = (
+            self._certificate_problem,
+            certificate_problem(context, Path(certificate), time.time()),
+        )
+        if self._certificate_problem and self._certificate_problem != former:
+            _log.error("certificate", extra={"problem": self._certificate_problem})
+
     def problems(self) -> dict[str, str]:
-        """Return what is wrong with rules and disk."""
+        """Return what is wrong with rules, certificate and disk."""
         found = {}
         if self._rules_problem:
             found["rules"] = self._rules_problem
+        if self._certificate_problem:
+            found["certificate"] = self._certificate_problem
         if self._is_disk_low():
             found["disk"] = "free disk space is low; mail is answered 452"
         return found
