@@ -167,6 +167,11 @@ class Store:
     min_free_bytes: int = setting(
         256 * _MIB, "Below this free space mail is answered 452, before the disk is full (D5).", between(0, 1024 * _GIB)
     )
+    scrub_hours: int = setting(
+        24,
+        "So often all data is looked through for damage, at a twentieth of one processor (D11). 0: never.",
+        between(0, 8_760),
+    )
 
 
 @dataclass(frozen=True, slots=True)

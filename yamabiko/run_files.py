@@ -18,6 +18,10 @@ METRICS = "metrics"
 ERASURES = "erasures"
 #: what stands for the rules that were found good last (yamabiko.good_rules)
 GOOD_RULES = "good-rules"
+#: there from a start that followed no clean end until the store was looked through (yamabiko.scrub_watch)
+UNCLEAN = "unclean"
+#: what the last look through the store found
+SCRUB = "scrub.json"
 
 
 class AlreadyRunningError(Exception):
@@ -92,6 +96,12 @@ def is_running(run: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def note_start(run: Path) -> None:
+    """Note that the server starts: a status left behind tells that it came to no clean end before (D11)."""
+    if (run / STATUS).exists():
+        (run / UNCLEAN).touch(mode=0o600)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -57,6 +57,7 @@ class Supervisor:
         ListenError or OSError when it cannot start.
         """
         run = self._settings.run
+        run_files.note_start(run)
         limit = raise_descriptor_limit()
         run_files.write_json(run / run_files.SETTINGS, to_values(self._settings))
         self._spares = Spares(run, _worker_environment(run))

@@ -1,7 +1,8 @@
-"""Damaged bits (D11): no wrong fact is ever served, and ``verify`` finds what is wrong in derived records.
+"""Damaged bits (D11): no wrong fact is ever served, and what is wrong is found: by ``verify``, and by ``scrub`` where a
+checksum stands.
 
-The log has checksums; derived records have none of their own. So the two are counted apart, and for derived
-records it is said how often a read between two verifications would have been wrong.
+Flips in the log, in derived records and anywhere in the file are counted apart, and how often a read between two
+verifications would have been wrong.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from store.log import read_fact, scan_log
 from store.maintenance import compact
 from store.reader import Reader
 from store.rows import rows_of
+from store.scrub import scrub
 from store.verify import verify
 from store.writer import write_now
 from tests.store.world import random_facts
@@ -105,7 +107,12 @@ def examine(path: str, truth: dict[str, str] | None) -> dict[str, Any]:
         is_reported = not verify(env).is_sound
     except Exception:  # noqa: BLE001 - a verify that fails has told, too
         is_reported = True
+    try:
+        is_scrubbed = scrub(env, lambda rows: None).damaged > 0
+    except Exception:  # noqa: BLE001 - as above
+        is_scrubbed = True
     return {
+        "scrubbed": is_scrubbed,
         "facts": sum(name.startswith("fact") for name in differing),
         "derived": sum(name.startswith("derived") for name in differing),
         "refused": len([text for text in refused if "is not in the log" not in text]),
@@ -129,7 +136,9 @@ def flips(*, seed: int, tries: int, region: str) -> Counter[str]:
         raw = (source / "data.mdb").read_bytes()
         truth = check(path=str(source), truth=None)["truth"]
         control = check(path=str(source), truth=truth)
-        assert not control["facts"] + control["derived"] + control["reported"], f"the control: {control}"
+        assert not any(control[name] for name in ("facts", "derived", "reported", "scrubbed")), (
+            f"the control: {control}"
+        )
         damaged = Path(folder) / "damaged"
         damaged.mkdir()
         weights = [length for _, length in spans]
@@ -147,6 +156,7 @@ def _judge(found: dict[str, Any], counted: Counter[str]) -> str:
     counted["foreign errors"] += bool(found["foreign"])
     counted["wrong facts"] += bool(found["facts"])
     counted["wrong derived"] += bool(found["derived"])
+    counted["not found by scrub"] += not found["scrubbed"]
     counted["wrong derived, not reported"] += bool(found["derived"]) and not found["reported"]
     if found["facts"] or found["derived"]:
         return "answered wrong"
@@ -157,9 +167,13 @@ def _judge(found: dict[str, Any], counted: Counter[str]) -> str:
 
 @torture(tries=1_000)
 def bit_flips(*, seed: int, tries: int) -> Result:
-    """A third in log chunks, a third in derived values, a third anywhere; wrong are wrong facts and unreported."""
+    """A third in log chunks, a third in derived values, a third anywhere.
+
+    Wrong are wrong facts, wrong answers that nobody reports, and damaged values that ``scrub`` takes for sound.
+    """
     found = {region: flips(seed=seed, tries=tries // 3, region=region) for region in ("log", "derived", "anywhere")}
     wrong = sum(counted["wrong facts"] + counted["wrong derived, not reported"] for counted in found.values())
     wrong += found["log"]["harmless"]  # in a chunk nothing is harmless
+    wrong += found["log"]["not found by scrub"] + found["derived"]["not found by scrub"]
     note = {region: dict(sorted(counted.items())) for region, counted in found.items()}
     return Result("bit_flips", tried=tries // 3 * 3, lost=0, wrong=wrong, seed=seed, note=str(note))

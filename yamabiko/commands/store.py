@@ -15,9 +15,9 @@ from yamabiko.operator_error import OperatorError, friendly, load_settings
 
 @click.group("store")
 def store_group() -> None:
-    """Look after the data: verify, back up, restore, compact, rebuild, erase.
+    """Look after the data: verify, scrub, back up, restore, compact, rebuild, erase.
 
-    stat, verify and backup may be used while the server runs; restore, compact, rebuild and erase may not.
+    stat, verify, scrub and backup may be used while the server runs; restore, compact, rebuild and erase may not.
     A backup holds no secrets: back up HOME/secrets apart from it.
     """
 
@@ -64,6 +64,23 @@ def verify_command(context: click.Context) -> None:
         remedy = "Restore a backup." if found.corrupt else "`yamabiko store rebuild` folds all facts anew."
         raise OperatorError(f"The store is not sound. {remedy}", exits.DATA)
     click.echo(f"{found.facts:,} facts: sound.")
+
+
+@store_group.command("scrub")
+@click.pass_context
+def scrub_command(context: click.Context) -> None:
+    """Look through all data for damage, row by row, and print what was found as JSON. Exit code 65 when there is any.
+
+    A running server does so by itself every store.scrub_hours. verify finds more, but needs much longer and a copy.
+    """
+    from store.scrub import scrub
+
+    with friendly(), open_store(load_settings(context), read_only=True) as env:
+        found = scrub(env, lambda _rows: None)
+    first = [damage._asdict() for damage in found.first]
+    click.echo(json.dumps({"rows": found.rows, "damaged": found.damaged, "first": first}, indent=2))
+    if found.damaged:
+        raise OperatorError("The store is damaged. `yamabiko store verify` says how to mend it.", exits.DATA)
 
 
 @store_group.command("backup")

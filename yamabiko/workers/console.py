@@ -43,6 +43,7 @@ from store.windows import Windows
 from yamabiko import __version__, run_files
 from yamabiko.counters import StoreCounters
 from yamabiko.exporter.launcher import ChildLauncher
+from yamabiko.scrub_watch import ScrubWatch
 from yamabiko.service import StartError, WorkerContext
 from yamabiko.token_desk import FileTokenDesk
 
@@ -80,6 +81,7 @@ class ConsoleService:
         self._outgoing = _outgoing(context, reader, clock, lambda result: self._webhooks.labels(result).inc())
         self._exports = _export_tasks(context, reader, clock)
         self._swept_s = 0.0
+        self._scrub = ScrubWatch(settings)
         self._services = Services(
             people=People(context.env),
             status_log=StatusLog(context.env),
@@ -158,6 +160,7 @@ class ConsoleService:
             await self._lookup.stop()
         await self._outgoing.stop()
         await self._exports.stop()
+        await self._scrub.stop()
         await asyncio.wait_for(self._runner.cleanup(), grace_s)
         self._store.flush()
 
@@ -165,9 +168,10 @@ class ConsoleService:
         """Nothing of the console's can change while it runs."""
 
     def tick(self) -> None:
-        """Hand over the counts, follow the rule files; now and then remove exported files whose time is over."""
+        """Hand over the counts, follow the rule files; now and then look through the store and remove old exports."""
         self._store.flush()
         self._rules.refresh()
+        self._scrub.tick()
         if time.monotonic() - self._swept_s > _SWEEP_S:
             self._swept_s = time.monotonic()
             self._exports.sweep()
@@ -193,6 +197,7 @@ class ConsoleService:
         words = "most of store.map_size_gib is in use; it grows by itself, the disk does not" if is_filling else ""
         checks.append(HealthCheck("map", words, is_fatal=False))
         checks.append(HealthCheck("webhooks", self._outgoing.problem(), is_fatal=False))
+        checks.append(HealthCheck("scrub", self._scrub.problem(), is_fatal=False))
         if status is None or time.time() - status.at > _STATUS_OLD_S:
             return [*checks, HealthCheck("supervisor", "it does not write its status")]
         checks.append(HealthCheck("supervisor", "" if status.state != "draining" else "it is being stopped"))
@@ -216,20 +221,24 @@ class ConsoleService:
     def _scrape(self) -> tuple[str, bytes]:
         registry = prometheus.CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        registry.register(_Gauges(self._context))
+        registry.register(_Gauges(self._context, self._scrub))
         return prometheus.CONTENT_TYPE_LATEST, prometheus.generate_latest(registry)
 
 
 class _Gauges(prometheus.registry.Collector):
     """What is looked up when somebody asks."""
 
-    def __init__(self, context: WorkerContext) -> None:
+    def __init__(self, context: WorkerContext, scrub: ScrubWatch) -> None:
         self._context = context
+        self._scrub = scrub
 
     def collect(self) -> Iterable[Metric]:
         """Return store and worker gauges."""
         for name, value in self._context.env.info().items():
             yield GaugeMetricFamily(f"yamabiko_store_{name}", f"store: {name.replace('_', ' ')}", value)
+        last = self._scrub.last
+        yield GaugeMetricFamily("yamabiko_scrub_ended", "when the store was last looked through", last.ended_at)
+        yield GaugeMetricFamily("yamabiko_scrub_damaged", "damaged rows found then", last.damaged)
         status = run_files.read_status(self._context.settings.run)
         ready = GaugeMetricFamily("yamabiko_worker_ready", "whether the worker runs", labels=["worker"])
         restarts = CounterMetricFamily("yamabiko_worker_restarts", "times it was started again", labels=["worker"])

@@ -1,0 +1,138 @@
+"""Has the store looked through for damage once a day, and after a start that followed no clean end (D11)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from asyncio.subprocess import PIPE, Process
+
+import msgspec
+
+from config.settings import Settings
+from store.scrub import Damage
+from yamabiko import run_files
+from yamabiko.scrubber import News, Order
+
+#: Part of one processor that it may use, and while somebody waits to know.
+_SHARE, _URGENT_SHARE = 0.05, 0.25
+_HOUR_S = 3_600.0
+_GIB = 1024**3
+_decode = msgspec.json.Decoder(News).decode
+_log = logging.getLogger("yamabiko.scrub")
+
+
+class LastScrub(msgspec.Struct, frozen=True):
+    """What the last look through the store found; kept in HOME/run. Times are seconds since 1970-01-01 UTC."""
+
+    ended_at: float
+    rows: int = 0
+    damaged: int = 0
+    first: tuple[Damage, ...] = ()
+    #: why it did not come to its end; empty when it did
+    problem: str = ""
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether it came to its end and found nothing."""
+        return not (self.damaged or self.problem)
+
+
+class ScrubWatch:
+    """Starts the process that looks, and remembers what it found."""
+
+    def __init__(self, settings: Settings) -> None:
+        """``settings`` say where the store is and how often it is looked through."""
+        self._settings = settings
+        self._mark = settings.run / run_files.UNCLEAN
+        self._file = settings.run / run_files.SCRUB
+        self._task: asyncio.Task[None] | None = None
+        self.last = self._read()
+        #: whether this process has begun to look; what was damaged before may have been mended meanwhile
+        self._has_begun = False
+
+    def tick(self) -> None:
+        """Begin to look if it is time; call it now and then on the event loop."""
+        if self._task is not None and self._task.done():
+            if not self._task.cancelled() and (error := self._task.exception()) is not None:
+                _log.error("the store was not looked through", exc_info=error)
+            self._task = None
+        every_s = self._settings.store.scrub_hours * _HOUR_S
+        if self._task is not None or not every_s:
+            return
+        is_urgent = not self._has_begun and (self._mark.exists() or not self.last.is_clean)
+        if is_urgent or time.time() - self.last.ended_at >= every_s:
+            self._has_begun = True
+            self._task = asyncio.create_task(self._look(_URGENT_SHARE if is_urgent else _SHARE))
+
+    async def stop(self) -> None:
+        """End a look that is under way; the next start begins anew."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    def problem(self) -> str:
+        """Return words where the store is damaged as far as is known, else an empty text."""
+        if self.last.damaged:
+            where = self.last.first[0]
+            return (
+                f"{self.last.damaged:,} damaged rows in the store, the first in {where.database} ({where.problem}): "
+                "see Damage in docs/operating.md"
+            )
+        return self.last.problem
+
+    async def _look(self, share: float) -> None:
+        settings = self._settings
+        order = Order(
+            str(settings.data), settings.store.map_size_gib * _GIB, share, settings.logging.level, settings.logging.file
+        )
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "yamabiko.scrubber", stdin=PIPE, stdout=PIPE, limit=1 << 20
+        )
+        try:
+            news = await _talk(process, order)
+            code = await process.wait()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        problem = ""
+        if not news.is_done:
+            what = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+            problem = f"the process that looks through the store {what}; its data may be damaged"
+        self._keep(LastScrub(time.time(), news.rows, news.damaged, news.first, problem))
+
+    def _keep(self, last: LastScrub) -> None:
+        self.last = last
+        if last.is_clean:
+            _log.info("the store was looked through", extra={"rows": last.rows})
+        else:
+            first = [list(damage) for damage in last.first]
+            _log.error("damage", extra={"problem": self.problem(), "damaged": last.damaged, "first": first})
+        try:
+            run_files.write_json(self._file, last)
+            self._mark.unlink(missing_ok=True)
+        except OSError as error:
+            _log.warning("what was found is not kept", extra={"problem": error.strerror})
+
+    def _read(self) -> LastScrub:
+        try:
+            return msgspec.json.decode(self._file.read_bytes(), type=LastScrub)
+        except (OSError, msgspec.MsgspecError):
+            # Never looked: a new store is as good as one looked through.
+            return LastScrub(time.time())
+
+
+async def _talk(process: Process, order: Order) -> News:
+    """Give the order and return the last news."""
+    assert process.stdin is not None and process.stdout is not None
+    last = News()
+    try:
+        process.stdin.write(msgspec.json.encode(order) + b"\n")
+        await process.stdin.drain()
+    except (BrokenPipeError, ConnectionResetError):
+        return last  # it ended before it was told anything; its exit code says how
+    async for line in process.stdout:
+        last = _decode(line)
+    return last
