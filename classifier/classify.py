@@ -20,6 +20,7 @@ from classifier.report import DeliveryStatus, Report
 from classifier.returned import read_returned
 from classifier.rule import PRIORITY_STATUS, PRIORITY_WEAK_TEXT, Evidence, Rule
 from classifier.rulefile import RuleSet
+from classifier.senders import is_daemon
 from model.cause import Cause, Reason
 from model.reading import Action, Kind, Reading, RecipientReading, Returned, Verdict
 
@@ -76,8 +77,11 @@ class Classifier:
         message = parse_message(raw)
         if steps is not None:
             steps.append(f"parsed: {len(message.parts)} part(s), {message.type}")
-        report = _ask_forms(message, steps)
         headers = message.headers
+        report = _ask_forms(message, steps)
+        if report is None and (wrapped := _wrapped_in(message)) is not None:
+            message = wrapped
+            report = _ask_forms(message, steps)
         if report is None:
             return _reading(Kind.NOT_BOUNCE, headers, self.version, Report(form=""), (), _NOT_RETURNED)
         returned = read_returned(message, report)
@@ -217,6 +221,17 @@ class _Notification:
         if self._named is None:
             self._named = {name.address.lower(): name.text for name in find_named(self.words)}
         return self._named
+
+
+def _wrapped_in(message: Message) -> Message | None:
+    """Return the notification that a mail system passed on as an attachment without a word of its own."""
+    inner = message.first("message/rfc822")
+    if inner is None or not is_daemon(message.headers):
+        return None
+    if any(part.text.strip() for part in message.find("text/plain", "text/html")):
+        return None
+    wrapped = parse_message(inner.body)
+    return wrapped if is_daemon(wrapped.headers) else None
 
 
 def _ask_forms(message: Message, steps: list[str] | None) -> Report | None:

@@ -7,8 +7,9 @@ import re
 from classifier.addresses import ADDRESS
 from classifier.headers import Headers
 from classifier.message import Message
-from classifier.phrases import MAIL_TO_READER, MAILER_DAEMON, OWN_MAILBOX, SENDERS_MAIL
-from classifier.senders import is_of_another_path, is_of_list, is_of_tracker, path_of
+from classifier.notice import quotes_another
+from classifier.phrases import LETTER, MAIL_TO_READER, MAILER_DAEMON, OWN_MAILBOX, PASSED_ON, SENDERS_MAIL
+from classifier.senders import has_persons_name, is_of_another_path, is_of_list, is_of_tracker, path_of
 from classifier.traces import HEAD, carries_original, foreign_in, has_reply
 from classifier.undelivered import says_undelivered, subject_says_undelivered
 
@@ -37,6 +38,13 @@ _LOG_SIGNS = (
 _TO = frozenset({"to", "for", "für", "an", "à", "a", "para", "per", "voor"})
 _FOR = ("宛", "あて", "様宛")
 _MAX_PLACES = 8
+_MAX_SUBJECT = 100
+#: Subjects of programs that watch servers.
+_ALERT = re.compile(
+    r"\W{0,4}(?:(?:down|critical|problem|firing|resolved|recovery|recovered|alert|incident|outage|crit|unreachable)"
+    r" ?[\]:：-]|warning\]|\d+ alerts? |monitor\w* |(?:check|service|host|probe) \S+ (?:is|failed|down))",
+    re.IGNORECASE,
+)
 
 
 def is_lookalike(message: Message, notice: str) -> bool:
@@ -44,6 +52,7 @@ def is_lookalike(message: Message, notice: str) -> bool:
     head = notice[:HEAD]
     return (
         is_of_tracker(message.headers)
+        or _ALERT.match(message.headers.get("subject")[:_MAX_SUBJECT]) is not None
         or (any([sign in head for sign in _LOG_SIGNS]) and _LOG.search(head) is not None)
         or _is_of_mail_to_reader(message, head)
     )
@@ -97,6 +106,20 @@ def is_written(headers: Headers, notice: str) -> bool:
     if is_of_list(headers) or "list-unsubscribe" in headers:
         return True
     return "in-reply-to" in headers or "\n> " in notice or "\n>> " in notice
+
+
+def is_passed_on(message: Message, subject: str, notice: str) -> bool:
+    """Whether somebody with a name of a person's wrote a letter, an answer, or words above another's mail.
+
+    Whatever the envelope: forwarders and programs of phones send people's mail on the null path too.
+    """
+    headers = message.headers
+    if not has_persons_name(headers):
+        return False
+    if PASSED_ON.are_in_short(subject) or LETTER.are_in(notice[:HEAD]) or is_written(headers, notice):
+        return True
+    words = message.first("text/plain", "text/html")
+    return words is not None and quotes_another(words.opening)
 
 
 def is_for_owner(message: Message, notice: str) -> bool:

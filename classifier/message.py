@@ -187,7 +187,20 @@ def parse_message(raw: bytes) -> Message:
     root = Part(_Head(headers, _type_in(content_type), content_type, True), raw, start, len(raw))
     _mend(root, raw, start)
     _collect(root, raw, start, len(raw), parts)
+    if root.type.startswith("multipart/") and not any([part.type.startswith("text/") for part in parts]):
+        _add_preamble(root, raw, start, parts)
     return Message(headers, root.type, _report_type_in(root.content_type), parts)
+
+
+def _add_preamble(root: Part, mail: bytes, start: int, parts: list[Part]) -> None:
+    """Put what stands above the first delimiter before ``parts``, which have no text: some give their notice there."""
+    match = _BOUNDARY.search(root.content_type)
+    mark = b"--" + (match.group(1) or match.group(2) or "").encode("latin-1", "replace") if match else b""
+    if len(mark) < 3 or mail.startswith(mark, start):
+        return
+    end = mail.find(b"\n" + mark, start, start + MAX_OPENING)
+    if end > start and b"@" in mail[start:end]:
+        parts.insert(0, Part(_read_head(b""), mail, start, end + 1))
 
 
 def _with_bare_line_ends(raw: bytes) -> bytes:

@@ -55,6 +55,11 @@ def sentences_of(text: str) -> list[str]:
     return [sentence[:_MAX_SENTENCE] for sentence in sentences]
 
 
+def quotes_another(text: str) -> bool:
+    """Whether somebody else's mail is quoted in ``text`` below a line that says whose it is."""
+    return _QUOTE_START.search(text[:_MAX_TEXT]) is not None
+
+
 def _own_words(text: str) -> str:
     text = text.replace("\u3000", " ")
     for pattern in (_QUOTE_START, _SIGNATURE):

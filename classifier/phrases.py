@@ -42,7 +42,7 @@ BOUNCE_SUBJECT = Phrases(
     r"deliver(?:y|ing) (?:to|of|for) \S+ (?:has |was )?(?:been )?(?:fail|not |delayed|rejected|refused|impossible)",
     r"delivery (?:has )?(?:failed|failure|status|report|problem|error|warning|delay)",
     r"failure (?:notice|delivery)|fail(?:ed|ure) (?:mail|notice|delivery)",
-    r"returned (?:mail|to sender|message)|return(?:ed|ing)? (?:message )?to sender",
+    r"returned (?:mail|to sender|message|post)|return(?:ed|ing)? (?:message )?to sender",
     r"could ?n[o']t (?:be delivered|send)|cannot be delivered",
     r"bounce|loop alert|unknown user|user unknown|automatically rejected",
     r"message (?:delayed|status)|delayed mail|mail (?:failure|system error)|error sending|was an error",
@@ -75,10 +75,11 @@ REPEATED_SUBJECT = Phrases(
 )
 #: Subjects of mail that a person answers or passes on.
 PASSED_ON = Phrases(
-    r"^\s*(?:\[[^\]\n]{0,40}\][ \t]*)?(?:re|fwd?|aw|wg|tr|rv|enc|ynt|ответ|转发|回复|답장|전달)(?:\[\d+\])? ?[:：]"
+    r"^\s*(?:\[[^\]\n]{0,40}\][ \t]*)?(?:re|fwd?|aw|wg|tr|rv|enc|ynt|sv|vs|vl|vb|antw|odp|pd|ответ|转发|回复|回覆|轉寄|답장|전달|返信|転送)"
+    r"(?:\[\d+\])? ?[:：]"
 )
 #: Those among them that no system writes when it answers.
-FORWARDED = Phrases(r"^\s*(?:fwd?|wg|tr|rv|enc|转发|轉寄|전달|転送)(?:\[\d+\])? ?[:：]")
+FORWARDED = Phrases(r"^\s*(?:fwd?|wg|tr|rv|enc|vb|vl|pd|转发|轉寄|전달|転送)(?:\[\d+\])? ?[:：]")
 #: How people begin and end a letter, and no program does.
 LETTER = Phrases(
     r"(?:hi|hello|hallo|hey|dear|bonjour|hola|estimad[oa]s?|ciao|gentile|buongiorno|ol[áa]|prezad[oa]s?|beste|hej|cześć)"
@@ -146,6 +147,7 @@ OWN_MAILBOX = Phrases(
 MAIL_TO_READER = Phrases(
     r"(?:e-?mail|mail|message)s? (?:that (?:was|were) )?(?:sent|addressed|destined|coming) to you\b",
     r"(?:e-?mail|mail|message)s? to your (?:e-?mail )?address|reach you (?:by e-?mail|at your e-?mail)",
+    r"(?:e-?mails|mails|messages) (?:to|for) you\b",
     r"not (?:been )?delivered to you\b|in (?:mail|messages?) to you\b",
 )
 #: Names for the mail of the one who reads the notification.
@@ -180,6 +182,16 @@ DELIVERED = Phrases(
     r"messaggio è stato (?:consegnato|recapitato)|mensagem foi entregue|bericht is (?:afgeleverd|bezorgd)",
     r"(?:メール|メッセージ)(?:が|を|は)(?:配信|送信|お届け)(?:され|し)ました|邮件已(?:成功)?送达",
     r"(?:сообщение|письмо) доставлено|^(?:your )?(?:message|mail) delivered\b|(?:配信|配送|送信)完了",
+)
+#: Sentences that say so.
+DELIVERED_SENTENCE = Phrases(
+    r"(?:was|were|has been|have been|is) (?:successfully )?(?:delivered|relayed|forwarded|placed in|expanded)\b",
+    r"success(?:ful|fully) (?:deliver|relay)|delivery confirmation|delivered successfully|delivery (?:is )?complete",
+    r"(?:wurde|ist)[^\n]{0,120} (?:erfolgreich )?(?:zugestellt|übermittelt|weitergeleitet)|zustellung[^.\n]{0,80} abgeschlossen",
+    r"a (?:bien )?été (?:remis|distribué|livré|transmis)|(?:ha sido|fue) entregad|(?:foi|sido) entregue|entregado con",
+    r"(?:è stat[oa]|stato) (?:consegnat|recapitat|inoltrat)|is (?:afgeleverd|bezorgd)|(?:har|blev) levere|har levererats",
+    r"został[ao]? dostarczon|(?:было?|успешно) доставлен|(?:配信|配送|送信|お届け)(?:され|し|いたし)ました",
+    r"(?:配信|送信|配送)(?:が|は)?(?:完了|成功)|正常に(?:配信|配送|送信)|(?:已|成功)(?:送达|送達|投递)|(?:전달|배달)되었",
 )
 #: Sentences that say the mail is still being tried.
 DELAYED = Phrases(
@@ -232,6 +244,13 @@ DELAYED_SUBJECT = Phrases(
 GIVEN_UP = Phrases(
     r"permanent|given up|giving up|returned to sender|has been removed|could not be delivered for|no further",
     r"was aborted|expired|(?:配送|配信|送信|お届け)(?:することが)?できませんでした|断念|中止しました",
+)
+#: Sentences that say that the mail is still being tried, whatever is said of giving up later on.
+STILL_TRIED = Phrases(
+    r"this is (?:just |only )?a warning (?:message )?only|warning message only|do not need to re-?send",
+    r"will (?:automatically )?(?:retry|try again|keep trying) for [^.\n]{0,24}(?:more|until)",
+    r"will be re-?tried (?:until|for)|will be tried for [^.\n]{0,20} more|only a temporary failure|still in the queue",
+    r"(?:you'll|you will) be notified if (?:the )?delivery fails|(?:kept|stays) in the queue for up to",
 )
 #: What stands at the start of a line above the copy of the original.
 ORIGINAL_FOLLOWS = Phrases(

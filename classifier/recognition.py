@@ -6,8 +6,10 @@ sign, a mail from anybody else several: people, shops and monitors write about f
 
 from __future__ import annotations
 
+import re
+
 from classifier.addresses import find_named, starts_line
-from classifier.lookalikes import is_for_owner, is_lookalike, is_written, speaks_of_readers_mail
+from classifier.lookalikes import is_for_owner, is_lookalike, is_passed_on, is_written, speaks_of_readers_mail
 from classifier.message import Message
 from classifier.parties import Parties
 from classifier.phrases import (
@@ -26,6 +28,7 @@ from classifier.phrases import (
     PASSED_ON,
     REPEATED_SUBJECT,
     SENDERS_MAIL,
+    STILL_TRIED,
     TO_POSTMASTER,
     WRITERS_MAIL,
 )
@@ -34,7 +37,8 @@ from classifier.reply_phrases import AWAY, CHALLENGE
 from classifier.senders import (
     is_automatic,
     is_daemon,
-    is_list_manager,
+    is_for_failures,
+    is_list_service,
     is_named_daemon,
     is_of_list,
     is_of_unknown_path,
@@ -60,6 +64,8 @@ from classifier.undelivered import (
 )
 from model.reading import Action
 
+# How Majordomo tells the keeper of a list of a mail that it holds.
+_TO_LIST_KEEPER = re.compile(r"BOUNCE \S{1,200}@\S{1,200}:")
 _ENGLISH = (" the ", " to ", "our ", " of ", "nknown")
 #: Characters in which a person asks.
 _LETTER = 500
@@ -82,10 +88,10 @@ def may_be_bounce(message: Message) -> bool:
         or is_daemon(headers)
         or is_automatic(headers)
         or subject_says_undelivered(headers.get("subject"))
-        or is_list_manager(headers)
+        or is_list_service(headers)
         or (is_system(headers) and says_something_undelivered(headers.get("subject")))
         or is_of_unknown_path(headers)
-        or (carries_original(message) and not is_person(headers))
+        or ((carries_original(message) or is_for_failures(headers)) and not is_person(headers))
     )
 
 
@@ -100,6 +106,8 @@ def is_bounce(message: Message, notice: str, original: str = "") -> bool:
     subject = headers.get("subject")
     if TO_POSTMASTER.are_in_short(subject):
         return False
+    if _TO_LIST_KEEPER.match(subject) and not SENDERS_MAIL.are_in(notice[:HEAD]):
+        return False
     has_subject = BOUNCE_SUBJECT.are_in_short(subject)
     is_machine = is_named_daemon(headers)
     has_copy = original != "" or carries_original(message)
@@ -107,6 +115,8 @@ def is_bounce(message: Message, notice: str, original: str = "") -> bool:
         # Most are so plain.
         return True
     if not has_copy and is_lookalike(message, notice):
+        return False
+    if is_passed_on(message, subject, notice):
         return False
     if not (has_copy or has_trace(message, subject, notice) or speaks_of_readers_mail(message, subject, notice)):
         return False
@@ -121,17 +131,20 @@ def is_bounce(message: Message, notice: str, original: str = "") -> bool:
         return _says_so_of_another(message, subject, notice, original) or DELIVERED.are_in_short(subject)
     if is_machine and has_subject and not PASSED_ON.are_in_short(subject) and not is_of_list(headers):
         return True
-    if is_person(headers) or not (has_subject or _speaks_as_machine(message, subject, notice, is_machine=is_machine)):
+    if is_person(headers) or not (
+        has_subject or _speaks_as_machine(message, subject, notice, original, is_machine=is_machine)
+    ):
         return False
     # Without an envelope an office's text has one sign less, which all that came by SMTP has.
     is_archived = is_of_unknown_path(headers) and not LETTER.are_in(notice[:HEAD])
     return _weigh(message, subject, notice, original) + is_machine + is_archived >= _ENOUGH
 
 
-def _speaks_as_machine(message: Message, subject: str, notice: str, *, is_machine: bool) -> bool:
+def _speaks_as_machine(message: Message, subject: str, notice: str, original: str, *, is_machine: bool) -> bool:
     """Whether a text under an unknown subject may be a mail system's; without an envelope, no letter is."""
     if not (
-        subject_says_undelivered(subject)
+        _lists_as_system(message, notice, original, is_machine=is_machine)
+        or subject_says_undelivered(subject)
         or says_undelivered(notice)
         or names_nobody(subject)
         or (is_machine and carries_original(message) and names_nobody(notice))
@@ -140,6 +153,14 @@ def _speaks_as_machine(message: Message, subject: str, notice: str, *, is_machin
     if path_of(message.headers):
         return True
     return not LETTER.are_in(notice[:HEAD]) and (is_system(message.headers) or _has_traces(message, notice))
+
+
+def _lists_as_system(message: Message, notice: str, original: str, *, is_machine: bool) -> bool:
+    """Whether an office or a program lists whom something was not delivered to, or lists any above an original."""
+    if not (is_machine or is_system(message.headers)):
+        return False
+    is_listing = any(starts_line(notice, address) for address in foreign_in(notice, message))
+    return is_listing and (original != "" or says_something_undelivered(notice))
 
 
 def _has_traces(message: Message, notice: str) -> bool:
@@ -278,7 +299,9 @@ def _weigh(message: Message, subject: str, notice: str, original: str) -> int:
     ):
         return 0
     foreign = [name.address for name in find_named(notice[:HEAD], Parties(headers), is_strict=True)]
-    if not foreign and not original and not carries_original(message):
+    is_of_lists = is_list_service(headers)
+    if not foreign and not original and not carries_original(message) and not is_of_lists:
+        # A list may refuse without a word of its own name.
         return 0
     signs = 2 if carries_original(message) or (original and "\n" in original.strip()) else 0
     signs += (
@@ -287,7 +310,8 @@ def _weigh(message: Message, subject: str, notice: str, original: str) -> int:
         or (says_something_undelivered(subject) and not is_about_goods(subject))
     )
     signs += says_undelivered(notice) and SENDERS_MAIL.are_in(notice[:HEAD])
-    if not signs:
+    is_listing = is_named_daemon(headers) and has_rows(message, notice, foreign)
+    if not signs and not (is_listing and says_something_undelivered(notice)):
         # All else stands in logs, and in what people and programs write about mail servers, as well.
         return 0
     signs += has_reply(notice)
@@ -295,7 +319,9 @@ def _weigh(message: Message, subject: str, notice: str, original: str) -> int:
         starts_line(notice, address) or says_undelivered_to(notice, address) or names_nobody_of(notice, address)
         for address in foreign[:_MAX_ADDRESSES]
     )
-    signs += is_system(headers) + is_list_manager(headers)
+    signs += is_system(headers) + is_of_lists
+    # Nobody but mail systems has cause to write there.
+    signs += is_for_failures(headers) and has_rows(message, notice, foreign)
     signs += is_automatic(headers) or AUTOMATIC.are_in(notice[:HEAD])
     signs -= "list-unsubscribe" in headers or headers.raw("precedence").lower() == "list"
     signs -= (LETTER.are_in(notice[:HEAD]) or WRITERS_MAIL.are_in(notice[:HEAD])) + ("?" in notice[:_LETTER])
@@ -310,7 +336,9 @@ def action_of(subject: str, notice: str) -> Action:
     # English words need no other language's; most notifications have them.
     if not is_delayed and not (notice.isascii() and any([word in notice for word in _ENGLISH])):
         is_delayed = DELAYED_ABROAD.are_in(notice)
-    if is_delayed and (DELAYED_SUBJECT.are_in_short(subject) or not GIVEN_UP.are_in(notice)):
+    if is_delayed and (
+        DELAYED_SUBJECT.are_in_short(subject) or STILL_TRIED.are_in(notice) or not GIVEN_UP.are_in(notice)
+    ):
         return Action.DELAYED
     if DELIVERED.are_in_short(subject) and not says_undelivered(notice):
         return Action.DELIVERED

@@ -10,7 +10,7 @@ from classifier.headers import Headers
 from classifier.phrases import DAEMON, MAILER_DAEMON
 
 _SYSTEM_SENDER = re.compile(
-    r"(?:no-?reply|do-?not-?reply|mail(?:er|gw|gate\w*|filter|scan\w*|marshal|router|ad(?:m|min))?|smtp\w*|gateway|server"
+    r"(?:no-?reply|do-?not-?reply|list-?serv(?:er)?|mail(?:er|gw|gate\w*|filter|scan\w*|marshal|router|ad(?:m|min))?|smtp\w*|gateway|server"
     r"|system|root|admin\w*|notif\w*|uucp|mmdf|mx\w*|filter|\w*scan\w*|anti\w*|quarantine|listserv|majordomo|mailman|sympa|ezmlm|\w*(?:anti-?_?virus|smtp|gateway|firewall)\w*|owner-\S+"
     r"|\S+[+-](?:owner|admin|bounces?)|post(?:a|amt|mann?)\b[\w.-]*)@",
     re.IGNORECASE,
@@ -27,6 +27,14 @@ _FOR_FAILURES = re.compile(r"bounce|return|^owner-|^errors|[-+](?:owner|admin|er
 # "[Bug 20117]", "[#GW-448120]", "[example.org #5512]", "[JIRA] (MAIL-912)": a bounce repeats one behind its own words.
 _TICKET = re.compile(r"\s*(?:re: ?)?\[(?:[^\]\n]{0,40}?[# -]\d{2,}\]|jira\])", re.IGNORECASE)
 _TRACKER_FIELDS = ("rt-ticket", "x-bugzilla-reason", "x-github-reason", "x-jira-fingerprint", "x-redmine-host")
+#: The null path, and how a mail system writes it into its own mailboxes.
+_NULL_PATHS = frozenset({"<>", "<MAILER-DAEMON>"})
+#: Where programs that keep lists write from.
+_LIST_SERVICE = re.compile(
+    r"(?:list-?serv(?:er)?|majordomo|mailman|sympa|ezmlm|mlmmj|listar|smartlist|owner-\S+"
+    r"|\S+[+-](?:owner|admin|bounces?|request|help))@",
+    re.IGNORECASE,
+)
 _MAX_SUBJECT = 100
 _MAX_FROM = 400
 
@@ -37,6 +45,8 @@ def path_of(headers: Headers) -> str:
     One that names the mail's own receiver, and not who sent it, was written by a list that passed the mail on.
     """
     path = headers.raw("return-path").strip()
+    if path in _NULL_PATHS:
+        return "<>"
     if "@" in path and (to := ADDRESS.search(headers.raw("to")[:_MAX_FROM])):
         address = to.group(1).lower()
         if address in path.lower() and address not in headers.raw("from").lower():
@@ -46,7 +56,7 @@ def path_of(headers: Headers) -> str:
 
 def is_daemon(headers: Headers) -> bool:
     """Whether the envelope or the From field says that a mail system wrote it."""
-    return headers.raw("return-path").strip() == "<>" or is_named_daemon(headers)
+    return headers.raw("return-path").strip() in _NULL_PATHS or is_named_daemon(headers)
 
 
 def is_named_daemon(headers: Headers) -> bool:
@@ -74,6 +84,11 @@ def is_surely_daemon(headers: Headers) -> bool:
     """Whether the From field has a name that nobody but a mail system has, or says nothing."""
     sender = decode_words(headers.raw("from"))
     return not sender.strip(" <>") or MAILER_DAEMON.are_in_short(sender)
+
+
+def is_of_daemon(headers: Headers) -> bool:
+    """Whether the address in the From field, not only the name before it, is one that only a mail system has."""
+    return MAILER_DAEMON.are_in_short(_written_from(headers)[1])
 
 
 def is_of_another_path(headers: Headers) -> bool:
@@ -106,6 +121,12 @@ def is_list_manager(headers: Headers) -> bool:
     return "x-mlserver" in headers or "x-list-administrivia" in headers
 
 
+def is_list_service(headers: Headers) -> bool:
+    """Whether the sender's address is one that list managers write from, or one says that it wrote."""
+    match = ADDRESS.search(headers.raw("from")[:_MAX_FROM])
+    return is_list_manager(headers) or (match is not None and _LIST_SERVICE.match(match.group(1)) is not None)
+
+
 def is_automatic(headers: Headers) -> bool:
     """Whether the header says that a program wrote it (RFC 3834 5)."""
     return headers.raw("auto-submitted").lower().startswith("auto-")
@@ -116,25 +137,38 @@ def is_person(headers: Headers) -> bool:
 
     A bare address that wrote to where lists have their failures sent to may be an unknown system's.
     """
+    name, address = _written_from(headers)
+    path = path_of(headers).lower()
+    if not address or (path and address.lower() not in path):
+        return False
+    if not (path and name) and is_for_failures(headers):
+        return False
+    return _is_persons(headers, name, address)
+
+
+def has_persons_name(headers: Headers) -> bool:
+    """Whether the From field has a person's name before a person's address, whatever the envelope says."""
+    name, address = _written_from(headers)
+    return bool(name and address) and _is_persons(headers, name, address)
+
+
+def _written_from(headers: Headers) -> tuple[str, str]:
+    """Return the name and the address of the From field; "" for what is not there."""
     sender = decode_words(headers.raw("from"))[:_MAX_FROM]
     match = ADDRESS.search(sender)
-    if match is None or is_automatic(headers) or is_system(headers):
+    return (sender[: match.start()].strip(" \t<\"'"), match.group(1)) if match is not None else ("", "")
+
+
+def _is_persons(headers: Headers, name: str, address: str) -> bool:
+    if is_automatic(headers) or is_system(headers) or is_list_manager(headers) or is_named_daemon(headers):
         return False
-    if is_list_manager(headers) or is_named_daemon(headers):
-        return False
-    name = sender[: match.start()].strip(" \t<\"'")
-    path = path_of(headers).lower()
-    if path and match.group(1).lower() not in path:
-        return False
-    if not (path and name) and _is_for_failures(headers):
-        return False
-    return not _OFFICE.search(name) and not _OFFICE.search(match.group(1).partition("@")[0])
+    return not _OFFICE.search(name) and not _OFFICE.search(address.partition("@")[0])
 
 
 def is_of_list(headers: Headers) -> bool:
     """Whether a list passed it on to its members (RFC 2919), and did not write it itself."""
     is_listed = "list-id" in headers or "x-beenthere" in headers or "x-ml-name" in headers
-    return is_listed and not is_list_manager(headers) and not _is_for_failures(headers)
+    return is_listed and not is_list_manager(headers) and not is_for_failures(headers)
 
 
 def is_of_tracker(headers: Headers) -> bool:
@@ -144,7 +178,8 @@ def is_of_tracker(headers: Headers) -> bool:
     )
 
 
-def _is_for_failures(headers: Headers) -> bool:
+def is_for_failures(headers: Headers) -> bool:
+    """Whether it was sent to an address that lists and mailings keep for their failures."""
     to = ADDRESS.search(headers.raw("to")[:_MAX_FROM])
     return to is not None and _FOR_FAILURES.search(to.group(1).partition("@")[0]) is not None
 

@@ -9,12 +9,13 @@ from classifier.addresses import ADDRESS, find_all, starts_line, unglued
 from classifier.message import Message
 from classifier.parties import Parties
 from classifier.phrases import BOUNCE_SUBJECT
-from classifier.senders import is_of_another_path, path_of
+from classifier.senders import is_of_another_path, is_of_daemon, is_surely_daemon, path_of
 from classifier.undelivered import names_nobody, says_something_undelivered
 
 #: Characters of a notification in which anything is looked for.
 HEAD = 16_384
 _MAX_ADDRESSES = 10
+_MAX_TO = 400
 #: An SMTP reply or an RFC 3463 status, as they stand in notifications.
 _REPLY = re.compile(r"(?<![\d.:/-])(?:[45]\d\d[ -](?=[^\W\d]|[<#(]|\d\.\d)|#?[45]\.\d{1,2}\.\d{1,3}(?![\d.]))")
 
@@ -50,15 +51,27 @@ def has_rows(message: Message, notice: str, foreign: list[str]) -> bool:
     return carries_original(message) or any(starts_line(notice, address) for address in foreign)
 
 
+def _is_senders_own(message: Message, notice: str) -> bool:
+    """Whether a mail system lists, on the null path, nobody but the reader: people write to themselves to try it."""
+    headers = message.headers
+    if path_of(headers) != "<>" or not is_surely_daemon(headers):
+        return False
+    to = ADDRESS.search(headers.raw("to")[:_MAX_TO])
+    return to is not None and starts_line(notice, to.group(1))
+
+
 def has_trace(message: Message, subject: str, notice: str) -> bool:
     """Whether anything of one mail is there, though no copy of it: who it was for, or what a server said."""
     if has_reply(notice):
         return True
     if is_of_another_path(message.headers):
         return False
+    if _is_senders_own(message, notice):
+        return True
     html = message.first("text/html")
     # Who fishes for passwords gives a link; a mail system that does also says what it was answered.
-    if path_of(message.headers) != "<>" and html is not None and b'href="http' in html.payload[:HEAD].lower():
+    is_linked = path_of(message.headers) != "<>" and html is not None and b'href="http' in html.payload[:HEAD].lower()
+    if is_linked and not is_of_daemon(message.headers):
         return False
     if foreign_in(notice, message) or (html and foreign_in(html.text, message)):
         return True

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from classifier.forms import auto_reply, delivery_status, feedback, plain, receipt, sendmail, ses_notification
+from classifier.forms import (
+    auto_reply,
+    delivered,
+    delivery_status,
+    feedback,
+    plain,
+    receipt,
+    sendmail,
+    ses_notification,
+)
 from classifier.message import Message
 from classifier.report import Report
 
@@ -15,6 +24,7 @@ FORMS: tuple[tuple[str, Callable[[Message], Report | None]], ...] = (
     ("rfc8098", receipt.read),
     ("rfc3464", delivery_status.read),
     ("ses-notification", ses_notification.read),
+    ("delivered", delivered.read),
     ("rfc3834", auto_reply.read),
     ("sendmail", sendmail.read),
     ("plain", plain.read),

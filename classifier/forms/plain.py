@@ -9,6 +9,7 @@ import re
 from itertools import islice
 
 from classifier.addresses import ADDRESS, MAX_RECIPIENTS, Named, clean_address, find_named
+from classifier.bare_names import find_bare_names
 from classifier.charsets import decode_octal
 from classifier.headers import Headers
 from classifier.message import Message
@@ -25,6 +26,8 @@ _MAX_HEAD = 16 * 1024
 _DELIVERED = re.compile(
     r"\b(?:delivered|relayed|zugestellt|remis|entregado|consegnato|entregue)\b|\b250 ", re.IGNORECASE
 )
+# Whom a list tells its readers to ask.
+_KEEPER = re.compile(r"(?:owner-([^@]+)|([^@]+?)[-+](?:request|owner|help|admin))@(.+)", re.IGNORECASE)
 _CODE = re.compile(r"\b[45]\d\d\b|[45]\.\d\.\d")
 
 
@@ -117,9 +120,30 @@ def _named_in(message: Message, notice: str, original: bytes) -> list[Named]:
         in_subject = find_named(headers.get("subject"), parties, is_strict=True)
         if in_subject:
             return [Named(name.address, notice) for name in in_subject]
+        if bare := find_bare_names(notice):
+            mailed = {address.partition("@")[0]: address for address in _to_of(original)}
+            return [Named(mailed.get(name.lower(), name), notice, is_listed=True) for name in bare]
         # Who wrote and who was written to did not fail, if it can be told who did.
         return [] if _has_another_to(original, parties) else find_named(notice)
+    named = _without_contacts(named, f"{headers.get('subject')}\n{notice}", _to_of(original))
     return _narrowed(named, _to_of(original)) if len(named) > 1 else named
+
+
+def _without_contacts(named: list[Named], text: str, mailed: frozenset[str]) -> list[Named]:
+    """Return ``named`` with a list in the place of whoever keeps it, where ``text`` or the original names the list."""
+    kept: dict[str, Named] = {}
+    for name in named:
+        match = _KEEPER.fullmatch(name.address)
+        address = name.address
+        if match is not None:
+            of_list = f"{match.group(1) or match.group(2)}@{match.group(3)}"
+            at = text.lower().find(of_list.lower())
+            if at >= 0 and (at == 0 or text[at - 1] not in "-_.+"):
+                address = text[at : at + len(of_list)]
+            elif of_list.lower() in mailed:
+                address = of_list
+        kept.setdefault(address.lower(), name if address == name.address else Named(address, name.text, name.is_listed))
+    return list(kept.values())
 
 
 def _narrowed(named: list[Named], mailed: frozenset[str]) -> list[Named]:

@@ -35,6 +35,9 @@ def read(message: Message) -> Report | None:
         is_typed = message.report_type == "disposition-notification"
         if not is_typed and not _tells_in_words(message):
             return None
+        if "(rejected)" in message.headers.raw("auto-submitted").lower():
+            # A delivery agent refused; what it says in words tells whom.
+            return None
         return Report(
             form="rfc8098" if is_typed else "receipt-in-words", kind=Kind.DELIVERED_NOTICE, is_read_receipt=True
         )

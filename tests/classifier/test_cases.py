@@ -32,7 +32,9 @@ def test_case(case: Path, classifier: Classifier) -> None:
     recipients = expected.pop("recipient", [])
     returned = expected.pop("returned", None)
     assert {key: _value(getattr(reading, key)) for key in expected} == expected, shown
-    assert [recipient.address for recipient in reading.recipients] == [item["address"] for item in recipients], shown
+    # A mail that names nobody has a recipient without an address.
+    wanted = [item.get("address") for item in recipients]
+    assert [recipient.address for recipient in reading.recipients] == wanted, shown
     for item, recipient in zip(recipients, reading.recipients, strict=True):
         assert {key: _recipient_value(recipient, key) for key in item} == item, shown
     if returned is not None:
