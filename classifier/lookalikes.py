@@ -8,10 +8,15 @@ from classifier.addresses import ADDRESS
 from classifier.headers import Headers
 from classifier.message import Message
 from classifier.notice import quotes_another
-from classifier.phrases import LETTER, MAIL_TO_READER, MAILER_DAEMON, OWN_MAILBOX, PASSED_ON, SENDERS_MAIL
+from classifier.phrases import BOUNCE_SUBJECT, LETTER, MAIL_TO_READER, MAILER_DAEMON, OWN_MAILBOX, PASSED_ON, SENDERS_MAIL
 from classifier.senders import has_persons_name, is_of_another_path, is_of_list, is_of_tracker, path_of
 from classifier.traces import HEAD, carries_original, foreign_in, has_reply
-from classifier.undelivered import says_undelivered, subject_says_undelivered
+from classifier.undelivered import (
+    is_about_work,
+    says_something_undelivered,
+    says_undelivered,
+    subject_says_undelivered,
+)
 
 #: Lines of a mail server's log and of a program that broke: both quote replies, to whoever looks after them.
 _LOG = re.compile(
@@ -34,6 +39,7 @@ _LOG_SIGNS = (
     "smtplib",
     "SMTP",
 )
+_SENDER_ROW = re.compile(r"(?:^|\n)[ \t]*(?:sender|from|mail from|absender|送信者|发件人)[ \t]*[:=：][ \t]*[<\"]?$", re.IGNORECASE)
 #: Words that stand before whom a mail was for.
 _TO = frozenset({"to", "for", "für", "an", "à", "a", "para", "per", "voor"})
 _FOR = ("宛", "あて", "様宛")
@@ -52,6 +58,7 @@ def is_lookalike(message: Message, notice: str) -> bool:
     head = notice[:HEAD]
     return (
         is_of_tracker(message.headers)
+        or (is_about_work(message.headers.get("subject")) and not SENDERS_MAIL.are_in(head))
         or _ALERT.match(message.headers.get("subject")[:_MAX_SUBJECT]) is not None
         or (any([sign in head for sign in _LOG_SIGNS]) and _LOG.search(head) is not None)
         or _is_of_mail_to_reader(message, head)
@@ -88,12 +95,28 @@ def speaks_of_readers_mail(message: Message, subject: str, notice: str) -> bool:
 
     Maintenance is announced, and passwords are fished for, under a mail system's name and on the null path.
     """
-    if OWN_MAILBOX.are_in(notice[:HEAD]) or not (says_undelivered(notice) or subject_says_undelivered(subject)):
+    if OWN_MAILBOX.are_in(notice[:HEAD]):
+        return False
+    if not (says_undelivered(notice) or subject_says_undelivered(subject)) and not (
+        # A report under a subject that only reports have may name what it is about in a paragraph of its own.
+        path_of(message.headers) == "<>"
+        and BOUNCE_SUBJECT.are_in_short(subject)
+        and says_something_undelivered(notice)
+    ):
         return False
     if is_of_another_path(message.headers) or _has_link(message, notice):
         return False
     is_null = path_of(message.headers) in ("", "<>")
+    if _names_reader_as_sender(message, notice):
+        return True
     return SENDERS_MAIL.are_in(notice[:HEAD]) or (is_null and MAILER_DAEMON.are_in_short(message.headers.get("from")))
+
+
+def _names_reader_as_sender(message: Message, notice: str) -> bool:
+    """Whether a row of ``notice`` says that the one who reads it sent what it is about."""
+    to = ADDRESS.search(message.headers.raw("to"))
+    at = notice[:HEAD].find(to.group(1)) if to is not None else -1
+    return at >= 0 and _SENDER_ROW.search(notice[max(at - 40, 0) : at]) is not None
 
 
 def _has_link(message: Message, notice: str) -> bool:

@@ -128,7 +128,11 @@ def is_bounce(message: Message, notice: str, original: str = "") -> bool:
     if is_sure or message.report_type == "delivery-status":
         if has_subject or (BOUNCE_SENTENCE.are_in(notice[:HEAD]) and not is_for_owner(message, notice)):
             return is_machine or (_is_of_mail(message, subject, notice) and not WRITERS_MAIL.are_in(notice[:HEAD]))
-        return _says_so_of_another(message, subject, notice, original) or DELIVERED.are_in_short(subject)
+        return (
+            _says_so_of_another(message, subject, notice, original)
+            or DELIVERED.are_in_short(subject)
+            or (has_copy and says_undelivered(notice))
+        )
     if is_machine and has_subject and not PASSED_ON.are_in_short(subject) and not is_of_list(headers):
         return True
     if is_person(headers) or not (
@@ -159,6 +163,8 @@ def _lists_as_system(message: Message, notice: str, original: str, *, is_machine
     """Whether an office or a program lists whom something was not delivered to, or lists any above an original."""
     if not (is_machine or is_system(message.headers)):
         return False
+    if is_list_service(message.headers) and carries_original(message) and says_something_undelivered(notice):
+        return True
     is_listing = any(starts_line(notice, address) for address in foreign_in(notice, message))
     return is_listing and (original != "" or says_something_undelivered(notice))
 

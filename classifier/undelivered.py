@@ -86,7 +86,8 @@ _TURNED_AWAY = Phrases(
     r"(?:could not|cannot|can't|couldn't) be forwarded|(?:unable|failed) to forward",
     r"undeliver|non-?deliver",
     r"\breject|\brefused?\b|\bbounced\b|returned (?:to|because|since|as|due)\b|\bblocked\b|\bbanned\b|\bdiscarded\b",
-    r"\bdropped (?:after|because|by)\b",
+    r"\bdropped (?:after|because|by)\b|\bno bounce details\b",
+    r"action (?:taken )?(?:on|with|for) this (?:e-?mail|mail|message) ?[=:] ?(?:delet|block|reject|quarantin|drop)",
     r"\bstopped\b|\bquarantined\b|\bdeleted unread",
     r"\b(?:considered|identified|classified|detected|recogni[sz]ed|flagged) (?:as |to be )?(?:an? )?"
     r"(?:unsolicited|spam|bulk|junk|virus|infected|malware|unwanted)",

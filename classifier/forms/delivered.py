@@ -12,7 +12,7 @@ from classifier.quoted import cut_original, head_of
 from classifier.report import DeliveryStatus, Report
 from classifier.senders import is_daemon, is_of_list, is_system
 from classifier.traces import has_reply
-from classifier.undelivered import says_something_undelivered, subject_says_undelivered
+from classifier.undelivered import is_about_goods, is_about_mail, says_something_undelivered, subject_says_undelivered
 from model.reading import Action, Kind
 
 #: One of these stands in the header of every such notice, beside a subject that says it all.
@@ -47,8 +47,11 @@ def read(message: Message) -> Report | None:
         "\n\n".join(one for one in _SENTENCE_END.split(notice) if not _CONDITION.search(one))
     ):
         return None
+    if is_about_goods(f"{subject}\n{notice}") and not is_about_mail(subject):
+        return None
     named = find_named(notice, Parties(headers), is_strict=True)
-    if not named and not (is_titled or SENDERS_MAIL.are_in(notice)):
+    if not named and not (is_daemon(headers) and (is_titled or SENDERS_MAIL.are_in(notice))):
+        # Forms on the web say so too.
         return None
     return Report(
         form="delivered-in-words",

@@ -46,7 +46,7 @@ _DMARC_FAILED = re.compile(
     r"fail(?:ed|s)? (?:the )?(?:published )?dmarc|dmarc[^.\n]{0,60}\bfail|did not pass (?:the )?dmarc", re.IGNORECASE
 )
 _DMARC_ROWS = re.compile(
-    r"^[ \t]*(?:dmarc results?|(?:spf|dkim) alignment|sender domain)[ \t]*:", re.IGNORECASE | re.MULTILINE
+    r"^[ \t]*(?:dmarc results?|(?:spf|dkim) alignment|sender domain)[ \t]*:[ \t]*[\w.-]+[ \t]*(?:,[^\n]*)?$", re.IGNORECASE | re.MULTILINE
 )
 _JMRP_FIELD = b"x-hmxmroriginalrecipient:"
 # A filter that gives a mail back calls it spam as well.
@@ -108,7 +108,8 @@ def _complains(message: Message) -> bool:
 def _tells_of_dmarc(message: Message) -> bool:
     """Whether a text, no person's, states what DMARC said of one mail, under whatever subject."""
     part = message.first("text/plain")
-    if part is None or part.lacks(b"dmarc") or is_person(message.headers):
+    headers = message.headers
+    if part is None or part.lacks(b"dmarc") or "list-unsubscribe" in headers or is_person(headers):
         return False
     words = part.opening
     return _DMARC_FAILED.search(words) is not None and len(_DMARC_ROWS.findall(words)) > 1
