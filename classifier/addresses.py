@@ -82,6 +82,10 @@ _FIRST_LINE_WITH_ADDRESS = re.compile(r"\s*+[^\n@]*+@")
 _KEY = re.compile(r"(?:final-?|original-?)?(?:recipient|rcpt|rcpt_to|to|address|addr|user|e-?mail)=", re.IGNORECASE)
 MAX_RECIPIENTS = 50
 _MAX_SHORT = 320
+#: Lines that a block of addresses shares.
+_MAX_SHARED = 20
+#: What may stand around an address that has a line of its own.
+_AROUND = " \t<>*-•・,;"
 _MAX_PLACES = 16
 _NOBODY: frozenset[str] = frozenset()
 
@@ -156,15 +160,35 @@ def _by_anchor(text: str, exclude: Container[str]) -> list[Named]:
     indent = _indent_of(lines[usable[0][0]])
     starts = [item for item in usable if _indent_of(lines[item[0]]) == indent]
     order: dict[str, Named] = {}
+    lasts = _lasts_of(lines, starts)
     for number, (at, address) in enumerate(starts):
-        end = starts[number + 1][0] if number + 1 < len(starts) else len(lines)
-        owned = "\n".join(lines[at:end])
+        last = lasts[number]
+        end = starts[last + 1][0] if last + 1 < len(starts) else len(lines)
+        if last == number:
+            owned = "\n".join(lines[at:end])
+        else:
+            below = starts[last][0] + 1
+            owned = "\n".join([lines[at], *lines[below : min(end, below + _MAX_SHARED)]])
         known = order.get(address.lower())
         if known is not None:
             known.text += "\n" + owned
         elif len(order) < MAX_RECIPIENTS:
             order[address.lower()] = Named(address, owned, is_listed=True)
     return list(order.values())
+
+
+def _lasts_of(lines: list[str], starts: list[tuple[int, str]]) -> list[int]:
+    """Return, for each of ``starts``, the number of the last of its block.
+
+    Addresses that stand alone on lines next to each other share what is said below the last of them.
+    """
+    lasts = list(range(len(starts)))
+    for number in range(len(starts) - 2, -1, -1):
+        at, address = starts[number]
+        below, its = starts[number + 1]
+        if below == at + 1 and lines[at].strip(_AROUND) == address and lines[below].strip(_AROUND) == its:
+            lasts[number] = lasts[number + 1]
+    return lasts
 
 
 def _anchored(line: str) -> re.Match[str] | None:

@@ -8,8 +8,18 @@ from classifier.addresses import ADDRESS
 from classifier.headers import Headers
 from classifier.message import Message
 from classifier.notice import quotes_another
-from classifier.phrases import BOUNCE_SUBJECT, LETTER, MAIL_TO_READER, MAILER_DAEMON, OWN_MAILBOX, PASSED_ON, SENDERS_MAIL
-from classifier.senders import has_persons_name, is_of_another_path, is_of_list, is_of_tracker, path_of
+from classifier.phrases import (
+    AUTOMATIC,
+    BOUNCE_SUBJECT,
+    LETTER,
+    MAIL_TO_READER,
+    MAILER_DAEMON,
+    OWN_MAILBOX,
+    OWN_WORDS,
+    PASSED_ON,
+    SENDERS_MAIL,
+)
+from classifier.senders import has_persons_name, has_whole_name, is_of_another_path, is_of_list, is_of_tracker, path_of
 from classifier.traces import HEAD, carries_original, foreign_in, has_reply
 from classifier.undelivered import (
     is_about_work,
@@ -39,11 +49,15 @@ _LOG_SIGNS = (
     "smtplib",
     "SMTP",
 )
-_SENDER_ROW = re.compile(r"(?:^|\n)[ \t]*(?:sender|from|mail from|absender|送信者|发件人)[ \t]*[:=：][ \t]*[<\"]?$", re.IGNORECASE)
+_SENDER_ROW = re.compile(
+    r"(?:^|\n)[ \t]*(?:sender|from|mail from|absender|送信者|发件人)[ \t]*[:=：][ \t]*[<\"]?$", re.IGNORECASE
+)
 #: Words that stand before whom a mail was for.
 _TO = frozenset({"to", "for", "für", "an", "à", "a", "para", "per", "voor"})
 _FOR = ("宛", "あて", "様宛")
 _MAX_PLACES = 8
+#: Characters in which somebody says why a mail is passed on.
+_OPENING = 300
 _MAX_SUBJECT = 100
 #: Subjects of programs that watch servers.
 _ALERT = re.compile(
@@ -99,9 +113,7 @@ def speaks_of_readers_mail(message: Message, subject: str, notice: str) -> bool:
         return False
     if not (says_undelivered(notice) or subject_says_undelivered(subject)) and not (
         # A report under a subject that only reports have may name what it is about in a paragraph of its own.
-        path_of(message.headers) == "<>"
-        and BOUNCE_SUBJECT.are_in_short(subject)
-        and says_something_undelivered(notice)
+        path_of(message.headers) == "<>" and BOUNCE_SUBJECT.are_in_short(subject) and says_something_undelivered(notice)
     ):
         return False
     if is_of_another_path(message.headers) or _has_link(message, notice):
@@ -139,7 +151,11 @@ def is_passed_on(message: Message, subject: str, notice: str) -> bool:
     headers = message.headers
     if not has_persons_name(headers):
         return False
+    if has_whole_name(headers) and not AUTOMATIC.are_in(notice[:HEAD]):
+        return True
     if PASSED_ON.are_in_short(subject) or LETTER.are_in(notice[:HEAD]) or is_written(headers, notice):
+        return True
+    if OWN_WORDS.are_in(notice[:_OPENING]) or OWN_WORDS.are_in(notice[-_OPENING:]):
         return True
     words = message.first("text/plain", "text/html")
     return words is not None and quotes_another(words.opening)

@@ -28,6 +28,7 @@ MAILER_DAEMON = Phrases(r"mailer[-_ ]?daemon|mail[-_. ]?delivery[-_ ]?(?:sub)?sy
 TO_POSTMASTER = Phrases(
     r"smtp server: (?:errors|protocol error)|smtp session (?:log|transcript)|logwatch|log summar|statistics",
     r"^cron <|(?:uncaught|unrecogni[sz]ed|unparseable) bounce|bounce action notification",
+    r"\b\d[\d,.]* (?:hard[- ]|soft[- ])?(?:bounces|bounced|undelivered|failures)\b",
     r"^message \S+ frozen|\b(?:(?:bounce|complaint) rate|(?:bounce|delivery|complaint) (?:statistics|summary))",
     r"(?:daily|weekly|monthly|hourly|campaign) [^\n]{0,30}(?:report|summary|digest)"
     r"|(?:quarantine|spam|junk) (?:summary|digest|report)"
@@ -137,6 +138,17 @@ WRITERS_MAIL = Phrases(
     r"\bI (?:get|got|am getting|keep getting|received)\b|\bmy (?:e-?mail )?(?:address|account|mailbox)\b",
     r"\bmi (?:mensaje|correo)|\bil mio messaggio|\bmijn (?:bericht|mail)",
     r"мо[её] (?:письмо|сообщение)|私のメール|我的邮件",
+)
+#: What somebody says above a mail that came back, which no mail system says of itself.
+OWN_WORDS = Phrases(
+    r"(?:came|comes|come|coming|sent|returned|bounced) (?:right )?back to (?:me|us)\b|\b(?:for|to|from|tell|help|let|sent|gave) me\b",
+    r"\b(?:I|we) (?:get|got|keep|sent|tried|try|wrote|received|have|had|don't|do not|can't|cannot|think|need|found|see|saw)\b",
+    r"\bmy (?:e-?mails?|mails?|messages?|account|address|customer|colleague)|\bsee (?:below|attached)\b|\bfyi\b",
+    r"any ideas?\b|what (?:does|is|should|can)\b|please (?:help|advise|look|check|fix|have a look|let (?:me|us))|can you\b|could you\b",
+    r"\b(?:ich|wir) (?:habe|bekomme|kriege|kann|verstehe)|können sie|bitte (?:um|prüf|helf)|j'ai |je (?:reçois|ne )|pouvez-vous",
+    r"(?:he|me ha[ns]?) (?:recibid|llegad|devuelt)|pued(?:e|es|en) |ho ricevut|mi (?:torna|è tornat)|recebi |kreeg (?:ik|dit)|ik krijg",
+    r"戻って(?:き|来)(?:まし|てしま|ます)|届いていますか|ご確認(?:を|くだ|いただ)|教えて(?:くだ|いただ)|どうすれば|この(?:ような)?メールが(?:届|来)",
+    r"我(?:发|寄|收到|给)|请(?:问|帮|看)|怎么|제가|저는|확인 부탁|у меня|мне (?:при|верн)|подскажите|помогите|пришл[ао] ",
 )
 #: The mailbox of the one who reads, in a warning or in a lure.
 OWN_MAILBOX = Phrases(

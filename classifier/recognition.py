@@ -315,7 +315,7 @@ def _weigh(message: Message, subject: str, notice: str, original: str) -> int:
         or names_nobody(subject)
         or (says_something_undelivered(subject) and not is_about_goods(subject))
     )
-    signs += says_undelivered(notice) and SENDERS_MAIL.are_in(notice[:HEAD])
+    signs += says_undelivered(notice) and (is_of_lists or SENDERS_MAIL.are_in(notice[:HEAD]))
     is_listing = is_named_daemon(headers) and has_rows(message, notice, foreign)
     if not signs and not (is_listing and says_something_undelivered(notice)):
         # All else stands in logs, and in what people and programs write about mail servers, as well.

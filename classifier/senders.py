@@ -19,7 +19,7 @@ _SYSTEM_SENDER = re.compile(
 _OFFICE = re.compile(
     r"mail|post\b|admin|system|server|serv[ei]|support|security|gateway|filter|daemon|deliver|notif|robot|\bbot\b|auto"
     r"|no.?reply|staff|microsoft|outlook|exchange|sympa|fml|team|help|list|abuse|sweeper|guard|shield|scan|virus|spam|firewall|webmaster|hostmaster|office|info\b|bounce|return|サポート|管理|事務局|運営|配信|センター"
-    r"|中心|系统|系統|团队|团隊|통지|관리|센터|служб|систем|почт",
+    r"|中心|系统|系統|团队|团隊|통지|관리|센터|служб|систем|почт|correo|courrier|\bposta\b|メール|郵便|메일|邮件|郵件|transfer|transport|relay|router",
     re.IGNORECASE,
 )
 # The local part of where lists and mailings have their failures sent to.
@@ -34,6 +34,11 @@ _LIST_SERVICE = re.compile(
     r"(?:list-?serv(?:er)?|majordomo|mailman|sympa|ezmlm|mlmmj|listar|smartlist|owner-\S+"
     r"|\S+[+-](?:owner|admin|bounces?|request|help))@",
     re.IGNORECASE,
+)
+_FROM_BOUNCES = re.compile(r"[+-]bounces?@", re.IGNORECASE)
+# A person's whole name: two words and more, or few characters of Chinese, Japanese or Korean.
+_WHOLE_NAME = re.compile(
+    r"[^\W\d_][^\W\d_.'’-]*(?:[-'’. ]+[^\W\d_][^\W\d_.'’-]*){1,3}\.?|[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]{2,4}(?:[ \u3000][\u3040-\u30ff\u4e00-\u9fff]{1,3})?"
 )
 _MAX_SUBJECT = 100
 _MAX_FROM = 400
@@ -152,6 +157,12 @@ def has_persons_name(headers: Headers) -> bool:
     return bool(name and address) and _is_persons(headers, name, address)
 
 
+def has_whole_name(headers: Headers) -> bool:
+    """Whether the From field has the whole name of a person, as no mail system calls itself."""
+    name, address = _written_from(headers)
+    return _WHOLE_NAME.fullmatch(name) is not None and bool(address) and _is_persons(headers, name, address)
+
+
 def _written_from(headers: Headers) -> tuple[str, str]:
     """Return the name and the address of the From field; "" for what is not there."""
     sender = decode_words(headers.raw("from"))[:_MAX_FROM]
@@ -168,7 +179,12 @@ def _is_persons(headers: Headers, name: str, address: str) -> bool:
 def is_of_list(headers: Headers) -> bool:
     """Whether a list passed it on to its members (RFC 2919), and did not write it itself."""
     is_listed = "list-id" in headers or "x-beenthere" in headers or "x-ml-name" in headers
-    return is_listed and not is_list_manager(headers) and not is_for_failures(headers)
+    if not is_listed or is_list_manager(headers) or is_for_failures(headers):
+        return False
+    if "list-unsubscribe" in headers or headers.raw("precedence").lower() == "list":
+        return True
+    # Nobody posts from where a list has its failures sent to.
+    return _FROM_BOUNCES.search(headers.raw("from")[:_MAX_FROM]) is None
 
 
 def is_of_tracker(headers: Headers) -> bool:

@@ -30,20 +30,20 @@ _MAY_BE = re.compile(
 
 #: A mail, in the words of mail systems.
 MAIL = Phrases(
-    r"\be?-?mails?\b|\bmessages?\b|\bletters?\b|\bnachricht|courriel|courrier|mensaje|correo|mensagem|messaggi|\bposta\b",
+    r"\be?-?mails?\b|\bmessages?\b|\bletters?\b|\bpostings?\b|\bnachricht|courriel|courrier|mensaje|correo|mensagem|messaggi|\bposta\b",
     r"bericht|meddela|meddelelse|besked|melding|\bbrev|viesti|s[äa]hk[öo]posti|wiadomo|poczt|zpr[áa]v|spr[áa]v",
     r"e-?posta",
     r"level|[üu]zenet|ileti|mesaj|poruk|spor[oó][cč]il|pesan|surel|laišk|žinut|vēstul|kirj?a|sõnum|e-?pasts",
     r"پیام|письм|сообщени|\bлист|повідомлен|съобщен|порук|имейл|почт|пошт|μήνυμα|μηνύματ|μηνυμα|הודע|דואר|رسال|بريد",
     r"ईमेल|संदेश",
-    r"ข้อความ|อีเมล|จดหมาย|thư|tin nhắn|メール|メッセージ|邮件|郵件|信件|来信|메일|메시지|편지|전자우편",
+    r"ข้อความ|อีเมล|จดหมาย|thư|tin nhắn|メール|メッセージ|投稿|邮件|郵件|信件|来信|메일|메시지|편지|전자우편",
     r"missatg|mensaxe|correu|\btölvup[óo]st|p[óo]sti|mesazh|məktub|порак|хабарлама|წერილ|ფოსტ|նամակ|پیغام|ইমেইল|বার্তা",
 )
 #: To deliver, send or reach.
 _DELIVER = Phrases(
     r"del[ie]v[ei]r|\bsend\b|\bsent\b|transmi|\breach|zugestell|zustell|[üu]bermittel|gesendet|versend|\bremis|remettre",
     r"remise",
-    r"distribu|livr|envoy|\bentreg|enviad|enviar|recapit|consegn|inviat|inoltr|bezorg|afgelever|verzonden|verstuur",
+    r"distribu|diffus|\bposted\b|livr|envoy|\bentreg|enviad|enviar|recapit|consegn|inviat|inoltr|bezorg|afgelever|verzonden|verstuur",
     r"levere|sendt|skicka|nå fram|nådde|nåede|toimit|lähet|dostarcz|doręcz|wysł|doru[čc]|odesl|odosl|k[ée]zbes",
     r"elk[üu]ld",
     r"teslim|gönder|iletil|isporu|poslan|dostav|trimis|\bkirim|terkirim|prista|pārsūt|nosūt|saadet|toimeta",

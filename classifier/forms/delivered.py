@@ -17,12 +17,15 @@ from model.reading import Action, Kind
 
 #: One of these stands in the header of every such notice, beside a subject that says it all.
 _SUBJECT = re.compile(
-    r"\b(?:delivery|delivered|receipt|status|report|success\w*)\b|zustell|remise|distribution|entrega|consegna"
+    r"\b(?:delivery|delivered|receipt|status|report|relayed|success\w*)\b|zustell|remise|distribution|entrega|consegna"
     r"|配信|配送|送信|送达",
     re.IGNORECASE,
 )
 # What may come yet is no failure: "you may still receive notifications of delivery errors".
-_CONDITION = re.compile(r"\b(?:may|might|if|otherwise|should|will|unless)\b|no guarantee", re.IGNORECASE)
+_CONDITION = re.compile(
+    r"\b(?:may|might|if|otherwise|should|will|unless)\b|no guarantee|no further|does not (?:send|support|return|confirm|issue)",
+    re.IGNORECASE,
+)
 _SENTENCE_END = re.compile(r"(?<=[.!?。])\s|\n[ \t]*\n")
 _MAX_NOTICE = 4_096
 

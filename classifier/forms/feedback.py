@@ -36,7 +36,7 @@ _COMPLAINT_WORDS = re.compile(
     r"(?:abuse|complaint|feedback[ -]loop|spam) report|complaint (?:about|against|from one of)"
     r"|(?:report|mark|classifi|flagg|identifi|consider|label|categori[sz])(?:ed|s|es)? [^.]{0,80}\b(?:as|to be) (?:\w+ )?[\"'“]?"
     r"(?:spam|junk|unwanted|abus|unsolicited)"
-    r"|(?:pressed|clicked|hit|used) [^.]{0,40}(?:spam|junk)|(?:als|comme|como|come|jako|som|als) [„\"'«]?(?:spam|junk|ongewenst)"
+    r"|(?:pressed|clicked|hit|used|moved) [^.]{0,40}(?:spam|junk)|(?:als|comme|como|come|jako|som|als) [„\"'«]?(?:spam|junk|ongewenst)"
     r"|(?:spam|junk)[\w\"'“”-]* (?:gemeldet|markiert|eingestuft|signalé)|plainte|(?:signalé|signalement)[^.]{0,60}(?:spam|indésirable)"
     r"|迷惑メール[^。]{0,30}(?:報告|申告|通報|指定)|(?:举报|舉報|投诉|投訴)|스팸[^.]{0,20}신고|(?:пометил|отметил|жалоб)[^.]{0,60}спам",
     re.IGNORECASE,
@@ -46,7 +46,8 @@ _DMARC_FAILED = re.compile(
     r"fail(?:ed|s)? (?:the )?(?:published )?dmarc|dmarc[^.\n]{0,60}\bfail|did not pass (?:the )?dmarc", re.IGNORECASE
 )
 _DMARC_ROWS = re.compile(
-    r"^[ \t]*(?:dmarc results?|(?:spf|dkim) alignment|sender domain)[ \t]*:[ \t]*[\w.-]+[ \t]*(?:,[^\n]*)?$", re.IGNORECASE | re.MULTILINE
+    r"^[ \t]*(?:dmarc results?|(?:spf|dkim) alignment|sender domain)[ \t]*:[ \t]*[\w.-]+[ \t]*(?:,[^\n]*)?$",
+    re.IGNORECASE | re.MULTILINE,
 )
 _JMRP_FIELD = b"x-hmxmroriginalrecipient:"
 # A filter that gives a mail back calls it spam as well.
