@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from classifier.addresses import ADDRESS
 from classifier.charsets import decode_words
@@ -42,6 +43,9 @@ _WHOLE_NAME = re.compile(
 )
 _MAX_SUBJECT = 100
 _MAX_FROM = 400
+_MAX_ENCODED = 2_000
+#: Addresses and names of which each answer is remembered: one mail is asked many times.
+_REMEMBERED = 256
 
 
 def path_of(headers: Headers) -> str:
@@ -52,8 +56,7 @@ def path_of(headers: Headers) -> str:
     path = headers.raw("return-path").strip()
     if path in _NULL_PATHS:
         return "<>"
-    if "@" in path and (to := ADDRESS.search(headers.raw("to")[:_MAX_FROM])):
-        address = to.group(1).lower()
+    if "@" in path and (address := _address_in(headers.raw("to")[:_MAX_FROM]).lower()):
         if address in path.lower() and address not in headers.raw("from").lower():
             return ""
     return path
@@ -101,13 +104,13 @@ def is_of_another_path(headers: Headers) -> bool:
 
     Those who fish for passwords take a mail system's name and send from wherever they broke in.
     """
-    path = ADDRESS.search(path_of(headers))
-    sender = ADDRESS.search(headers.raw("from")[:_MAX_FROM])
-    if path is None or sender is None:
+    path = _address_in(path_of(headers)[:_MAX_FROM])
+    sender = _address_in(headers.raw("from")[:_MAX_FROM])
+    if not path or not sender:
         return False
-    if DAEMON.are_in_short(path.group(1)) or path.group(1).lower().startswith("root@"):
+    if DAEMON.are_in_short(path) or path.lower().startswith("root@"):
         return False
-    return _domain_of(path.group(1)) != _domain_of(sender.group(1))
+    return _domain_of(path) != _domain_of(sender)
 
 
 def _domain_of(address: str) -> str:
@@ -117,8 +120,34 @@ def _domain_of(address: str) -> str:
 
 def is_system(headers: Headers) -> bool:
     """Whether the sender's address is one that programs write from."""
-    match = ADDRESS.search(headers.raw("from")[:_MAX_FROM])
-    return match is not None and _SYSTEM_SENDER.match(match.group(1)) is not None
+    return _is_system(_address_in(headers.raw("from")[:_MAX_FROM]))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _address_in(value: str) -> str:
+    """Return the first address in the ``value`` of a field; "" when there is none. One mail is asked many times."""
+    match = ADDRESS.search(value) if "@" in value else None
+    return match.group(1) if match is not None else ""
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _is_system(address: str) -> bool:
+    return _SYSTEM_SENDER.match(address) is not None
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _is_list_service(address: str) -> bool:
+    return _LIST_SERVICE.match(address) is not None
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _is_office(words: str) -> bool:
+    return _OFFICE.search(words) is not None
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _is_kept_for_failures(address: str) -> bool:
+    return _FOR_FAILURES.search(address.partition("@")[0]) is not None
 
 
 def is_list_manager(headers: Headers) -> bool:
@@ -128,8 +157,7 @@ def is_list_manager(headers: Headers) -> bool:
 
 def is_list_service(headers: Headers) -> bool:
     """Whether the sender's address is one that list managers write from, or one says that it wrote."""
-    match = ADDRESS.search(headers.raw("from")[:_MAX_FROM])
-    return is_list_manager(headers) or (match is not None and _LIST_SERVICE.match(match.group(1)) is not None)
+    return is_list_manager(headers) or _is_list_service(_address_in(headers.raw("from")[:_MAX_FROM]))
 
 
 def is_automatic(headers: Headers) -> bool:
@@ -165,7 +193,12 @@ def has_whole_name(headers: Headers) -> bool:
 
 def _written_from(headers: Headers) -> tuple[str, str]:
     """Return the name and the address of the From field; "" for what is not there."""
-    sender = decode_words(headers.raw("from"))[:_MAX_FROM]
+    return _name_and_address(headers.raw("from")[:_MAX_ENCODED])
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _name_and_address(value: str) -> tuple[str, str]:
+    sender = decode_words(value)[:_MAX_FROM]
     match = ADDRESS.search(sender)
     return (sender[: match.start()].strip(" \t<\"'"), match.group(1)) if match is not None else ("", "")
 
@@ -173,7 +206,7 @@ def _written_from(headers: Headers) -> tuple[str, str]:
 def _is_persons(headers: Headers, name: str, address: str) -> bool:
     if is_automatic(headers) or is_system(headers) or is_list_manager(headers) or is_named_daemon(headers):
         return False
-    return not _OFFICE.search(name) and not _OFFICE.search(address.partition("@")[0])
+    return not _is_office(name) and not _is_office(address.partition("@")[0])
 
 
 def is_of_list(headers: Headers) -> bool:
@@ -196,12 +229,11 @@ def is_of_tracker(headers: Headers) -> bool:
 
 def is_for_failures(headers: Headers) -> bool:
     """Whether it was sent to an address that lists and mailings keep for their failures."""
-    to = ADDRESS.search(headers.raw("to")[:_MAX_FROM])
-    return to is not None and _FOR_FAILURES.search(to.group(1).partition("@")[0]) is not None
+    return _is_kept_for_failures(_address_in(headers.raw("to")[:_MAX_FROM]))
 
 
 def is_of_unknown_path(headers: Headers) -> bool:
     """Whether an office or a program wrote it, and no envelope tells which: some systems leave no Return-Path."""
     if path_of(headers) or "in-reply-to" in headers or "list-unsubscribe" in headers:
         return False
-    return is_system(headers) or _OFFICE.search(decode_words(headers.raw("from"))[:_MAX_FROM]) is not None
+    return is_system(headers) or _is_office(decode_words(headers.raw("from"))[:_MAX_FROM])
