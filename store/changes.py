@@ -134,13 +134,15 @@ class Changes:
             if not words and not any(change.values()):
                 continue
             row = self._load(key)
+            size = len(row)
             if "last_attempt_us" in words:
                 words["last_attempt_us"] = max(words["last_attempt_us"], row.get("last_attempt_us", 0))
             row.update(words)
             for name, difference in change.items():
                 row[name] = row.get(name, 0) + difference
-            # As if it had never been: equal facts make equal bytes, whatever happened between.
-            row = {name: row[name] for name in sorted(row) if row[name]}
+            if len(row) > size or not all(row.values()):
+                # As if it had never been: equal facts make equal bytes, whatever happened between.
+                row = {name: row[name] for name in sorted(row) if row[name]}
             is_gone = not row or (key[8:9] == keys.SCOPE_MESSAGE and "count" not in row)
             yield key, None if is_gone else pack_value(key, row)
 
