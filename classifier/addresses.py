@@ -160,7 +160,7 @@ def _by_anchor(text: str, exclude: Container[str]) -> list[Named]:
     indent = _indent_of(lines[usable[0][0]])
     starts = [item for item in usable if _indent_of(lines[item[0]]) == indent]
     order: dict[str, Named] = {}
-    lasts = _lasts_of(lines, starts)
+    lasts = _lasts_of(lines, starts) if len(starts) > 1 else [0]
     for number, (at, address) in enumerate(starts):
         last = lasts[number]
         end = starts[last + 1][0] if last + 1 < len(starts) else len(lines)

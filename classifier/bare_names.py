@@ -13,15 +13,17 @@ _ANNOUNCED = re.compile(
 )
 # A name on a line of its own, or set off from what is said of it.
 _LISTED = re.compile(
-    r"[ \t]*[<\"']?([A-Za-z0-9][\w+-]*(?:\.[\w+-]+)*)[>\"']?(?:[ \t]*$|\t|[ \t]{2,}|[ \t]*[:;][ \t]|[ \t]+[\"'(]|\.\.\.[ \t])"
+    r"[ \t]*[<\"']?([A-Za-z0-9][\w+-]*(?:\.[\w+-]+)*)[>\"']?"
+    r"(?:[ \t]*$|\t|[ \t]{2,}|[ \t]*[:;][ \t]|[ \t]+[\"'(]|\.\.\.[ \t])"
 )
 # Sendmail: "550 jsmith... User unknown".
 _ANSWERED = re.compile(r"^[45]\d\d (?:[45]\.\d\.\d )?<?([A-Za-z0-9][\w.+-]{0,63}?)>?\.\.\. \S", re.MULTILINE)
 _DRAWN = re.compile(r"[ \t]*[-=*_#~]*[ \t]*$")
 _WORDS = frozenset({
-    "the", "to", "for", "from", "subject", "date", "sent", "message", "reason", "error", "your", "please", "this", "and", "or",
-    "received", "unknown", "user", "mail", "host", "status", "original", "recipient", "recipients", "address", "addresses",
-    "note", "because", "reply", "none", "unable", "server", "diagnostic", "information", "details", "delivery", "cc", "bcc",
+    "the", "to", "for", "from", "subject", "date", "sent", "message", "reason", "error", "your", "please", "this", "and",
+    "or", "received", "unknown", "user", "mail", "host", "status", "original", "recipient", "recipients", "address",
+    "addresses", "note", "because", "reply", "none", "unable", "server", "diagnostic", "information", "details", "cc",
+    "bcc", "delivery",
 })  # fmt: skip
 _MAX_LINES = 60
 _MAX_BETWEEN = 3

@@ -15,7 +15,8 @@ DAEMON = Phrases(
     r"delivery[-_ ]?(?:sub)?system",
     r"mail (?:system|administrator|gateway)",
     r"system administrator",
-    r"mdaemon|(?:^|[^\w-])daemon@|bounces?[\w.+=-]*@|bounced? mail|interscan|antivirus_for_smtp|mmsc|scanmail|mimesweeper|norton antivirus|\bnavmse",
+    r"mdaemon|(?:^|[^\w-])daemon@|bounces?[\w.+=-]*@|bounced? mail|interscan|antivirus_for_smtp|mmsc|scanmail",
+    r"mimesweeper|norton antivirus|\bnavmse",
     r"mail[- ]?deliver",
     r"\bndr@",
     r"mail-?server",
@@ -45,7 +46,7 @@ BOUNCE_SUBJECT = Phrases(
     r"failure (?:notice|delivery)|fail(?:ed|ure) (?:mail|notice|delivery)",
     r"returned (?:mail|to sender|message|post)|return(?:ed|ing)? (?:message )?to sender",
     r"could ?n[o']t (?:be delivered|send)|cannot be delivered",
-    r"(?:virus|content)\b[^\n]{0,40} (?:in|from) (?:a |an |the )?(?:message|mail|e-?mail) (?:you sent|from you|sent by you)",
+    r"(?:virus|content)\b[^\n]{0,40} (?:in|from) (?:a |an |the )?(?:message|e?-?mail) (?:you sent|(?:from|sent by) you)",
     r"to sender, [^\n]{0,40}(?:found|detected)",
     r"bounce|loop alert|unknown user|user unknown|automatically rejected",
     r"message (?:delayed|status)|delayed mail|mail (?:failure|system error)|error sending|was an error",
@@ -78,7 +79,8 @@ REPEATED_SUBJECT = Phrases(
 )
 #: Subjects of mail that a person answers or passes on.
 PASSED_ON = Phrases(
-    r"^\s*(?:\[[^\]\n]{0,40}\][ \t]*)?(?:re|fwd?|aw|wg|tr|rv|enc|ynt|sv|vs|vl|vb|antw|odp|pd|ответ|转发|回复|回覆|轉寄|답장|전달|返信|転送)"
+    r"^\s*(?:\[[^\]\n]{0,40}\][ \t]*)?(?:re|fwd?|aw|wg|tr|rv|enc|ynt|sv|vs|vl|vb|antw|odp|pd"
+    r"|ответ|转发|回复|回覆|轉寄|답장|전달|返信|転送)"
     r"(?:\[\d+\])? ?[:：]"
 )
 #: Those among them that no system writes when it answers.
@@ -141,14 +143,19 @@ WRITERS_MAIL = Phrases(
 )
 #: What somebody says above a mail that came back, which no mail system says of itself.
 OWN_WORDS = Phrases(
-    r"(?:came|comes|come|coming|sent|returned|bounced) (?:right )?back to (?:me|us)\b|\b(?:for|to|from|tell|help|let|sent|gave) me\b",
-    r"\b(?:I|we) (?:get|got|keep|sent|tried|try|wrote|received|have|had|don't|do not|can't|cannot|think|need|found|see|saw)\b",
+    r"(?:came|comes|come|coming|sent|returned|bounced) (?:right )?back to (?:me|us)\b",
+    r"\b(?:for|to|from|tell|help|let|sent|gave) me\b",
+    r"\b(?:I|we) (?:get|got|keep|sent|tried|try|wrote|received|have|don't|do not|can't|cannot|think|need|found|see)\b",
     r"\bmy (?:e-?mails?|mails?|messages?|account|address|customer|colleague)|\bsee (?:below|attached)\b|\bfyi\b",
-    r"any ideas?\b|what (?:does|is|should|can)\b|please (?:help|advise|look|check|fix|have a look|let (?:me|us))|can you\b|could you\b",
-    r"\b(?:ich|wir) (?:habe|bekomme|kriege|kann|verstehe)|können sie|bitte (?:um|prüf|helf)|j'ai |je (?:reçois|ne )|pouvez-vous",
-    r"(?:he|me ha[ns]?) (?:recibid|llegad|devuelt)|pued(?:e|es|en) |ho ricevut|mi (?:torna|è tornat)|recebi |kreeg (?:ik|dit)|ik krijg",
+    r"any ideas?\b|what (?:does|is|should|can)\b|please (?:help|advise|look|check|fix|have a look|let (?:me|us))",
+    r"can you\b|could you\b",
+    r"\b(?:ich|wir) (?:habe|bekomme|kriege|kann|verstehe)|können sie|bitte (?:um|prüf|helf)|j'ai |je (?:reçois|ne )",
+    r"pouvez-vous",
+    r"(?:he|me ha[ns]?) (?:recibid|llegad|devuelt)|pued(?:e|es|en) |ho ricevut|mi (?:torna|è tornat)|recebi ",
+    r"kreeg (?:ik|dit)|ik krijg",
     r"戻って(?:き|来)(?:まし|てしま|ます)|届いていますか|ご確認(?:を|くだ|いただ)|教えて(?:くだ|いただ)|どうすれば|この(?:ような)?メールが(?:届|来)",
-    r"我(?:发|寄|收到|给)|请(?:问|帮|看)|怎么|제가|저는|확인 부탁|у меня|мне (?:при|верн)|подскажите|помогите|пришл[ао] ",
+    r"我(?:发|寄|收到|给)|请(?:问|帮|看)|怎么|제가|저는|확인 부탁|у меня|мне (?:при|верн)|подскажите|помогите",
+    r"пришл[ао] ",
 )
 #: The mailbox of the one who reads, in a warning or in a lure.
 OWN_MAILBOX = Phrases(
@@ -201,9 +208,11 @@ DELIVERED = Phrases(
 DELIVERED_SENTENCE = Phrases(
     r"(?:was|were|has been|have been|is) (?:successfully )?(?:delivered|relayed|forwarded|placed in|expanded)\b",
     r"success(?:ful|fully) (?:deliver|relay)|delivery confirmation|delivered successfully|delivery (?:is )?complete",
-    r"(?:wurde|ist)[^\n]{0,120} (?:erfolgreich )?(?:zugestellt|übermittelt|weitergeleitet)|zustellung[^.\n]{0,80} abgeschlossen",
+    r"(?:wurde|ist)[^\n]{0,120} (?:erfolgreich )?(?:zugestellt|übermittelt|weitergeleitet)",
+    r"zustellung[^.\n]{0,80} abgeschlossen",
     r"a (?:bien )?été (?:remis|distribué|livré|transmis)|(?:ha sido|fue) entregad|(?:foi|sido) entregue|entregado con",
-    r"(?:è stat[oa]|stato) (?:consegnat|recapitat|inoltrat)|is (?:afgeleverd|bezorgd)|(?:har|blev) levere|har levererats",
+    r"(?:è stat[oa]|stato) (?:consegnat|recapitat|inoltrat)|is (?:afgeleverd|bezorgd)|(?:har|blev) levere",
+    r"har levererats",
     r"został[ao]? dostarczon|(?:было?|успешно) доставлен|(?:配信|配送|送信|お届け)(?:され|し|いたし)ました",
     r"(?:配信|送信|配送)(?:が|は)?(?:完了|成功)|正常に(?:配信|配送|送信)|(?:已|成功)(?:送达|送達|投递)|(?:전달|배달)되었",
 )

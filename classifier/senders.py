@@ -39,7 +39,8 @@ _LIST_SERVICE = re.compile(
 _FROM_BOUNCES = re.compile(r"[+-]bounces?@", re.IGNORECASE)
 # A person's whole name: two words and more, or few characters of Chinese, Japanese or Korean.
 _WHOLE_NAME = re.compile(
-    r"[^\W\d_][^\W\d_.'’-]*(?:[-'’. ]+[^\W\d_][^\W\d_.'’-]*){1,3}\.?|[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]{2,4}(?:[ \u3000][\u3040-\u30ff\u4e00-\u9fff]{1,3})?"
+    r"[^\W\d_][^\W\d_.'’-]*(?:[-'’. ]+[^\W\d_][^\W\d_.'’-]*){1,3}\.?"
+    r"|[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]{2,4}(?:[ \u3000][\u3040-\u30ff\u4e00-\u9fff]{1,3})?"
 )
 _MAX_SUBJECT = 100
 _MAX_FROM = 400
@@ -56,9 +57,9 @@ def path_of(headers: Headers) -> str:
     path = headers.raw("return-path").strip()
     if path in _NULL_PATHS:
         return "<>"
-    if "@" in path and (address := _address_in(headers.raw("to")[:_MAX_FROM]).lower()):
-        if address in path.lower() and address not in headers.raw("from").lower():
-            return ""
+    address = _address_in(headers.raw("to")[:_MAX_FROM]).lower() if "@" in path else ""
+    if address and address in path.lower() and address not in headers.raw("from").lower():
+        return ""
     return path
 
 

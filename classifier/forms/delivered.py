@@ -21,9 +21,11 @@ _SUBJECT = re.compile(
     r"|配信|配送|送信|送达",
     re.IGNORECASE,
 )
+_FAILURE = re.compile(r"fail|undeliver|not deliver|return|error|warning|delay|problem|reject", re.IGNORECASE)
 # What may come yet is no failure: "you may still receive notifications of delivery errors".
 _CONDITION = re.compile(
-    r"\b(?:may|might|if|otherwise|should|will|unless)\b|no guarantee|no further|does not (?:send|support|return|confirm|issue)",
+    r"\b(?:may|might|if|otherwise|should|will|unless)\b|no guarantee|no further"
+    r"|does not (?:send|support|return|confirm|issue)",
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"(?<=[.!?。])\s|\n[ \t]*\n")
@@ -33,14 +35,16 @@ _MAX_NOTICE = 4_096
 def read(message: Message) -> Report | None:
     """Read a notice of success; None when no mail system sent it or when it also speaks of a failure."""
     headers = message.headers
-    if not (is_daemon(headers) or is_system(headers)) or is_of_list(headers):
+    if not (is_daemon(headers) or is_system(headers)):
         return None
     subject = headers.get("subject")
     is_titled = DELIVERED.are_in_short(subject)
-    if not is_titled and not _SUBJECT.search(subject):
+    if not is_titled and (not _SUBJECT.search(subject) or _FAILURE.search(subject)):
+        return None
+    if is_of_list(headers) or subject_says_undelivered(subject):
         return None
     part = message.first("text/plain", "text/html")
-    if part is None or subject_says_undelivered(subject):
+    if part is None or not DELIVERED_SENTENCE.are_in(part.opening[:_MAX_NOTICE]):
         return None
     notice, original = cut_original(part.opening)
     notice = notice[:_MAX_NOTICE]

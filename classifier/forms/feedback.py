@@ -34,10 +34,13 @@ _COMPLAINT_SUBJECT = re.compile(
 )
 _COMPLAINT_WORDS = re.compile(
     r"(?:abuse|complaint|feedback[ -]loop|spam) report|complaint (?:about|against|from one of)"
-    r"|(?:report|mark|classifi|flagg|identifi|consider|label|categori[sz])(?:ed|s|es)? [^.]{0,80}\b(?:as|to be) (?:\w+ )?[\"'“]?"
+    r"|(?:report|mark|classifi|flagg|identifi|consider|label|categori[sz])(?:ed|s|es)? [^.]{0,80}"
+    r"\b(?:as|to be) (?:\w+ )?[\"'“]?"
     r"(?:spam|junk|unwanted|abus|unsolicited)"
-    r"|(?:pressed|clicked|hit|used|moved) [^.]{0,40}(?:spam|junk)|(?:als|comme|como|come|jako|som|als) [„\"'«]?(?:spam|junk|ongewenst)"
-    r"|(?:spam|junk)[\w\"'“”-]* (?:gemeldet|markiert|eingestuft|signalé)|plainte|(?:signalé|signalement)[^.]{0,60}(?:spam|indésirable)"
+    r"|(?:pressed|clicked|hit|used|moved) [^.]{0,40}(?:spam|junk)"
+    r"|(?:als|comme|como|come|jako|som) [„\"'«]?(?:spam|junk|ongewenst)"
+    r"|(?:spam|junk)[\w\"'“”-]* (?:gemeldet|markiert|eingestuft|signalé)|plainte"
+    r"|(?:signalé|signalement)[^.]{0,60}(?:spam|indésirable)"
     r"|迷惑メール[^。]{0,30}(?:報告|申告|通報|指定)|(?:举报|舉報|投诉|投訴)|스팸[^.]{0,20}신고|(?:пометил|отметил|жалоб)[^.]{0,60}спам",
     re.IGNORECASE,
 )
@@ -52,7 +55,8 @@ _DMARC_ROWS = re.compile(
 _JMRP_FIELD = b"x-hmxmroriginalrecipient:"
 # A filter that gives a mail back calls it spam as well.
 _REFUSED = re.compile(
-    r"\b(?:reject|refus|block|bounc|undeliver|quarantin|abgelehnt|zurück|rejet|rechaz|rifiut)|\bnot (?:be(?:en)? )?(?:deliver|accept)"
+    r"\b(?:reject|refus|block|bounc|undeliver|quarantin|abgelehnt|zurück|rejet|rechaz|rifiut)"
+    r"|\bnot (?:be(?:en)? )?(?:deliver|accept)"
     r"|拒否|拒绝|配信でき|届け",
     re.IGNORECASE,
 )
@@ -69,9 +73,13 @@ def read(message: Message) -> Report | None:
             if "feedback-type:" in part.text[:8_192].lower():
                 return _read_report(part.text)
         return Report(form="arf", kind=Kind.FEEDBACK_REPORT, feedback_type="abuse")
-    if (wrapped := message.first("message/rfc822")) is not None and _JMRP_FIELD in wrapped.header_block.lower():
-        return Report(form="hotmail-jmrp", kind=Kind.FEEDBACK_REPORT, feedback_type="abuse")
-    if _tells_of_dmarc(message):
+    if message.report_type == "delivery-status":
+        return None
+    if message.parts and message.parts[0].type == "message/rfc822":
+        # Hotmail's programme wraps the bare original.
+        if _JMRP_FIELD in message.parts[0].header_block.lower():
+            return Report(form="hotmail-jmrp", kind=Kind.FEEDBACK_REPORT, feedback_type="abuse")
+    elif _tells_of_dmarc(message):
         return Report(form="dmarc-failure", kind=Kind.FEEDBACK_REPORT, feedback_type="auth-failure")
     # Letters beyond ASCII have forms that a lower-case copy has not.
     lowered = subject.lower()
@@ -94,7 +102,7 @@ def read(message: Message) -> Report | None:
 
 def _complains(message: Message) -> bool:
     """Whether words say that somebody takes the mail beside or below them for spam; no person's letter does."""
-    if message.report_type == "delivery-status" or is_named_daemon(message.headers):
+    if is_named_daemon(message.headers):
         return False
     part = message.first("text/plain", "text/html")
     words, original = cut_original(part.opening) if part is not None else ("", "")

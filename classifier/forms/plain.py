@@ -28,6 +28,8 @@ _DELIVERED = re.compile(
 )
 # Whom a list tells its readers to ask.
 _KEEPER = re.compile(r"(?:owner-([^@]+)|([^@]+?)[-+](?:request|owner|help|admin))@(.+)", re.IGNORECASE)
+#: One of these stands in every such address.
+_KEEPERS = ("owner", "request@", "help@", "admin@")
 _CODE = re.compile(r"\b[45]\d\d\b|[45]\.\d\.\d")
 
 
@@ -125,7 +127,8 @@ def _named_in(message: Message, notice: str, original: bytes) -> list[Named]:
             return [Named(mailed.get(name.lower(), name), notice, is_listed=True) for name in bare]
         # Who wrote and who was written to did not fail, if it can be told who did.
         return [] if _has_another_to(original, parties) else find_named(notice)
-    named = _without_contacts(named, f"{headers.get('subject')}\n{notice}", _to_of(original))
+    if any([hint in name.address.lower() for name in named for hint in _KEEPERS]):
+        named = _without_contacts(named, f"{headers.get('subject')}\n{notice}", _to_of(original))
     return _narrowed(named, _to_of(original)) if len(named) > 1 else named
 
 
