@@ -20,8 +20,8 @@ _LISTED = re.compile(
 _ANSWERED = re.compile(r"^[45]\d\d (?:[45]\.\d\.\d )?<?([A-Za-z0-9][\w.+-]{0,63}?)>?\.\.\. \S", re.MULTILINE)
 _DRAWN = re.compile(r"[ \t]*[-=*_#~]*[ \t]*$")
 _WORDS = frozenset({
-    "the", "to", "for", "from", "subject", "date", "sent", "message", "reason", "error", "your", "please", "this", "and",
-    "or", "received", "unknown", "user", "mail", "host", "status", "original", "recipient", "recipients", "address",
+    "the", "to", "for", "from", "subject", "date", "sent", "message", "reason", "error", "your", "please", "this",
+    "and", "or", "received", "unknown", "user", "mail", "host", "status", "original", "recipient", "recipients", "address",
     "addresses", "note", "because", "reply", "none", "unable", "server", "diagnostic", "information", "details", "cc",
     "bcc", "delivery",
 })  # fmt: skip

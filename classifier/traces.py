@@ -8,7 +8,7 @@ from functools import lru_cache
 from classifier.addresses import ADDRESS, find_all, starts_line, unglued
 from classifier.message import Message
 from classifier.parties import Parties
-from classifier.phrases import BOUNCE_SUBJECT
+from classifier.phrases import AUTOMATIC, BOUNCE_SUBJECT
 from classifier.senders import is_of_another_path, is_of_daemon, is_surely_daemon, path_of
 from classifier.undelivered import names_nobody, says_something_undelivered
 
@@ -51,11 +51,16 @@ def has_rows(message: Message, notice: str, foreign: list[str]) -> bool:
     return carries_original(message) or any(starts_line(notice, address) for address in foreign)
 
 
-def _is_senders_own(message: Message, notice: str) -> bool:
-    """Whether a mail system lists, on the null path, nobody but the reader: people write to themselves to try it."""
+def _is_report_to_sender(message: Message, notice: str) -> bool:
+    """Whether a mail system reports on the null path, and names nobody or only the reader.
+
+    People write to themselves to try it.
+    """
     headers = message.headers
     if path_of(headers) != "<>" or not is_surely_daemon(headers):
         return False
+    if AUTOMATIC.are_in(notice[:HEAD]) and "http" not in notice and BOUNCE_SUBJECT.are_in_short(headers.get("subject")):
+        return True
     to = ADDRESS.search(headers.raw("to")[:_MAX_TO])
     return to is not None and starts_line(notice, to.group(1))
 
@@ -66,7 +71,7 @@ def has_trace(message: Message, subject: str, notice: str) -> bool:
         return True
     if is_of_another_path(message.headers):
         return False
-    if _is_senders_own(message, notice):
+    if _is_report_to_sender(message, notice):
         return True
     html = message.first("text/html")
     # Who fishes for passwords gives a link; a mail system that does also says what it was answered.

@@ -11,7 +11,9 @@ import pytest
 from classifier.classify import Classifier
 from classifier.message import Message, parse_message
 from classifier.parties import Parties
+from classifier.phrases import AUTOMATIC
 from classifier.quoted import cut_original
+from classifier.traces import HEAD
 from classifier.undelivered import is_about_goods, names_nobody, says_failed_of, says_undelivered
 from model.reading import Kind
 
@@ -121,6 +123,33 @@ def test_who_passes_a_bounce_on_sent_none(classifier: Classifier) -> None:
         ]  # fmt: skip
         wrong += [name for mail in mails if classifier.read(mail).kind in RETURNED]
     # RFC 3464 fields count whoever sends them; a form of words never does.
+    assert wrong == []
+
+
+#: What people write above a bounce that came back to them; the last two only carry it.
+ABOVE = [
+    ("Kuro Neko <kuro@example.org>", "a customer", "This came back, what now?"),
+    ("Kuro Neko <kuro@example.org>", "Zustellung", "Schon wieder."),
+    ("黒猫 太郎 <kuro@example.org>", "メール", "こう出ます。"),
+    ("Kuro <kuro@example.org>", "a customer", "I sent it twice."),
+    ("Kuro <kuro@example.org>", "a customer", "Hi,\n\nsee the error."),
+    ("Kuro <kuro@example.org>", "Fwd: Undelivered mail", ""),
+    ("Kuro <kuro@example.org>", "SV: Undelivered mail", ""),
+]
+
+
+@pytest.mark.parametrize(("sender", "subject", "words"), ABOVE)
+def test_who_passes_a_bounce_on_is_a_person_on_the_null_path_too(
+    sender: str, subject: str, words: str, classifier: Classifier
+) -> None:
+    cases = [case for case in _in_words(classifier) if not AUTOMATIC.are_in(case[2][:HEAD])]
+    assert len(cases) > 200
+    encoded = Header(sender.partition(" <")[0], "utf-8").encode() + f" <{sender.partition(' <')[2]}"
+    wrong = [
+        name
+        for name, _, text in cases
+        if classifier.read(_mail(encoded, "<>", subject, f"{words}\n\n{text}")).kind in RETURNED
+    ]
     assert wrong == []
 
 
