@@ -21,9 +21,9 @@ _ANSWERED = re.compile(r"^[45]\d\d (?:[45]\.\d\.\d )?<?([A-Za-z0-9][\w.+-]{0,63}
 _DRAWN = re.compile(r"[ \t]*[-=*_#~]*[ \t]*$")
 _WORDS = frozenset({
     "the", "to", "for", "from", "subject", "date", "sent", "message", "reason", "error", "your", "please", "this",
-    "and", "or", "received", "unknown", "user", "mail", "host", "status", "original", "recipient", "recipients", "address",
-    "addresses", "note", "because", "reply", "none", "unable", "server", "diagnostic", "information", "details", "cc",
-    "bcc", "delivery",
+    "and", "or", "received", "unknown", "user", "mail", "host", "status", "original", "recipient", "recipients",
+    "address", "addresses", "note", "because", "reply", "none", "unable", "server", "diagnostic", "information",
+    "details", "cc", "bcc", "delivery",
 })  # fmt: skip
 _MAX_LINES = 60
 _MAX_BETWEEN = 3
