@@ -19,7 +19,15 @@ from classifier.phrases import (
     PASSED_ON,
     SENDERS_MAIL,
 )
-from classifier.senders import has_persons_name, has_whole_name, is_of_another_path, is_of_list, is_of_tracker, path_of
+from classifier.senders import (
+    has_persons_name,
+    has_whole_name,
+    is_named_daemon,
+    is_of_another_path,
+    is_of_list,
+    is_of_tracker,
+    path_of,
+)
 from classifier.traces import HEAD, carries_original, foreign_in, has_reply
 from classifier.undelivered import (
     is_about_work,
@@ -70,10 +78,13 @@ _ALERT = re.compile(
 def is_lookalike(message: Message, notice: str) -> bool:
     """Whether a text, which has no copy of a mail, is a log, a ticket, or about mail to the one who reads it."""
     head = notice[:HEAD]
+    headers = message.headers
+    subject = headers.get("subject")
+    # A mail system repeats the subject of the mail that failed, whatever that was about.
+    is_of_work = (is_about_work(subject) or _ALERT.match(subject[:_MAX_SUBJECT])) and not is_named_daemon(headers)
     return (
-        is_of_tracker(message.headers)
-        or (is_about_work(message.headers.get("subject")) and not SENDERS_MAIL.are_in(head))
-        or _ALERT.match(message.headers.get("subject")[:_MAX_SUBJECT]) is not None
+        is_of_tracker(headers)
+        or (is_of_work and not SENDERS_MAIL.are_in(head))
         or (any([sign in head for sign in _LOG_SIGNS]) and _LOG.search(head) is not None)
         or _is_of_mail_to_reader(message, head)
     )
