@@ -17,14 +17,11 @@ from mta.tls import certificate_problem
 from store.guard import is_disk_low
 from store.suppression_desk import SuppressionDesk
 from yamabiko.counters import CountedEvents, StoreCounters
+from yamabiko.held_answer import HeldAnswer
 from yamabiko.listening import cap_connections
 from yamabiko.service import StartError, WorkerContext
 
 _log = logging.getLogger(__name__)
-#: Seconds an answer about the disk holds; it is asked for every mail.
-_DISK_CHECK_S = 1.0
-#: Seconds an answer about what a tenant shares holds.
-_SHARING_CHECK_S = 1.0
 _RULES_EVERY_TICKS = 2
 #: Seconds until somebody looks again when the certificate ends.
 _CERTIFICATE_CHECK_S = 3_600.0
@@ -42,7 +39,7 @@ class SmtpService:
         self._certificate_problem = ""
         self._certificate_checked_s = 0.0
         self._ticks = 0
-        self._disk = (0.0, False)
+        self._is_low = HeldAnswer(self._look_at_disk)
         self._events = CountedEvents("yamabiko_smtp", "what the mail server did, by name (docs/smtp.md)")
         self._store = StoreCounters(context.name, context.env, context.writer)
         try:
@@ -134,29 +131,10 @@ class SmtpService:
         self._store.flush()
 
     def _is_disk_low(self) -> bool:
-        now = time.monotonic()
-        if now - self._disk[0] > _DISK_CHECK_S:
-            settings = self._context.settings
-            low = is_disk_low(settings.data, min_free_bytes=settings.store.min_free_bytes)
-            self._disk = (now, low)
-        return self._disk[1]
+        return self._is_low(self._context.settings.data)
 
-
-class _Sharing:
-    """Which tenants share their bounces (E39), as it was a moment ago; it is asked for every mail."""
-
-    def __init__(self, desk: SuppressionDesk) -> None:
-        self._desk = desk
-        #: by tenant: when it was asked, and the answer
-        self._known: dict[int, tuple[float, bool]] = {}
-
-    def shares(self, tenant: int) -> bool:
-        now = time.monotonic()
-        at_s, answer = self._known.get(tenant, (-_SHARING_CHECK_S, False))
-        if now - at_s >= _SHARING_CHECK_S:
-            answer = self._desk.shares_bounces(tenant)
-            self._known[tenant] = (now, answer)
-        return answer
+    def _look_at_disk(self, directory: Path) -> bool:
+        return is_disk_low(directory, min_free_bytes=self._context.settings.store.min_free_bytes)
 
 
 def prepare(settings: Settings) -> None:
@@ -194,7 +172,7 @@ def _settings(context: WorkerContext) -> MtaSettings:
         tls_key=Path(smtp.tls_key) if smtp.tls_key else None,
         proxied_addresses=((context.settings.smtp.host, smtp.proxy_port),) if smtp.proxy_port else (),
         proxy_networks=smtp.proxy_networks,
-        shares_bounces=_Sharing(SuppressionDesk(context.env)).shares,
+        shares_bounces=HeldAnswer(SuppressionDesk(context.env).shares_bounces),
         node=context.settings.node,
         slot=context.slot,
     )
