@@ -4,62 +4,40 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib import import_module
-from importlib.util import find_spec
 
 import click
 
 from config.settings import SettingsError
 from yamabiko import __version__, exits
+from yamabiko.lazy_group import LazyCommand, LazyGroup
 
-#: Command, where it is, and its line in the overview; written out so that the overview imports nothing.
-COMMANDS: dict[str, tuple[str, str, str]] = {
-    "serve": ("yamabiko.commands.serve", "serve_command", "Run the server: mail, tracker and console."),
-    "classify": ("yamabiko.commands.classify", "classify_command", "Say why a returned mail came back."),
-    "rules": ("yamabiko.commands.rules", "rules_group", "Check and explain the rules of classification."),
-    "ingest": ("yamabiko.commands.ingest", "ingest_command", "Take in returned mails from files."),
-    "report": ("yamabiko.commands.report", "report_command", "Show the numbers of a broadcast."),
-    "export": ("yamabiko.commands.export", "export_command", "Write tables as CSV, NDJSON or Parquet."),
-    "sql": ("yamabiko.commands.sql", "sql_command", "Ask the data anything, in SQL."),
-    "timeline": ("yamabiko.commands.timeline", "timeline_command", "Show what happened to one recipient."),
-    "suppressions": ("yamabiko.commands.suppressions", "suppressions_group", "Who is not mailed, and why."),
-    "webhooks": ("yamabiko.commands.webhooks", "webhooks_group", "How webhooks stand, without the server too."),
-    "unmatched": ("yamabiko.commands.unmatched", "unmatched_command", "Mails that came back without proof."),
-    "store": ("yamabiko.commands.store", "store_group", "Look after the data: verify, back up, restore."),
-    "keys": ("yamabiko.commands.keys", "keys_group", "Signing keys: list, rotate, revoke, export."),
-    "token": ("yamabiko.commands.token", "token_group", "API tokens: create, list, revoke."),
-    "settings": ("yamabiko.commands.settings", "settings_group", "Show the settings in force, or an example file."),
-    "demo": ("yamabiko.demo.command", "demo_command", "See it all work, with made-up mailings."),
+COMMANDS = {
+    "serve": LazyCommand("yamabiko.commands.serve", "serve_command", "Run the server: mail, tracker and console."),
+    "classify": LazyCommand("yamabiko.commands.classify", "classify_command", "Say why a returned mail came back."),
+    "rules": LazyCommand("yamabiko.commands.rules", "rules_group", "Check and explain the rules of classification."),
+    "ingest": LazyCommand("yamabiko.commands.ingest", "ingest_command", "Take in returned mails from files."),
+    "report": LazyCommand("yamabiko.commands.report", "report_command", "Show the numbers of a broadcast."),
+    "export": LazyCommand("yamabiko.commands.export", "export_command", "Write tables as CSV, NDJSON or Parquet."),
+    "sql": LazyCommand("yamabiko.commands.sql", "sql_command", "Ask the data anything, in SQL."),
+    "timeline": LazyCommand("yamabiko.commands.timeline", "timeline_command", "Show what happened to one recipient."),
+    "suppressions": LazyCommand("yamabiko.commands.suppressions", "suppressions_group", "Who is not mailed, and why."),
+    "webhooks": LazyCommand(
+        "yamabiko.commands.webhooks", "webhooks_group", "How webhooks stand, without the server too."
+    ),
+    "unmatched": LazyCommand("yamabiko.commands.unmatched", "unmatched_command", "Mails that came back without proof."),
+    "store": LazyCommand("yamabiko.commands.store", "store_group", "Look after the data: verify, back up, restore."),
+    "keys": LazyCommand("yamabiko.commands.keys", "keys_group", "Signing keys: list, rotate, revoke, export."),
+    "token": LazyCommand("yamabiko.commands.token", "token_group", "API tokens: create, list, revoke."),
+    "settings": LazyCommand(
+        "yamabiko.commands.settings", "settings_group", "Show the settings in force, or an example file."
+    ),
+    "demo": LazyCommand("yamabiko.demo.command", "demo_command", "See it all work, with made-up mailings."),
 }
 
 
-class _LazyGroup(click.Group):
-    """Knows its commands by name and imports one only to run it or to show its own help."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return [name for name, (module, _, _) in COMMANDS.items() if find_spec_of(module)]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS or not find_spec_of(COMMANDS[cmd_name][0]):
-            return None
-        module, attribute, _ = COMMANDS[cmd_name]
-        command: click.Command = getattr(import_module(module), attribute)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name][2]) for name in self.list_commands(ctx)])
-
-
-def find_spec_of(module: str) -> bool:
-    """Return whether ``module`` is part of this installation, without importing it."""
-    try:
-        return find_spec(module) is not None
-    except ModuleNotFoundError:
-        return False
-
-
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="yamabiko")
 @click.option("--home", type=click.Path(file_okay=False), help="Directory of this installation.  [$YAMABIKO_HOME]")
 @click.option("--config", type=click.Path(dir_okay=False), help="Settings file.  [HOME/yamabiko.toml]")

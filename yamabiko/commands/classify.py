@@ -12,8 +12,6 @@ import click
 import msgspec
 
 import config
-from classifier.classify import Classifier
-from classifier.rulefile import RuleError, load_rules
 from model.reading import Action, Kind, Reading, RecipientReading
 
 #: The rule pack that comes with Yamabiko.
@@ -33,6 +31,10 @@ DEFAULT_RULES = Path(config.__file__).parent / "rules"
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 def classify_command(files: tuple[str, ...], rules_directory: Path, *, explain: bool) -> None:
     """Print one JSON line for each mail in FILE, a directory of mails, or - for standard input."""
+    # They take half a second to import, and whoever asks for the manual does not need them.
+    from classifier.classify import Classifier
+    from classifier.rulefile import RuleError, load_rules
+
     try:
         classifier = Classifier(load_rules(rules_directory))
     except RuleError as error:

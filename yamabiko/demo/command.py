@@ -11,11 +11,6 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from yamabiko.demo.run import Options, run_demo
-from yamabiko.demo.sender import ApiError
-from yamabiko.demo.server import Server, ServerError
-from yamabiko.demo.world import build_world
-
 
 @click.command("demo")
 @click.option("--recipients", default=2_000, show_default=True, help="How many rows the simulated list has.")
@@ -28,6 +23,12 @@ def demo_command(recipients: int, seed: int, kills: int, keep: Path | None) -> N
     Starts a real server on free ports of this machine, speaks real SMTP and HTTP to it, and ends with 1 if any
     figure differs from what was simulated.
     """
+    # They take a second to import, and whoever asks for the manual does not need them.
+    from yamabiko.demo.run import Options, run_demo
+    from yamabiko.demo.sender import ApiError
+    from yamabiko.demo.server import Server, ServerError
+    from yamabiko.demo.world import build_world
+
     out = Console()
     started = time.monotonic()
     home = keep or Path(tempfile.mkdtemp(prefix="yamabiko-demo-"))
