@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from functools import cache
 
 import msgspec
 from aiohttp import web
@@ -35,7 +36,9 @@ _HEADERS = {
 def build_app(services: Services) -> web.Application:
     """Return the application that answers with ``services``."""
     app = web.Application(middlewares=[_boundary(services), _host_check(services)])
-    app[OPENAPI] = msgspec.json.encode(document(ROUTES, services.version or "0"))
+    # Made when it is first asked for: it takes longer than all else at a start.
+    describe: Callable[[], bytes] = cache(lambda: msgspec.json.encode(document(ROUTES, services.version or "0")))
+    app[OPENAPI] = describe
     app.on_response_prepare.append(_add_headers)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, _guarded(route, services), name=route.name)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aiohttp import web
 
 from console.route import Call, Reply
 from console.schema import HealthOut, HealthRow
 
-#: Where the application keeps the document; made once, from the route table.
-OPENAPI = web.AppKey("openapi", bytes)
+#: Where the application keeps the document; made once, from the route table, when it is first asked for.
+OPENAPI: web.AppKey[Callable[[], bytes]] = web.AppKey("openapi")
 
 
 async def healthz(call: Call) -> Reply:
@@ -27,4 +29,4 @@ async def metrics(call: Call) -> web.StreamResponse:
 
 async def openapi(call: Call) -> web.StreamResponse:
     """Return the API's description."""
-    return web.Response(body=call.request.app[OPENAPI], content_type="application/json")
+    return web.Response(body=call.request.app[OPENAPI](), content_type="application/json")
