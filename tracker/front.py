@@ -7,6 +7,7 @@ call ``Front`` just as well.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from urllib.parse import unquote
 
 from model.errors import RemoteError, TokenError
@@ -34,12 +35,29 @@ class Front:
         """``keys`` returns the key ring of the moment, so that keys can be changed while running."""
         self._settings = settings
         self._keys = keys
-        pages = Pages()
-        self._desk = UnsubscribeDesk(settings, pages)
         self._limit = ForgeryLimit(settings.forged_per_minute)
-        # Whatever is wrong (route, method, token), the answer is this one (T2).
-        self.not_found = Answer(404, pages.headers, pages.missing(), tally=Count.NOT_FOUND)
-        self._forged = Answer(404, pages.headers, self.not_found.body, is_forged=True, tally=Count.NOT_FOUND)
+
+    @cached_property
+    def not_found(self) -> Answer:
+        """What is answered whatever is wrong: route, method, token (T2)."""
+        return Answer(404, self._pages.headers, self._pages.missing(), tally=Count.NOT_FOUND)
+
+    @cached_property
+    def _forged(self) -> Answer:
+        return self.not_found._replace(is_forged=True)
+
+    @cached_property
+    def _desk(self) -> UnsubscribeDesk:
+        return UnsubscribeDesk(self._settings, self._pages)
+
+    @cached_property
+    def _pages(self) -> Pages:
+        """Made when it is first needed: pixels and links need no page, and a start is not to wait for it."""
+        return Pages()
+
+    def warm(self) -> None:
+        """Make the pages now, so that nobody waits for them. For a thread of its own."""
+        self._pages.warm()
 
     def knows_host(self, host: str) -> bool:
         """Return whether a Host header names us (T11). Without configured names every host does."""

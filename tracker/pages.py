@@ -11,9 +11,6 @@ import hashlib
 from dataclasses import dataclass
 from importlib.resources import files
 
-from jinja2 import DictLoader, Environment, StrictUndefined
-from markupsafe import Markup
-
 from model.detail import UnsubscribeReason
 from tracker.answer import TEXT_HEADERS
 from tracker.language import DEFAULT
@@ -35,6 +32,10 @@ class Pages:
 
     def __init__(self) -> None:
         """Read the templates and the style sheet that come with the package."""
+        # They take a tenth of a start, and pixels and links need none of it.
+        from jinja2 import DictLoader, Environment, StrictUndefined
+        from markupsafe import Markup
+
         folder = files("tracker") / "templates"
         style = (folder / "style.css").read_text("utf-8")
         sources = {name: (folder / name).read_text("utf-8") for name in _TEMPLATES}
@@ -86,6 +87,11 @@ class Pages:
     def missing(self) -> bytes:
         """Return the one page for whatever is not found, in both languages."""
         return self._render("missing.html", DEFAULT, english=WORDINGS["en"])
+
+    def warm(self) -> None:
+        """Compile all templates now; each would be when it is first used."""
+        for name in _TEMPLATES:
+            self._environment.get_template(name)
 
     def _render(self, name: str, language: str, **values: object) -> bytes:
         template = self._environment.get_template(name)

@@ -6,11 +6,13 @@ import asyncio
 import logging
 import os
 import signal
+import subprocess
 import time
 
 from yamabiko.beat import Beat, BeatReader
+from yamabiko.post import Post
 from yamabiko.run_files import WorkerStatus
-from yamabiko.spares import Post, Spares
+from yamabiko.spares import Spares
 
 #: A worker that lived for so long was in order: its next start does not wait.
 _HEALTHY_AFTER_S = 5.0
@@ -27,12 +29,13 @@ class Child:
         """``spares`` gives it the processes."""
         self.post = post
         self._spares = spares
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._reader = BeatReader()
         self._beat = Beat()
+        #: the kernel has closed its end of the pipe: the process is gone
+        self._ended = asyncio.Event()
         self._last_beat = self._started = time.monotonic()
         self._quick_deaths = 0
-        self._is_dismissed = False
         self.restarts = 0
         self.last_exit: int | None = None
 
@@ -54,20 +57,20 @@ class Child:
     async def run_once(self) -> int:
         """Start the worker and wait for its end; returns its exit code, negative for a signal."""
         self._reader, self._beat = BeatReader(), Beat()
+        self._ended.clear()
         self._last_beat = self._started = time.monotonic()
-        started = await self._spares.take(self.post)
+        started = self._spares.take(self.post)
         self._process, read_end = started.process, started.beats
         loop = asyncio.get_running_loop()
         loop.add_reader(read_end, self._on_beat, read_end)
-        if self._is_dismissed:  # told to stop while it was being started
-            self.send(signal.SIGTERM)
         try:
-            self.last_exit = await self._process.wait()
+            await self._ended.wait()
         finally:
             loop.remove_reader(read_end)
-            os.close(read_end)
             self._process = None
             self._beat = Beat()
+        await asyncio.to_thread(started.bury)
+        self.last_exit = started.process.returncode
         return self.last_exit
 
     def pause_s(self) -> float:
@@ -81,12 +84,11 @@ class Child:
     def send(self, number: signal.Signals) -> None:
         """Send a signal, if it runs."""
         process = self._process
-        if process is not None and process.returncode is None:
-            process.send_signal(number)
+        if process is not None:
+            process.send_signal(number)  # does nothing when it has ended
 
     def dismiss(self) -> None:
         """Tell it to finish and go."""
-        self._is_dismissed = True
         self.send(signal.SIGTERM)
 
     def kill_if_stuck(self, after_s: float) -> None:
@@ -108,6 +110,7 @@ class Child:
             return
         if not chunk:
             asyncio.get_running_loop().remove_reader(read_end)
+            self._ended.set()
             return
         self._last_beat = time.monotonic()
         self._beat = self._reader.feed(chunk) or self._beat

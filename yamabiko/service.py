@@ -38,8 +38,8 @@ class WorkerContext:
 class Service(Protocol):
     """One kind of server inside a worker.
 
-    Its module in ``yamabiko.workers`` has ``prepare(settings)``, which a spare runs while it waits, and
-    ``make(context)``, which returns the service.
+    Its module in ``yamabiko.workers`` has ``prepare(settings)``, which a spare runs while it waits, and whose work
+    ``make`` does where there was no time for it; and ``make(context)``, which returns the service.
     """
 
     async def start(self) -> None:

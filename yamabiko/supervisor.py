@@ -19,15 +19,18 @@ from config.settings import Settings, SettingsError, to_values
 from yamabiko import exits, logs, notify, run_files
 from yamabiko.child import Child
 from yamabiko.listening import raise_descriptor_limit, reserve
+from yamabiko.post import Post
 from yamabiko.run_files import Status
-from yamabiko.spares import Post, Spares
+from yamabiko.spares import Spares
 
 _KINDS = ("smtp", "tracker", "console")
 #: First store slot of each kind; a UniqueClock has eight (model.fact).
 _FIRST_SLOT = {"smtp": 0, "tracker": 3, "console": 7}
-#: What is started before anything else, in this order: mail programs and servers are waiting.
-_FIRST_KINDS = ("tracker", "smtp")
-_HEAD_START_S = 2.0
+#: At the start one kind begins after the other, since they would only take turns at the processors: recipients wait for
+#: the tracker, mail servers try again.
+_ORDER = ("tracker", "smtp", "console")
+#: How long a kind leaves the processors to each of those before it.
+_HEAD_START_S = 1.0
 _TICK_S = 0.5
 _START_TICK_S = 0.05
 _PATIENCE_S = 5.0
@@ -37,12 +40,12 @@ _log = logging.getLogger(__name__)
 class Supervisor:
     """Keeps the workers of one home running."""
 
-    def __init__(self, settings: Settings, reload_settings: Callable[[], Settings]) -> None:
-        """``reload_settings`` reads the settings anew at SIGHUP."""
+    def __init__(self, settings: Settings, spares: Spares, reload_settings: Callable[[], Settings]) -> None:
+        """``spares`` may hold some already; ``reload_settings`` reads the settings anew at SIGHUP."""
         self._settings = settings
+        self._spares = spares
         self._reload_settings = reload_settings
         self._keepers: dict[str, socket.socket] = {}
-        self._spares: Spares
         self._children: list[Child] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
@@ -60,15 +63,13 @@ class Supervisor:
         run_files.note_start(run)
         limit = raise_descriptor_limit()
         run_files.write_json(run / run_files.SETTINGS, to_values(self._settings))
-        self._spares = Spares(run, _worker_environment(run))
+        _empty_metrics(run)
         try:
-            # They begin without a post: what they import takes longer than all that is to be checked here.
-            await self._spares.refill(_FIRST_KINDS)
+            self._spares.open()
             await asyncio.to_thread(check)
             self._reserve_ports()
             await self._serve(limit)
         finally:
-            await self._spares.dismiss()
             for kind in _KINDS:
                 (run / f"{kind}.json").unlink(missing_ok=True)
             (run / run_files.STATUS).unlink(missing_ok=True)
@@ -137,8 +138,7 @@ class Supervisor:
 
     async def _keep(self, child: Child) -> None:
         """Fill a post until the end."""
-        if child.post.kind not in _FIRST_KINDS:
-            await self._wait_for_tracker()
+        await self._wait_for_turn(child)
         while not self._stopping.is_set():
             code = await child.run_once()
             if self._stopping.is_set():
@@ -157,11 +157,11 @@ class Supervisor:
             except TimeoutError:
                 continue
 
-    async def _wait_for_tracker(self) -> None:
-        """Leave the processors to those whom recipients wait for, but not for long."""
-        trackers = [child for child in self._children if child.post.kind == "tracker"]
-        deadline = time.monotonic() + _HEAD_START_S
-        while not all(child.is_ready for child in trackers) and time.monotonic() < deadline:
+    async def _wait_for_turn(self, child: Child) -> None:
+        before = _ORDER[: _ORDER.index(child.post.kind)]
+        first = [other for other in self._children if other.post.kind in before]
+        deadline = time.monotonic() + _HEAD_START_S * len(before)
+        while not all(other.is_ready for other in first) and time.monotonic() < deadline:
             try:
                 await asyncio.wait_for(self._stopping.wait(), _START_TICK_S)
             except TimeoutError:
@@ -179,17 +179,17 @@ class Supervisor:
                 child.kill_if_stuck(self._settings.processes.stuck_after_s)
             self._write_status()
             if self._state == "running" and all(child.is_ready for child in self._children):
-                await self._refill_spares()
+                self._refill_spares()
             interval = _START_TICK_S if self._state == "starting" else _TICK_S
             try:
                 await asyncio.wait_for(self._stopping.wait(), interval)
             except TimeoutError:
                 continue
 
-    async def _refill_spares(self) -> None:
+    def _refill_spares(self) -> None:
         if self._settings.processes.spares:
             try:
-                await self._spares.refill(_KINDS)
+                self._spares.refill(_KINDS)
             except OSError as error:
                 _log.warning("spare cannot be started", extra={"problem": error.strerror})
 
@@ -212,9 +212,8 @@ class Supervisor:
             _log.warning("status cannot be written", extra={"problem": error.strerror})
 
 
-def _worker_environment(run: Path) -> dict[str, str]:
-    """Return what workers inherit, with an empty directory for the metrics they share."""
+def _empty_metrics(run: Path) -> None:
+    """Leave an empty directory for the metrics that workers share."""
     metrics = run / run_files.METRICS
     shutil.rmtree(metrics, ignore_errors=True)
     metrics.mkdir(mode=0o700)
-    return {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(metrics)}

@@ -1,19 +1,14 @@
-"""One worker process: ``python -m yamabiko.worker smtp|tracker|console …``, started by the supervisor only.
+"""What every kind of worker shares: the loop, the store and its writer, live secrets, the heartbeat, the signals.
 
-What every kind shares: the loop, the store handle and its writer, secrets that follow their files, the
-heartbeat, the signals. What a kind does is in ``yamabiko.workers.<kind>``.
+What a kind does is in ``yamabiko.workers.<kind>``, how its process begins in ``yamabiko.worker_process``.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import ctypes
 import gc
 import logging
-import os
 import signal
-import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -28,14 +23,13 @@ from yamabiko import beat, exits, key_file, logs, run_files, token_file
 from yamabiko.beat import Beat
 from yamabiko.key_file import KeyFile
 from yamabiko.live_file import LiveFile
+from yamabiko.post import Post
 from yamabiko.private_files import SecretsError
 from yamabiko.service import Service, StartError, WorkerContext
-from yamabiko.spares import Post
 from yamabiko.token_file import TokenFile, TokenTable
 
 _GIB = 1024**3
-_PR_SET_PDEATHSIG = 1
-_log = logging.getLogger("yamabiko.worker")  # __name__ is __main__ here
+_log = logging.getLogger(__name__)
 
 
 class Worker:
@@ -94,9 +88,6 @@ class Worker:
     async def _beat_until_stopped(self, context: WorkerContext, service: Service) -> None:
         """Tell the supervisor twice a second that the loop runs; follow secrets and rules at the same pace."""
         while not self._stop_asked.is_set():
-            context.keys.refresh()
-            context.tokens.refresh()
-            service.tick()
             problems = {**_problems(context), **service.problems()}
             try:
                 beat.send(self._beat_fd, Beat(ready=True, problems=problems))
@@ -106,7 +97,9 @@ class Worker:
             try:
                 await asyncio.wait_for(self._stop_asked.wait(), beat.INTERVAL_S)
             except TimeoutError:
-                continue
+                context.keys.refresh()
+                context.tokens.refresh()
+                service.tick()
 
     async def _drain(self, service: Service) -> None:
         """Let the service finish, and go on beating meanwhile: draining is not being stuck."""
@@ -177,47 +170,26 @@ def _on_loop_error(_loop: asyncio.AbstractEventLoop, context: dict[str, object])
     _log.error("error outside a request", exc_info=exc_info, extra={"detail": context.get("message", "")})
 
 
-def _die_with_supervisor(supervisor: int) -> None:
-    """Have the kernel send SIGTERM when the supervisor ends, however it ends; exit if it has already."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    if os.getppid() != supervisor:
-        raise SystemExit(exits.TEMPORARY)
-
-
-def _parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="yamabiko.worker")
-    parser.add_argument("kind", choices=("smtp", "tracker", "console"))
-    parser.add_argument("--run", type=Path, required=True)
-    for name in ("--beat-fd", "--supervisor"):
-        parser.add_argument(name, type=int, required=True)
-    return parser.parse_args(argv)
-
-
 def _settle_memory() -> None:
-    """Leave what start-up made out of garbage collection, and collect more rarely: a tenth of a pixel's time."""
-    gc.collect()
+    """Begin to collect garbage, leaving out what start-up made, and more rarely: a tenth of a pixel's time."""
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+    gc.enable()
 
 
-def main(argv: list[str]) -> int:
-    """Run one worker; returns its exit code."""
-    arguments = _parse(argv)
-    _die_with_supervisor(arguments.supervisor)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.set_blocking(arguments.beat_fd, False)
-    import_module(f"yamabiko.workers.{arguments.kind}").prepare(read_settings(arguments.run))
-    line = sys.stdin.buffer.readline()
-    if not line:
-        return exits.OK  # a spare that was not needed
-    worker = Worker(msgspec.json.decode(line, type=Post), arguments.run, arguments.beat_fd)
+def fill(line: bytes, run: Path, beat_fd: int) -> int:
+    """Fill the post that ``line`` tells (yamabiko.post) until told to stop; returns the exit code.
+
+    Arguments: ``run`` is HOME/run, ``beat_fd`` where the heartbeat goes.
+    """
+    worker = Worker(Post.read(line), run, beat_fd)
     _set_up_logs(worker.name, worker.settings)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(worker.run())
     except (SecretsError, StartError) as error:
-        for line in str(error).splitlines():
-            _log.error("cannot start", extra={"problem": line})
+        for problem in str(error).splitlines():
+            _log.error("cannot start", extra={"problem": problem})
         return exits.CONFIG
     except (StoreError, OSError) as error:
         _log.error("worker failed", exc_info=error)
@@ -225,7 +197,3 @@ def main(argv: list[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the boundary of the process: the end is told in one log line
         _log.critical("worker failed, a fault of ours", exc_info=error)
         return exits.SOFTWARE
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 
 from yamabiko import child as child_module
 from yamabiko.child import Child
-from yamabiko.spares import Post, Spares, Started
+from yamabiko.post import Post
+from yamabiko.spares import Spares, Started
 
 #: A worker that says it is ready when told to, and nothing ever after.
 _SILENT = "import os, sys, time\nif {is_ready}: os.write({fd}, b'{{\"ready\":true}}\\n')\ntime.sleep(60)"
@@ -20,14 +22,14 @@ _POST = Post("tracker", 0, 3, "127.0.0.1", 0)
 
 class _OneWorker(Spares):
     def __init__(self, *, is_ready: bool) -> None:
-        super().__init__(Path(), {})
+        super().__init__(Path())
         self._is_ready = is_ready
 
-    async def take(self, post: Post) -> Started:
+    def take(self, post: Post) -> Started:
         read_end, write_end = os.pipe()
         os.set_blocking(read_end, False)
         program = _SILENT.format(is_ready=self._is_ready, fd=write_end)
-        process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, pass_fds=(write_end,))
+        process = subprocess.Popen([sys.executable, "-c", program], pass_fds=(write_end,), stdin=subprocess.PIPE)
         os.close(write_end)
         return Started(process, read_end)
 

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from pathlib import Path
-
 import click
 
-from config.settings import Settings
-from yamabiko import exits, logs
-from yamabiko.first_start import prepare_home
-from yamabiko.forgetting import forget_wished
-from yamabiko.good_rules import check_rules
-from yamabiko.listening import ListenError
-from yamabiko.operator_error import OperatorError, friendly, load_settings
-from yamabiko.run_files import AlreadyRunningError, Lock
-from yamabiko.token_file import ADMIN_FILE_NAME
+from yamabiko.operator_error import load_settings
+from yamabiko.spares import Spares
 
 
 @click.command("serve")
@@ -32,41 +22,10 @@ def serve_command(context: click.Context) -> None:
     SIGHUP            read settings, rules, secrets and certificates again
     """  # noqa: D301 - click takes \b as a real backspace
     settings = load_settings(context)
-    with friendly():
-        made = prepare_home(settings)
-    try:
-        lock = Lock.take(settings.run)
-    except AlreadyRunningError as error:
-        raise OperatorError(str(error), exits.UNAVAILABLE) from error
-    try:
-        _greet(settings, made)
-        _set_up_logs(settings)
-        forget_wished(settings, lock)
-        code = asyncio.run(_supervise(settings, context))
-    except ListenError as error:
-        raise OperatorError(str(error), exits.UNAVAILABLE) from error
-    finally:
-        lock.release()
+    with Spares(settings.run) as spares:
+        # It begins without a post: what it imports takes longer than all we have to import and to look at.
+        spares.refill(("tracker",))
+        from yamabiko.serving import serve
+
+        code = serve(settings, spares, lambda: load_settings(context))
     context.exit(code)
-
-
-async def _supervise(settings: Settings, context: click.Context) -> int:
-    from yamabiko.supervisor import Supervisor
-
-    return await Supervisor(settings, lambda: load_settings(context)).run(lambda: check_rules(settings))
-
-
-def _set_up_logs(settings: Settings) -> None:
-    path = Path(settings.logging.file) if settings.logging.file else None
-    try:
-        logs.set_up("supervisor", settings.logging.level, path)
-    except OSError as error:
-        raise OperatorError(f"logging.file: {path}: {error.strerror}.", exits.CANNOT_CREATE) from error
-
-
-def _greet(settings: Settings, made: list[Path]) -> None:
-    for path in made:
-        if path.name == ADMIN_FILE_NAME:
-            click.echo(f"The administrator's API token is in {path}. Keep it, then delete the file.", err=True)
-        else:
-            click.echo(f"Made {path}. Back up {settings.secrets}, apart from the data.", err=True)

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable
 from ipaddress import ip_network
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import prometheus_client as prometheus
@@ -15,8 +16,6 @@ from aiohttp import web
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from classifier.reload import LiveRules
-from classifier.rulefile import RuleError
 from config.settings import Settings
 from console.app import build_app
 from console.export_rules import is_restricted
@@ -43,6 +42,7 @@ from store.windows import Windows
 from yamabiko import __version__, run_files
 from yamabiko.counters import StoreCounters
 from yamabiko.exporter.launcher import ChildLauncher
+from yamabiko.later_rules import LaterRules
 from yamabiko.scrub_watch import ScrubWatch
 from yamabiko.service import StartError, WorkerContext
 from yamabiko.token_desk import FileTokenDesk
@@ -58,6 +58,10 @@ _GIB = 1024**3
 _BACKLOG = 1_024
 _log = logging.getLogger("yamabiko.console")
 _MAX_LINE = 8_190
+#: Only attempts that senders report need the rules, and to read them takes longer than all else at a start.
+_RULES_AFTER_S = 1.0
+#: Rules a spare has read while it waited, by directory.
+_prepared: dict[Path, LaterRules] = {}
 
 
 class ConsoleService:
@@ -70,10 +74,7 @@ class ConsoleService:
         self._store = StoreCounters(context.name, context.env, context.writer)
         self._requests = prometheus.Counter("yamabiko_api_requests", "API requests", ["route", "status"])
         self._seconds = prometheus.Histogram("yamabiko_api_seconds", "time to answer", ["route"])
-        try:
-            self._rules = LiveRules(settings.rules_directory)
-        except RuleError as error:
-            raise StartError(str(error)) from error
+        self._rules = _prepared.get(settings.rules_directory) or LaterRules(settings.rules_directory)
         self._lookups = prometheus.Counter("yamabiko_lookups", "answers to Postfix", ["result"])
         self._webhooks = prometheus.Counter("yamabiko_webhooks", "requests to webhooks", ["result"])
         self._lookup: LookupServer | None = None
@@ -141,6 +142,8 @@ class ConsoleService:
         await web.SockSite(self._runner, listener, backlog=_BACKLOG).start()
         await self._start_lookup()
         await self._outgoing.start()
+        loop = asyncio.get_running_loop()
+        loop.call_later(_RULES_AFTER_S, loop.run_in_executor, None, self._rules.warm)
 
     async def _start_lookup(self) -> None:
         lookup = self._context.settings.lookup
@@ -272,7 +275,9 @@ def _outgoing(context: WorkerContext, reader: Reader, clock: UniqueClock, observ
 
 
 def prepare(settings: Settings) -> None:
-    """Do beforehand what takes long: here, nothing beside the imports."""
+    """Read the rules beforehand."""
+    rules = _prepared[settings.rules_directory] = LaterRules(settings.rules_directory)
+    rules.warm()
 
 
 def make(context: WorkerContext) -> ConsoleService:

@@ -8,11 +8,14 @@ import time
 from urllib.parse import urlsplit
 
 from config.settings import Settings
-from tracker.app import build_app
+from tracker.app import TRACKER, build_app
 from tracker.server import TrackerServer
 from tracker.settings import IpPolicy, TrackerSettings
 from yamabiko.counters import CountedEvents, StoreCounters
 from yamabiko.service import WorkerContext
+
+#: Pages are made when those who waited for the server to come back have had their pixels.
+_WARM_AFTER_S = 1.0
 
 
 class TrackerService:
@@ -24,7 +27,7 @@ class TrackerService:
         self._events = CountedEvents("yamabiko_tracker", "what the tracker did, by name (docs/tracker.md)")
         self._store = StoreCounters(context.name, context.env, context.writer)
         settings = _settings(context)
-        app = build_app(
+        self._app = build_app(
             settings,
             keys=lambda: context.keys.value,
             submit=context.writer.submit,
@@ -32,11 +35,13 @@ class TrackerService:
             metrics=self._events,
             make_way=context.writer.make_way,
         )
-        self._server = TrackerServer(app, settings)
+        self._server = TrackerServer(self._app, settings)
 
     async def start(self) -> None:
         """Listen."""
         await self._server.start(self._context.host, self._context.port)
+        loop = asyncio.get_running_loop()
+        loop.call_later(_WARM_AFTER_S, loop.run_in_executor, None, self._app[TRACKER].front.warm)
 
     async def stop(self, grace_s: float) -> None:
         """Drain."""
