@@ -1,18 +1,82 @@
 """Finds literals that every match of a pattern must contain, so that most rules are passed over unasked.
 
-It reads the part of RE2's syntax that rules are written in and gives up on the rest: no literals means that the
-pattern must always be asked. A literal is searched as RE2 searches it, ignoring case.
+It also tells which patterns stay within a sentence wherever they match. It reads the part of RE2's syntax that rules
+are written in and gives up on the rest: no literals means that the pattern must always be asked. A literal is searched
+as RE2 searches it, ignoring case.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 #: Literals of which one must occur.
 Clause = tuple[str, ...]
+# Characters that stand for themselves.
+_PLAIN = re.compile(r"[^\\()\[\]{}*+?.^$|]+")
 _CLASS_ESCAPES = frozenset("dDsSwWA")
 _MIN_OCTETS = 2
 _MAX_CLAUSES = 4
+_ONCE = 1, 1
+_EMPTY: Clause = ("",)
+#: Texts that a piece of a pattern may match are listed up to so many, members of a class up to so many. With more,
+#: fewer automata are asked, and more literals are looked for: up to 24 it costs as much as it gives.
+_MOST_TEXTS, _MOST_MEMBERS = 4, 4
+#: How often what is repeated without a limit occurs at most; RE2 allows 1,000 times.
+_ENDLESS = 1_001
+
+
+class Shape(NamedTuple):
+    """What a piece of a pattern may match at its ends, to see whether ". ", which ends a sentence, may be in it."""
+
+    may_be_empty: bool = False
+    #: it may begin with a blank
+    has_blank: bool = False
+    #: it may end with a full stop
+    has_stop: bool = False
+    #: it may hold the end of a sentence, or asks where the text begins or ends
+    crosses: bool = False
+
+    def then(self, other: Shape) -> Shape:
+        """Return the shape of this piece with ``other`` behind it."""
+        return Shape(
+            self.may_be_empty and other.may_be_empty,
+            self.has_blank or (self.may_be_empty and other.has_blank),
+            other.has_stop or (other.may_be_empty and self.has_stop),
+            self.crosses or other.crosses or (self.has_stop and other.has_blank),
+        )
+
+    def repeated(self, least: int, most: int) -> Shape:
+        """Return the shape of this piece, ``least`` to ``most`` times."""
+        whole = self.then(self) if most > 1 else self
+        return whole._replace(may_be_empty=self.may_be_empty or not least)
+
+
+#: It takes no room.
+_NOTHING = Shape(may_be_empty=True)
+#: What is not understood may be anything.
+_ANYTHING = Shape(may_be_empty=True, has_blank=True, has_stop=True, crosses=True)
+_ANY_CHARACTER = Shape(has_blank=True, has_stop=True)
+_OF_ESCAPE = {
+    "s": Shape(has_blank=True),
+    "S": Shape(has_stop=True),
+    "W": _ANY_CHARACTER,
+    "D": _ANY_CHARACTER,
+    "A": Shape(may_be_empty=True, crosses=True),
+}
+
+
+class _Item(NamedTuple):
+    """What stands in a pattern between two repetitions: a character, a class or a group."""
+
+    shape: Shape
+    #: all it may match, where that can be listed
+    texts: Clause = ()
+    #: what holds wherever it matches
+    clauses: Sequence[Clause] = ()
+    #: it matches each of ``texts``, whatever stands around
+    is_sure: bool = False
 
 
 class Arm(NamedTuple):
@@ -20,17 +84,24 @@ class Arm(NamedTuple):
 
     #: what holds in every text it matches, the most telling first, at most four; none: it must always be asked
     clauses: list[Clause]
-    #: it is nothing but its one literal, and so matches wherever that occurs
+    #: it is nothing but the literals of its one clause, and so matches wherever one of them occurs
     is_literal: bool
     #: the alternative as it stands in the pattern
     source: str
     #: nothing in it is repeated without a limit
     is_bounded: bool = False
+    shape: Shape = _ANYTHING
+    #: all it may match, where that can be listed; not sure where more is asked, such as the start of a word
+    texts: Clause = ()
+    is_sure: bool = False
 
 
-def arms_of(pattern: str) -> list[Arm]:
-    """Return the alternatives of ``pattern``; a pattern that is not understood is one alternative without clauses."""
-    reader = _Reader(pattern)
+def arms_of(pattern: str, most_texts: int = _MOST_TEXTS) -> list[Arm]:
+    """Return the alternatives of ``pattern``; a pattern that is not understood is one alternative without clauses.
+
+    Arguments: ``most_texts`` is up to how many texts a literal is read on through groups and options; 1: not at all.
+    """
+    reader = _Reader(pattern, most_texts)
     try:
         arms = reader.read_alternatives()
     except (ValueError, IndexError, RecursionError):
@@ -41,8 +112,9 @@ def arms_of(pattern: str) -> list[Arm]:
 class _Reader:
     """A recursive descent over alternatives, concatenations and repeated items."""
 
-    def __init__(self, pattern: str) -> None:
+    def __init__(self, pattern: str, most_texts: int) -> None:
         self.pattern = pattern
+        self.most_texts = most_texts
         self.at = 0
         #: repetitions without a limit that were met
         self._endless = 0
@@ -60,55 +132,89 @@ class _Reader:
     def _read_arm(self) -> Arm:
         """Read one alternative."""
         clauses: list[Clause] = []
-        run = ""
-        is_literal = True
+        run: Clause = _EMPTY
+        is_whole = is_sure = True
+        shape = _NOTHING
         start, endless = self.at, self._endless
         while self.at < len(self.pattern) and self.pattern[self.at] not in "|)":
             if self.pattern.startswith(("\\b", "\\B"), self.at):
                 # They take no room: what stands before and behind is adjacent.
                 self.at += 2
-                is_literal = False
+                is_sure = False
                 continue
-            literal, group = self._read_item()
-            least, is_repeated = self._read_repetition()
-            if literal and not is_repeated:
-                run += literal
+            if text := self._read_plain():
+                run = tuple([before + text for before in run])
+                shape = shape.then(_shape_of(text[0]))
                 continue
-            is_literal = False
-            if literal and least:
-                run += literal
-            clauses.append((run,))
-            run = ""
+            item = self._read_item()
+            least, most = self._read_repetition()
+            shape = shape.then(item.shape if (least, most) == _ONCE else item.shape.repeated(least, most))
+            is_sure = is_sure and item.is_sure
+            texts = item.texts
+            if texts and most == 1:
+                texts = texts if least else (*texts, "")
+                if len(run) * len(texts) <= self.most_texts:
+                    run = tuple(dict.fromkeys([before + text for before in run for text in texts]))
+                    continue
+                clauses.append(run)
+                run = texts
+            else:
+                if texts and least and len(run) * len(texts) <= self.most_texts:
+                    run = tuple([before + text for before in run for text in texts])
+                clauses.append(run)
+                run = _EMPTY
+            is_whole = False
             if least:
-                clauses += group
-        clauses.append((run,))
-        useful = dict.fromkeys(clause for clause in clauses if _weight(clause)[0] >= _MIN_OCTETS)
-        kept = sorted(useful, key=_weight, reverse=True)[:_MAX_CLAUSES]
-        is_bounded = self._endless == endless
-        return Arm(kept, is_literal and bool(kept), self.pattern[start : self.at], is_bounded)
+                clauses += item.clauses
+        clauses.append(run)
+        useful = dict.fromkeys([_shortest(clause) for clause in clauses])
+        kept = sorted([clause for clause in useful if _weight(clause)[0] >= _MIN_OCTETS], key=_weight, reverse=True)
+        return Arm(
+            kept[:_MAX_CLAUSES],
+            is_whole and is_sure and bool(kept),
+            self.pattern[start : self.at],
+            self._endless == endless,
+            shape,
+            run if is_whole else (),
+            is_sure,
+        )
 
-    def _read_item(self) -> tuple[str, list[Clause]]:
-        """Read one item; returns it if it is a character, and its clauses if it is a group."""
+    def _read_plain(self) -> str:
+        """Read the characters that stand for themselves, and once; "" where none does. No full stop is one."""
+        match = _PLAIN.match(self.pattern, self.at)
+        if match is None:
+            return ""
+        end = match.end()
+        # What follows repeats the last of them.
+        end -= end < len(self.pattern) and self.pattern[end] in "*+?{"
+        text = self.pattern[self.at : end]
+        self.at = end
+        return text
+
+    def _read_item(self) -> _Item:
+        """Read one item."""
         character = self.pattern[self.at]
         self.at += 1
         if character == "(":
-            return "", self._read_group()
+            return self._read_group()
         if character == "[":
-            self._skip_class()
-            return "", []
+            return self._read_class()
         if character in "*+?{":
             raise ValueError(character)
         if character == "\\":
-            escaped = self.pattern[self.at]
+            character = self.pattern[self.at]
             self.at += 1
-            if not escaped.isalnum():
-                return escaped, []
-            if escaped not in _CLASS_ESCAPES:
-                raise ValueError(escaped)
-            return "", []
-        return ("", []) if character in ".^$" else (character, [])
+            if character.isalnum():
+                if character not in _CLASS_ESCAPES:
+                    raise ValueError(character)
+                return _Item(_OF_ESCAPE.get(character, Shape()))
+        elif character in "^$":
+            return _Item(_OF_ESCAPE["A"])
+        elif character == ".":
+            return _Item(_ANY_CHARACTER)
+        return _Item(_shape_of(character), (character,), is_sure=True)
 
-    def _read_group(self) -> list[Clause]:
+    def _read_group(self) -> _Item:
         if self.pattern.startswith("?:", self.at):
             self.at += 2
         elif self.pattern.startswith("?", self.at):
@@ -117,42 +223,83 @@ class _Reader:
         if self.pattern[self.at] != ")":
             raise ValueError("unbalanced")
         self.at += 1
+        shape = Shape(*(any(values) for values in zip(*(arm.shape for arm in arms), strict=True)))
+        clauses: list[Clause] = []
         if len(arms) == 1:
-            return arms[0].clauses
-        if not all(arm.clauses for arm in arms):
-            return []
-        # One of the alternatives occurs, so the best clause of one of them holds.
-        return [tuple(dict.fromkeys(literal for arm in arms for literal in arm.clauses[0]))]
+            clauses = arms[0].clauses
+        elif all(arm.clauses for arm in arms):
+            # One of the alternatives occurs, so the best clause of one of them holds.
+            clauses = [tuple(dict.fromkeys([literal for arm in arms for literal in arm.clauses[0]]))]
+        texts = tuple(dict.fromkeys([text for arm in arms for text in arm.texts]))
+        if len(texts) > self.most_texts or not all(arm.texts for arm in arms):
+            return _Item(shape, (), clauses)
+        return _Item(shape, texts, clauses, all(arm.is_sure for arm in arms))
 
-    def _skip_class(self) -> None:
-        self.at += self._next_is("^")
-        self.at += self._next_is("]")
-        while self.pattern[self.at] != "]":
+    def _read_class(self) -> _Item:
+        is_negated = self._next_is("^")
+        self.at += is_negated
+        has_blank = has_stop = False
+        members = ""
+        is_listed = not is_negated
+        start = self.at
+        while self.pattern[self.at] != "]" or self.at == start:
             if self.pattern.startswith("[:", self.at):
                 raise ValueError("named class")
-            self.at += 2 if self.pattern[self.at] == "\\" else 1
+            own, character = self._read_member()
+            members += character
+            if self._next_is("-") and self.pattern[self.at + 1] != "]":
+                self.at += 1
+                last = self._read_member()[1]
+                own = Shape(has_blank=character <= " " <= last, has_stop=character <= "." <= last)
+                is_listed = False
+            has_blank, has_stop = has_blank or own.has_blank, has_stop or own.has_stop
+        is_listed = is_listed and len(members) <= _MOST_MEMBERS and "\\" not in self.pattern[start : self.at]
         self.at += 1
+        shape = Shape(has_blank=has_blank != is_negated, has_stop=has_stop != is_negated)
+        return _Item(shape, tuple(members) if is_listed else (), is_sure=is_listed)
 
-    def _read_repetition(self) -> tuple[int, bool]:
-        """Read what follows an item; returns how often it occurs at least, and whether anything was there."""
+    def _read_member(self) -> tuple[Shape, str]:
+        """Read one member of a class; returns its shape and the character it is."""
+        character = self.pattern[self.at]
+        self.at += 1
+        if character != "\\":
+            return _shape_of(character), character
+        escaped = self.pattern[self.at]
+        self.at += 1
+        return (_OF_ESCAPE.get(escaped, Shape()) if escaped.isalnum() else _shape_of(escaped)), escaped
+
+    def _read_repetition(self) -> tuple[int, int]:
+        """Read what follows an item; returns how often it occurs at least and at most."""
         if self._next_is("*+?"):
             least = 1 if self.pattern[self.at] == "+" else 0
-            self._endless += not self._next_is("?")
+            most = 1 if self._next_is("?") else _ENDLESS
             self.at += 1
         elif self._next_is("{"):
             end = self.pattern.index("}", self.at)
             digits, comma, last = self.pattern[self.at + 1 : end].partition(",")
-            self._endless += bool(comma and not last)
             if not digits.isdecimal():
                 raise ValueError(digits)
             least = int(digits)
+            most = int(last or _ENDLESS) if comma else least
             self.at = end + 1
         else:
-            return 1, False
+            return _ONCE
+        self._endless += most == _ENDLESS
         self.at += self._next_is("?")
-        return least, True
+        return least, most
+
+
+def _shape_of(character: str) -> Shape:
+    return Shape(has_blank=character == " ", has_stop=character == ".")
+
+
+def _shortest(clause: Clause) -> Clause:
+    """Return ``clause`` without those that hold another of it: where they occur, that does."""
+    if len(clause) == 1:
+        return clause
+    return tuple([text for text in clause if not any(other in text and other != text for other in clause)])
 
 
 def _weight(clause: Clause) -> tuple[int, int]:
     """Return how much a clause tells: the octets of its shortest literal, up to 6, then how few they are."""
-    return min(6, *(len(literal.encode()) for literal in clause)), -len(clause)
+    return min(6, *[len(literal.encode()) for literal in clause]), -len(clause)

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from classifier.literals import Arm, Clause, arms_of
-from classifier.prefilter import compile_set, holds_all, matcher_of
+from classifier.prefilter import Match, compile_set, holds_all, matcher_of
 
 #: Subjects and senders repeat; so many of so many characters at most are remembered for each list of phrases.
 _MAX_REMEMBERED, _MAX_SHORT = 1_024, 200
@@ -22,7 +22,7 @@ _WHOLE_MEMORY = 8 * 1024 * 1024
 # A letter that no backslash changes into something else.
 _LETTER = re.compile(r"(\\.)|([A-Z])")
 
-#: Whether an alternative occurs in a text of ASCII in lower case.
+#: Whether an alternative occurs in a text: of ASCII in lower case, or in any other as it is.
 Search = Callable[[str], object]
 
 
@@ -35,7 +35,7 @@ class Phrases:
         """Compile ``alternatives``; each must follow ``prefix``. ``^`` and ``$`` stand for the ends of a line."""
         joined = "|".join(alternatives)
         self._match_whole = matcher_of(compile_set([f"(?m){prefix}(?:{joined})"], _WHOLE_MEMORY))
-        arms = arms_of(joined)
+        arms = arms_of(joined, 1)
         #: by hint, the alternatives that may stand in a text of ASCII
         self._ascii = _by_hint(
             [
@@ -44,9 +44,12 @@ class Phrases:
                 if all(clauses := [tuple(text.lower() for text in clause if text.isascii()) for clause in arm.clauses])
             ]
         )
-        #: by hint, what those need that may stand in any other text
+        #: the same of those that may stand in any other text
         self._abroad = _by_hint(
-            [([tuple(text.casefold() for text in clause) for clause in arm.clauses], None) for arm in arms]
+            [
+                ([tuple(text.casefold() for text in clause) for clause in arm.clauses], _search_abroad(arm, prefix))
+                for arm in arms
+            ]
         )
         self._remembered = lru_cache(maxsize=_MAX_REMEMBERED)(self.are_in)
 
@@ -63,8 +66,9 @@ class Phrases:
         # Full folding equates all that RE2 does; what it does with letters beyond ASCII is left to it.
         folded = text.casefold()
         for hint in [hint for hint in self._abroad if hint in folded]:
-            if any([holds_all(folded, clauses) for clauses, _ in self._abroad[hint]]):
-                return self.are_in_the_long_way(text)
+            for clauses, search in self._abroad[hint]:
+                if holds_all(folded, clauses) and search is not None and search(text):
+                    return True
         return False
 
     def are_in_short(self, text: str) -> bool:
@@ -104,3 +108,14 @@ def _search_for(arm: Arm, prefix: str) -> Search:
         return re.compile(source, re.ASCII | re.MULTILINE).search
     match = matcher_of(compile_set([f"(?m){source}"], _MEMORY))
     return lambda lowered: match(lowered.encode())
+
+
+def _search_abroad(arm: Arm, prefix: str) -> Search:
+    source = f"(?m){prefix}(?:{arm.source})"
+    return lambda text: _matcher_of(source)(text.encode("utf-8", "replace"))
+
+
+@cache
+def _matcher_of(source: str) -> Match:
+    # Most are never asked.
+    return matcher_of(compile_set([source], _MEMORY))

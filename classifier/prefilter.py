@@ -2,7 +2,8 @@
 
 Every alternative of a pattern needs one or two words, or pieces of words. What a word of a text fulfils is remembered,
 since most words come again; so a text that nobody has seen costs little more than a look-up for each of its words,
-where an automaton would have to build states for it.
+where an automaton would have to build states for it. Of a text with several sentences each is looked at by itself, as
+most alternatives never match beyond one: few sentences have the words of an alternative, and they come again.
 """
 
 from __future__ import annotations
@@ -15,14 +16,16 @@ import re2
 
 from classifier.literals import Arm, Clause, arms_of
 
-# Texts are looked up word by word up to this many characters, words up to that many; the rest goes to an automaton,
-# which is linear whatever the text (S21).
-_MAX_TEXT = 4_096
-_MAX_WORD = 64
-#: Words of one text that are looked up anew at most; then the automaton reads the whole.
-_MAX_UNSEEN = 64
-#: Words remembered at most; then all are forgotten.
-_MAX_WORDS = 16_384
+#: What ends a sentence; no abbreviation matters, as what is parted there is only looked at apart.
+_SENTENCE_END = ". "
+#: Shorter texts are looked at as a whole.
+_SHORT = 250
+#: Sentences of a text that are told apart at most; the rest is one.
+_MAX_SENTENCES = 64
+#: Sentences of so many characters at most are remembered, and so many of them; then all are forgotten.
+_MAX_SENTENCE, _MOST_SENTENCES = 400, 2_048
+#: The same of words.
+_MAX_WORD, _MAX_WORDS = 64, 16_384
 # Memory of an automaton at most, and of all together. A Set of all patterns would remember, for every text, which of
 # hundreds of half-matched patterns are open at once, and build 1,000 us of new states for each unknown reply; so the
 # alternatives that are left are asked one by one, strongest first.
@@ -36,11 +39,27 @@ _LANES = 2
 _LEAST_PIECE = 2
 #: How often a literal without such a piece is taken to occur in the samples.
 _OFTEN = 10_000
-_ASCII_RUN = re.compile(r"[\x00-\x7f]{2,}")
-#: The one letter beyond ASCII that is another form of one within and stays what it is in lower case.
-_LONG_S = "\u017f"
+# Words that share a blank both have it.
+_WORD = re.compile(r"(?=((?:^| )[^ ]+ ?))")
 #: Returns the numbers of the patterns that occur in some octets.
 Match = Callable[[bytes], list[int]]
+
+
+class _Sentence:
+    """A sentence of a text, or all of it: what its words fulfil, and which alternatives were found in it."""
+
+    __slots__ = ("asked", "candidates", "folded", "held", "is_ascii", "matched", "octets", "text")
+
+    def __init__(self, text: str, folded: str, held: int) -> None:
+        self.text = text
+        self.folded = folded
+        self.held = held
+        #: alternatives that may match, and those of them that were asked, and that matched
+        self.candidates = 0
+        self.asked = 0
+        self.matched = 0
+        self.is_ascii = text.isascii()
+        self.octets = b""
 
 
 class Prefilter:
@@ -48,6 +67,9 @@ class Prefilter:
 
     A bit stands for one need of one alternative, higher bits for stronger patterns; a lane holds one need of each.
     Every word sets the bits of the needs it fulfils; an alternative whose bits are set in all lanes may match.
+
+    Most alternatives match within a sentence only, so that each sentence is looked at by itself: few have the words of
+    an alternative, they are short, and they come again, in the next text about the same mail and in the next mail.
     """
 
     def __init__(self, patterns: list[tuple[int, str]], samples: Iterable[str]) -> None:
@@ -56,6 +78,8 @@ class Prefilter:
         arms.reverse()
         self._ranks = [rank for rank, _ in arms]
         self._sure = [arm.is_literal for _, arm in arms]
+        #: the alternatives that never match beyond a sentence
+        self._within = sum(1 << number for number, (_, arm) in enumerate(arms) if not arm.shape.crosses)
         memory = min(_MOST_MEMORY, max(_LEAST_MEMORY, _ALL_MEMORY // max(1, len(arms))))
         self._matchers = [matcher_of(compile_set([arm.source], memory)) for _, arm in arms]
         #: clauses of an arm that its needs tell too little of, so that they are looked for in the text
@@ -63,16 +87,19 @@ class Prefilter:
         self._width = len(arms)
         #: the needs that are not there, and so are fulfilled by every text
         self._free = 0
-        self._pieces = self._file([arm for _, arm in arms], "\n".join(samples).lower())
-        self._find_pieces, self._chains = _compile_pieces(self._pieces)
+        pieces = self._file([arm for _, arm in arms], " ".join(samples).casefold())
+        self._ascii = _Pieces({piece: bits for piece, bits in pieces.items() if piece.isascii()})
+        #: those that words without a letter may have: few, so that dates, addresses of hosts and lines cost little
+        self._figures = _Pieces(
+            {piece: bits for piece, bits in pieces.items() if piece.isascii() and not piece.islower()}
+        )
+        self._foreign = _Pieces({piece: bits for piece, bits in pieces.items() if not piece.isascii()})
         self._words: dict[str, int] = {}
         self._shared: dict[int, int] = {}
-        self._all = _Pieces(self._pieces)
-        #: the pieces that are not ASCII alone: a smaller set, which knows its way sooner
-        self._foreign = _Pieces({piece: bits for piece, bits in self._pieces.items() if not piece.isascii()})
+        self._sentences: dict[str, _Sentence] = {}
 
     def scope_of(self, ranks: Iterable[int]) -> int:
-        """Return the bits of all patterns of ``ranks``: a scope for ``candidates``."""
+        """Return the bits of all patterns of ``ranks``: a scope for ``matching``."""
         wanted = set(ranks)
         return sum(1 << number for number, rank in enumerate(self._ranks) if rank in wanted)
 
@@ -81,43 +108,97 @@ class Prefilter:
 
         Arguments: ``scope`` is what counts, ``limit`` the rank to stop before.
         """
-        subject = b""
-        is_ascii = text.isascii()
-        lowered = text.lower()
-        held = self._free
-        if len(text) <= _MAX_TEXT and _LONG_S not in text:
-            known = self._words
-            unseen = 0
-            for word in lowered.split(" "):
-                bits = known.get(word)
-                if bits is None:
-                    unseen += 1
-                    if unseen > _MAX_UNSEEN:
-                        # Made of nothing but new words: no reply is.
-                        held |= self._all.search(text)
-                        break
-                    bits = self._look_up(word)
-                if bits:
-                    held |= bits
-        else:
-            held |= self._all.search(text)
+        if len(text) > _SHORT and _SENTENCE_END in text:
+            yield from self._by_sentence(text, scope, limit)
+            return
+        folded = text.casefold()
+        held = self._held(folded)
         left = held & (held >> self._width) & scope
-        rest, ranks = self._rest, self._ranks
+        is_ascii = text.isascii()
+        octets = b""
+        rest, ranks, sure, matchers = self._rest, self._ranks, self._sure, self._matchers
         while left:
             number = left.bit_length() - 1
             left ^= 1 << number
             if ranks[number] >= limit:
                 return
-            # How letters beyond ASCII fold is RE2's business.
-            if is_ascii:
-                if rest[number] and not holds_all(lowered, rest[number]):
-                    continue
-                if self._sure[number]:
-                    yield ranks[number]
-                    continue
-            subject = subject or text.encode("utf-8", "replace")[:MAX_SUBJECT]
-            if self._matchers[number](subject):
+            if rest[number] and not holds_all(folded, rest[number]):
+                continue
+            # How letters beyond ASCII fold is RE2's business; full folding equates more.
+            if sure[number] and is_ascii:
                 yield ranks[number]
+                continue
+            octets = octets or text.encode("utf-8", "replace")[:MAX_SUBJECT]
+            if matchers[number](octets):
+                yield ranks[number]
+
+    def _by_sentence(self, text: str, scope: int, limit: int) -> Iterator[int]:
+        """Do the same for a text of several sentences."""
+        sentences = [self._read(sentence) for sentence in sentences_of(text)]
+        held = within = 0
+        for sentence in sentences:
+            held |= sentence.held
+            within |= sentence.candidates
+        beyond = held & (held >> self._width) & scope & ~self._within
+        left = (within & scope & self._within) | beyond
+        whole = _Sentence(text, text.casefold(), held) if beyond else sentences[0]
+        ranks = self._ranks
+        while left:
+            number = left.bit_length() - 1
+            bit = 1 << number
+            left ^= bit
+            if ranks[number] >= limit:
+                return
+            if bit & beyond:
+                if self._is_in(number, whole):
+                    yield ranks[number]
+                continue
+            for sentence in sentences:
+                if sentence.candidates & bit:
+                    if not sentence.asked & bit:
+                        if self._is_in(number, sentence):
+                            sentence.matched |= bit
+                        sentence.asked |= bit
+                    if sentence.matched & bit:
+                        yield ranks[number]
+                        break
+
+    def _is_in(self, number: int, sentence: _Sentence) -> bool:
+        """Whether the alternative ``number`` matches in ``sentence``."""
+        if self._rest[number] and not holds_all(sentence.folded, self._rest[number]):
+            return False
+        if self._sure[number] and sentence.is_ascii:
+            return True
+        octets = sentence.octets
+        if not octets:
+            octets = sentence.octets = sentence.text.encode("utf-8", "replace")[:MAX_SUBJECT]
+        return bool(self._matchers[number](octets))
+
+    def _held(self, folded: str) -> int:
+        """Return the needs that the words of ``folded`` fulfil."""
+        held = self._free
+        known = self._words
+        for word in folded.split(" "):
+            bits = known.get(word)
+            if bits is None:
+                bits = self._look_up(word)
+            if bits:
+                held |= bits
+        return held
+
+    def _read(self, text: str) -> _Sentence:
+        """Return the sentence ``text`` with what its words fulfil; short ones are remembered."""
+        sentence = self._sentences.get(text)
+        if sentence is not None:
+            return sentence
+        folded = text.casefold()
+        sentence = _Sentence(text, folded, self._held(folded))
+        sentence.candidates = sentence.held & (sentence.held >> self._width)
+        if len(text) <= _MAX_SENTENCE:
+            if len(self._sentences) >= _MOST_SENTENCES:
+                self._sentences.clear()
+            self._sentences[text] = sentence
+        return sentence
 
     def _file(self, arms: list[Arm], sampled: str) -> dict[str, int]:
         """Return the bits that each piece of a word fulfils."""
@@ -136,13 +217,13 @@ class Prefilter:
         return bits
 
     def _look_up(self, word: str) -> int:
-        """Return the bits that ``word`` sets, and remember them."""
-        if word.isascii():
-            held = self._look_into(word)
+        """Return the bits that ``word``, casefolded, sets, and remember them."""
+        # A piece may need a blank before or behind it.
+        blanked = f" {word} "
+        if not word.isascii():
+            held = self._ascii.search(blanked) | self._foreign.search(blanked)
         else:
-            held = self._foreign.search(word)
-            for run in _ASCII_RUN.findall(word):
-                held |= self._look_into(run)
+            held = (self._ascii if word.islower() else self._figures).search(blanked)
         if len(word) > _MAX_WORD:
             return held
         if len(self._words) >= _MAX_WORDS:
@@ -152,49 +233,34 @@ class Prefilter:
         held = self._words[word] = self._shared.setdefault(held, held)
         return held
 
-    def _look_into(self, word: str) -> int:
-        """Return the bits of the pieces in ``word``, which is ASCII."""
-        if len(word) > _MAX_WORD:
-            return self._all.search(word)
-        held = 0
-        chains = self._chains
-        for piece in self._find_pieces(word):
-            held |= chains[piece]
-        return held
-
 
 class _Pieces:
-    """Pieces of words, and the bits that each sets; found in a text by an automaton."""
+    """Pieces of words, and the bits that each sets.
+
+    It finds the longest piece at each place of a word; the shorter ones are those it begins with, so their bits are
+    added.
+    """
 
     def __init__(self, bits: dict[str, int]) -> None:
-        self._match = matcher_of(compile_set(list(bits), _MOST_MEMORY, literal=True))
-        self._bits = list(bits.values())
+        self._bits: dict[str, int] = {}
+        tree: dict[str, Any] = {}
+        for piece in sorted(bits):
+            branch = tree
+            self._bits[piece] = bits[piece]
+            for size, letter in enumerate(piece, 1):
+                branch = branch.setdefault(letter, {})
+                if size < len(piece) and piece[:size] in self._bits:
+                    self._bits[piece] |= self._bits[piece[:size]]
+            branch[""] = {}
+        # Where there is no piece, it finds nothing anywhere.
+        self._find = re.compile(f"(?=({_pattern_of(tree)}))" if tree else "(?!)").findall
 
-    def search(self, text: str) -> int:
-        """Return the bits that the pieces in ``text`` set."""
+    def search(self, word: str) -> int:
+        """Return the bits that the pieces in ``word`` set."""
         held = 0
-        # Empty, a Set cannot be asked.
-        for hit in self._match(text.encode("utf-8", "replace")) if self._bits else ():
-            held |= self._bits[hit]
+        for piece in self._find(word):
+            held |= self._bits[piece]
         return held
-
-
-def _compile_pieces(pieces: dict[str, int]) -> tuple[Callable[[str], list[str]], dict[str, int]]:
-    """Return a search for the pieces of ASCII in a word, and the bits of each piece it finds.
-
-    It finds the longest piece at each place; the shorter ones are those it begins with, so their bits are added.
-    """
-    chains: dict[str, int] = {}
-    tree: dict[str, Any] = {}
-    for piece in sorted(piece for piece in pieces if piece.isascii()):
-        branch = tree
-        chains[piece] = pieces[piece]
-        for size, letter in enumerate(piece, 1):
-            branch = branch.setdefault(letter, {})
-            if size < len(piece) and piece[:size] in chains:
-                chains[piece] |= chains[piece[:size]]
-        branch[""] = {}
-    return re.compile(f"(?=({_pattern_of(tree)}))").findall if tree else lambda _: [], chains
 
 
 def _pattern_of(branch: dict[str, Any]) -> str:
@@ -206,8 +272,17 @@ def _pattern_of(branch: dict[str, Any]) -> str:
     return f"{joined}?" if "" in branch else joined
 
 
+def sentences_of(text: str) -> list[str]:
+    """Return the sentences of the collapsed ``text``, each with the blank before it; the last holds what is left."""
+    if _SENTENCE_END not in text:
+        return [text]
+    first, *others = text.split(_SENTENCE_END, _MAX_SENTENCES)
+    last = others.pop()
+    return [f"{first}.", *[f" {sentence}." for sentence in others], f" {last}"]
+
+
 def holds_all(lowered: str, clauses: list[Clause]) -> bool:
-    """Whether ``lowered``, a text in lower case, holds a literal of each of ``clauses``."""
+    """Whether ``lowered``, in lower case or casefolded as ``clauses`` are, holds a literal of each of them."""
     for clause in clauses:
         for literal in clause:
             if literal in lowered:
@@ -220,10 +295,10 @@ def holds_all(lowered: str, clauses: list[Clause]) -> bool:
 def _needs_of(arm: Arm, sampled: str, rarity: dict[str, int]) -> tuple[list[frozenset[str]], list[Clause]]:
     """Return up to two needs of ``arm``, the least likely first: pieces of words, of which one must occur.
 
-    And the clauses, in lower case, that hold by no means wherever the needs do, the least likely first.
+    And the clauses, casefolded, that hold by no means wherever the needs do, the least likely first.
     """
     costs: dict[frozenset[str], int] = {}
-    clauses = [tuple(literal.lower() for literal in clause) for clause in arm.clauses]
+    clauses = [tuple([literal.casefold() for literal in clause]) for clause in arm.clauses]
     for clause in clauses:
         pieces = [_pieces_of(literal, sampled, rarity) for literal in clause]
         if not all(pieces):
@@ -239,7 +314,8 @@ def _needs_of(arm: Arm, sampled: str, rarity: dict[str, int]) -> tuple[list[froz
 
     rest: list[Clause] = []
     for clause in clauses:
-        if frozenset(clause) not in needs:
+        # The ends of a text count as blanks there, and are none.
+        if frozenset(clause) not in needs or any(" " in literal for literal in clause):
             # Of a literal and a longer one the shorter tells of both; what stands most often is tried first.
             kept = [literal for literal in clause if not any(other != literal and other in literal for other in clause)]
             rest.append(tuple(sorted(dict.fromkeys(kept), key=chance, reverse=True)))
@@ -247,21 +323,23 @@ def _needs_of(arm: Arm, sampled: str, rarity: dict[str, int]) -> tuple[list[froz
 
 
 def _pieces_of(literal: str, sampled: str, rarity: dict[str, int]) -> list[str]:
-    """Return the words of ``literal``, in lower case, the one that occurs least in the samples first."""
-    pieces = [piece for piece in literal.lower().split(" ") if len(piece) >= _LEAST_PIECE]
+    """Return the words of ``literal``, casefolded, the one that occurs least in the samples first.
+
+    Each has the blanks that stand before and behind it, which tell it from parts of other words.
+    """
+    pieces = [piece for piece in _WORD.findall(literal.casefold()) if len(piece.strip()) >= _LEAST_PIECE]
     for piece in pieces:
         if piece not in rarity:
             rarity[piece] = sampled.count(piece)
     return sorted(pieces, key=lambda piece: (rarity[piece], -len(piece), piece))
 
 
-def compile_set(patterns: list[str], memory: int, *, literal: bool = False) -> re2.Set:
+def compile_set(patterns: list[str], memory: int) -> re2.Set:
     """Compile ``patterns`` to a Set that ignores case; even of one it answers in a third of the time of a search."""
     options = re2.Options()
     options.case_sensitive = False
     options.log_errors = False
     options.never_capture = True
-    options.literal = literal
     options.max_mem = memory
     compiled = re2.Set.SearchSet(options)
     for pattern in patterns:
