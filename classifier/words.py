@@ -20,12 +20,18 @@ _LEAST_WORDS = 2
 #: Longest text looked at, in characters: the words of a long notification are about anything.
 _MAX_TEXT = 1_000
 _CACHE_SIZE = 4_096
+#: Words of so many characters at most are remembered, and so many of them.
+_MAX_CHUNK, _MOST_CHUNKS = 32, 8_192
 #: Words are cut to so many letters, so that "recipient" and "recipients", "delivered" and "delivery" are one.
 _STEM = 6
 #: Weights are whole numbers in the file, so many times as large.
 SCALE = 100
 #: The name of the weight that every text has.
 BIAS = "="
+
+#: The weights of a word are kept in one number, a field of bits for each class, so that all are added at once.
+_MOST_WEIGHT, _FIELD = 32_767, 32
+_MASK = (1 << _FIELD) - 1
 
 _TOKEN = re.compile(r"[^\W\d_]{2,}|(?<![\w.])[45]\d\d(?![\w.])|(?<![\w.])[45]\.\d\.\d{1,3}")
 # Host names and versions are no words; nor are URLs and addresses.
@@ -76,7 +82,8 @@ class WordWeights:
             self._causes = [_CAUSES[reason] for reason in self._reasons]
         except (IndexError, ValueError, KeyError):
             raise ValueError("the first line does not name classes") from None
-        self._weights: dict[str, tuple[int, ...]] = {}
+        bias: tuple[int, ...] = (0,) * len(self._reasons)
+        self._weights: dict[str, int] = {}
         for number, line in enumerate(lines[1:], 2):
             word, *numbers = line.split()
             try:
@@ -85,8 +92,13 @@ class WordWeights:
                 weights = ()
             if len(weights) != len(self._reasons):
                 raise ValueError(f"line {number} is no word and {len(self._reasons)} whole numbers")
-            self._weights[word] = weights
-        self._bias = self._weights.pop(BIAS, (0,) * len(self._reasons))
+            if max(map(abs, weights), default=0) > _MOST_WEIGHT:
+                raise ValueError(f"line {number} has a number beyond {_MOST_WEIGHT:,}")
+            if word == BIAS:
+                bias = weights
+            else:
+                self._weights[word] = sum((weight + _MOST_WEIGHT) << (_FIELD * at) for at, weight in enumerate(weights))
+        self._bias = bias
         self._remembered = lru_cache(maxsize=_CACHE_SIZE)(self._weighed)
 
     def __len__(self) -> int:
@@ -99,32 +111,57 @@ class WordWeights:
 
     def _weighed(self, text: str) -> Guess | None:
         known = [(token, found) for token in tokens_of(text) if (found := self._weights.get(token))]
-        if sum(token.isalpha() for token, _ in known) < _LEAST_WORDS:
+        if not _has_words(known):
             return None
         share = 1 / (SCALE * math.sqrt(len(known) + 1))
-        sums = [sum(column) * share for column in zip(self._bias, *(weights for _, weights in known), strict=True)]
+        total, least = sum([packed for _, packed in known]), len(known) * _MOST_WEIGHT
+        sums = [(own + _weight_at(total, at) - least) * share for at, own in enumerate(self._bias)]
         highest = max(sums)
-        probability = 1 / sum(math.exp(value - highest) for value in sums)
+        probability = 1 / sum([math.exp(value - highest) for value in sums])
         place = sums.index(highest)
         if probability < LEAST_PROBABILITY or self._reasons[place] in _SAYS_NOTHING:
             return None
-        for_it = sorted(known, key=lambda item: (-item[1][place], item[0]))
-        words = tuple(token for token, weights in for_it if weights[place] > 0)[:5]
+        for_it = sorted((_MOST_WEIGHT - _weight_at(packed, place), token) for token, packed in known)
+        words = tuple([token for weight, token in for_it[:5] if weight < 0])
         return Guess(self._reasons[place], self._causes[place], probability, words)
+
+
+def _weight_at(packed: int, place: int) -> int:
+    return (packed >> (_FIELD * place)) & _MASK
+
+
+def _has_words(known: list[tuple[str, int]]) -> bool:
+    """Whether enough of ``known`` are words, not codes."""
+    count = 0
+    for token, _ in known:
+        count += token.isalpha()
+        if count >= _LEAST_WORDS:
+            return True
+    return False
 
 
 def tokens_of(text: str) -> set[str]:
     """Return the stems and codes of ``text``: of a status also its subject and detail, of a reply code its class."""
     found: set[str] = set()
     for chunk in text.lower().split():
-        if "@" in chunk or "://" in chunk or ("." in chunk and _NAME.search(chunk)):
-            continue
-        for token in _TOKEN.findall(chunk):
-            if token[0].isdigit():
-                found.add(token)
-                found.update((f"x{token[1:]}", f"x{token[1:3]}") if "." in token else (f"{token[0]}xx",))
-            elif _UNSPACED.match(token):
-                found.update(token[place : place + 2] for place in range(len(token) - 1))
-            else:
-                found.add(token[:_STEM])
+        found.update(_tokens_in_short(chunk) if len(chunk) <= _MAX_CHUNK else _tokens_in(chunk))
     return found
+
+
+def _tokens_in(chunk: str) -> tuple[str, ...]:
+    if "@" in chunk or "://" in chunk or ("." in chunk and _NAME.search(chunk)):
+        return ()
+    found: list[str] = []
+    for token in _TOKEN.findall(chunk):
+        if token[0].isdigit():
+            found.append(token)
+            found += (f"x{token[1:]}", f"x{token[1:3]}") if "." in token else (f"{token[0]}xx",)
+        elif _UNSPACED.match(token):
+            found += [token[place : place + 2] for place in range(len(token) - 1)]
+        else:
+            found.append(token[:_STEM])
+    return tuple(found)
+
+
+# Most words come again, in the next text about the same mail if not in the next mail.
+_tokens_in_short = lru_cache(maxsize=_MOST_CHUNKS)(_tokens_in)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -109,3 +110,19 @@ def test_a_wrong_table_in_a_file_is_told_with_its_place(tmp_path_factory: pytest
 def test_rules_without_words_guess_nothing(pack: RuleSet) -> None:
     verdict = Classifier(replace(pack, words=None)).diagnose("the quick brown fox")
     assert (verdict.rule, verdict.cause) == ("built-in:no-words", Cause.NO_REASON)
+
+
+def test_weights_are_added_as_whole_numbers() -> None:
+    table = "\n".join(
+        ["rejected mailbox_full", "= 7 -9", "alpha 120 -300", "beta -32767 32767", "gamma 5 5", "delta 250 10"]
+    )
+    weights = WordWeights(table)
+    assert len(weights) == 4 and weights.guess("alpha") is None
+    guess = weights.guess("gamma alpha delta delta")
+    assert guess is not None and guess.words == ("delta", "alpha", "gamma")
+    share = 1 / (100 * math.sqrt(4))
+    one, other = (7 + 120 + 5 + 250) * share, (-9 - 300 + 5 + 10) * share
+    assert guess.probability == pytest.approx(1 / (1 + math.exp(other - one)), abs=1e-12)
+    assert guess.reason is Reason.REJECTED
+    with pytest.raises(ValueError, match="line 2"):
+        WordWeights("rejected mailbox_full\nalpha 40000 1")
