@@ -242,8 +242,13 @@ def _indent_of(line: str) -> int:
 def find_all(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
     """Yield what ``pattern.finditer(text)`` would, but look only around each @."""
     done = 0
+    # Unless it is quoted, an address has no white space.
+    is_word = pattern is ADDRESS
     while (at := text.find("@", done)) >= 0:
-        match = pattern.search(text, max(done, at - _LONGEST))
+        first = max(done, at - _LONGEST)
+        if is_word and text[at - 1 : at] != '"':
+            first = max(first, text.rfind(" ", first, at) + 1, text.rfind("\n", first, at) + 1)
+        match = pattern.search(text, first)
         if match is None:
             return
         yield match

@@ -13,7 +13,7 @@ from classifier.headers import Headers
 from classifier.judge import Judge
 from classifier.matcher import collapse
 from classifier.message import Message, parse_message
-from classifier.noted import may_note, passage_about
+from classifier.noted import may_note, may_note_in_html, passage_about
 from classifier.phrases import REPEATED_SUBJECT
 from classifier.quoted import cut_original
 from classifier.report import DeliveryStatus, Report
@@ -185,6 +185,7 @@ class _Notification:
 
     def __init__(self, message: Message) -> None:
         self._message = message
+        self._may_note: bool | None = None
         self._opening: str | None = None
         self._words: str | None = None
         self._named: dict[str, str] | None = None
@@ -195,6 +196,14 @@ class _Notification:
         if REPEATED_SUBJECT.are_in_short(subject) and not (address and address in subject):
             return ""
         return subject
+
+    @property
+    def may_note(self) -> bool:
+        """Whether it may name a command (``noted``): of HTML its source tells, which is far longer than its text."""
+        if self._may_note is None:
+            part = self._message.first("text/plain", "text/html")
+            self._may_note = part is None or part.type != "text/html" or may_note_in_html(part.source)
+        return self._may_note
 
     @property
     def opening(self) -> str:
@@ -251,8 +260,8 @@ def _noted_command(status: DeliveryStatus, report: Report, notification: _Notifi
     if report.text:
         # dma names it above the answer, which is all that stands below an address.
         return command_in(collapse(report.text)) if "did not like our" in report.text else ""
-    # Nothing is cut where nothing is noted.
-    if not may_note(notification.opening):
+    # Nothing is reduced or cut where nothing is noted.
+    if not (notification.may_note and may_note(notification.opening)):
         return ""
     passage = passage_about(notification.words, status.final_address or status.address)
     return command_in(collapse(passage)) if passage else ""

@@ -37,12 +37,21 @@ from classifier.undelivered import (
 )
 
 #: Lines of a mail server's log and of a program that broke: both quote replies, to whoever looks after them.
-_LOG = re.compile(
-    r"\bNOQUEUE: |^(?:[A-Z][a-z]{2} [ \d]?\d|\d{4}-\d\d-\d\d)[ T]\d\d:\d\d:\d\d\S* \S+ [\w./-]+\[\d+\]:"
-    r"|\bto=<[^<>\s]*>, (?:orig_to|relay|delay)=|\bstatus=(?:bounced|deferred) \(|\(total: \d+\)"
-    r"|^[ \t]+at [\w.$]+\([^)\n]{0,99}\)$|\bORA-\d{5}: |\bPHP (?:Warning|Fatal error|Notice): "
-    r"|^Traceback \(most recent call last\)|\bSMTP(?:Recipients|Sender)Refused\b",
-    re.MULTILINE,
+#: Each with a piece of it; a search for all at once would try each of them at every character.
+_LOG = tuple(
+    (sign, re.compile(pattern, re.MULTILINE))
+    for sign, pattern in (
+        ("NOQUEUE: ", r"\bNOQUEUE: "),
+        ("]:", r"^(?:[A-Z][a-z]{2} [ \d]?\d|\d{4}-\d\d-\d\d)[ T]\d\d:\d\d:\d\d\S* \S+ [\w./-]+\[\d+\]:"),
+        ("to=<", r"\bto=<[^<>\s]*>, (?:orig_to|relay|delay)="),
+        ("status=", r"\bstatus=(?:bounced|deferred) \("),
+        ("(total: ", r"\(total: \d+\)"),
+        ("at ", r"^[ \t]+at [\w.$]+\([^)\n]{0,99}\)$"),
+        ("ORA-", r"\bORA-\d{5}: "),
+        ("PHP ", r"\bPHP (?:Warning|Fatal error|Notice): "),
+        ("Traceback (", r"^Traceback \(most recent call last\)"),
+        ("Refused", r"\bSMTP(?:Recipients|Sender)Refused\b"),
+    )
 )
 #: One of these stands in every such line.
 _LOG_SIGNS = (
@@ -85,9 +94,13 @@ def is_lookalike(message: Message, notice: str) -> bool:
     return (
         is_of_tracker(headers)
         or (is_of_work and not SENDERS_MAIL.are_in(head))
-        or (any([sign in head for sign in _LOG_SIGNS]) and _LOG.search(head) is not None)
+        or (any([sign in head for sign in _LOG_SIGNS]) and _is_log(head))
         or _is_of_mail_to_reader(message, head)
     )
+
+
+def _is_log(head: str) -> bool:
+    return any(sign in head and pattern.search(head) is not None for sign, pattern in _LOG)
 
 
 def _is_of_mail_to_reader(message: Message, head: str) -> bool:

@@ -18,7 +18,7 @@ from classifier.html import html_to_text
 # S19: each limit bounds the work before any form looks at the mail.
 MAX_RAW = 8 * 1024 * 1024
 MAX_DEPTH = 20
-_SHORT = 64 * 1024
+_SHORT = 256 * 1024
 MAX_PARTS = 200
 MAX_TEXT = 1024 * 1024
 #: Characters of a notification that are read for its words.
@@ -59,7 +59,7 @@ class Part:
     It is a place in the mail: attachments of megabytes are not copied for each level of parts around them.
     """
 
-    __slots__ = ("_end", "_lowered", "_mail", "_start", "_text", "content_type", "depth", "headers", "type")
+    __slots__ = ("_end", "_lowered", "_mail", "_source", "_start", "_text", "content_type", "depth", "headers", "type")
 
     def __init__(self, head: _Head, mail: bytes, start: int, end: int, depth: int = 0) -> None:
         """Take the head, and the octets of ``mail`` from ``start`` to ``end`` as the body."""
@@ -71,6 +71,7 @@ class Part:
         self.depth = depth
         self._mail, self._start, self._end = mail, start, end
         self._text: str | None = None
+        self._source: str | None = None
         self._lowered: bytes | None = None
 
     @property
@@ -118,9 +119,15 @@ class Part:
     def text(self) -> str:
         """The body as text, HTML reduced to what a reader sees."""
         if self._text is None:
-            text = self._decode()
-            self._text = html_to_text(text) if self.type == "text/html" else text
+            self._text = html_to_text(self.source) if self.type == "text/html" else self._decode()
         return self._text
+
+    @property
+    def source(self) -> str:
+        """The body as text, HTML as it is written."""
+        if self._source is None:
+            self._source = self._decode()
+        return self._source
 
     @property
     def opening(self) -> str:

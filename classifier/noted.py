@@ -7,12 +7,19 @@ from __future__ import annotations
 
 # Postfix breaks lines at any blank: of "in reply to RCPT TO command)" only words stay whole.
 _MARKS = ("command)", ">>> ", "error from remote", "not like our")
+#: Pieces of them as HTML has them, whose lines are broken at any blank.
+_MARKS_IN_HTML = ("command)", "from remote", "from\nremote", "like our", "like\nour", ">>>", "&gt;&gt;")
 _TRANSCRIPT = "Transcript of session follows"
 
 
 def may_note(notice: str) -> bool:
     """Whether ``passage_about`` could find anything in ``notice``, or in a piece of it."""
     return any(mark in notice for mark in _MARKS)
+
+
+def may_note_in_html(source: str) -> bool:
+    """Whether ``may_note`` could hold for what a reader sees of the HTML ``source``; no tag parts such words."""
+    return any(mark in source for mark in _MARKS_IN_HTML)
 
 
 def passage_about(notice: str, address: str) -> str:

@@ -17,7 +17,11 @@ HEAD = 16_384
 _MAX_ADDRESSES = 10
 _MAX_TO = 400
 #: An SMTP reply or an RFC 3463 status, as they stand in notifications.
-_REPLY = re.compile(r"(?<![\d.:/-])(?:[45]\d\d[ -](?=[^\W\d]|[<#(]|\d\.\d)|#?[45]\.\d{1,2}\.\d{1,3}(?![\d.]))")
+# It begins with a class of characters, which ``re`` skips to; what stands before them is looked at behind them.
+_REPLY = re.compile(
+    r"[#45](?<![\d.:/-][#45])"
+    r"(?:(?<=[45])\d\d[ -](?=[^\W\d]|[<#(]|\d\.\d)|(?:(?<=[45])|(?<=#)[45])\.\d{1,2}\.\d{1,3}(?![\d.]))"
+)
 
 
 @lru_cache(maxsize=4)

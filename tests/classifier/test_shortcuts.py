@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from html import escape
 from random import Random, randrange
 
 import pytest
 
-from classifier import addresses, phrases, quoted, reply_phrases, undelivered
+from classifier import addresses, lookalikes, noted, phrases, quoted, reply_phrases, traces, undelivered
 from classifier.addresses import clean_address, find_all
 from classifier.dates import _DAY, _matches
 from classifier.forms import feedback
 from classifier.headers import FIELDS, MAX_HEADER_BLOCK, Headers
+from classifier.html import html_to_text
 from classifier.message import Message, parse_message
 from classifier.parties import _OWN, Parties
 from classifier.phrase_search import Phrases
@@ -203,3 +205,49 @@ def test_fields_are_found_as_line_by_line() -> None:
             assert (name in headers) == bool(expected)
             seen += len(expected)
     assert seen > 500
+
+
+def test_a_reply_is_seen_where_the_plain_pattern_sees_one(texts: list[str]) -> None:
+    plain = re.compile(r"(?<![\d.:/-])(?:[45]\d\d[ -](?=[^\W\d]|[<#(]|\d\.\d)|#?[45]\.\d{1,2}\.\d{1,3}(?![\d.]))")
+    made = ["#5.1.1", ".#5.1.1", "1550 a", "#550 a", "-5.1.1", "4.2.2.2", "550-5.1.1", "x#4.4.7", "5.1.1", "5550 no"]
+    lines = {line for text in texts for line in text[:8_192].split("\n")}
+    seen = 0
+    for text in [*made, *sorted(lines)]:
+        expected = plain.search(text)
+        found = traces._REPLY.search(text)
+        assert (found is None) == (expected is None), text
+        assert expected is None or found is None or expected.start() == found.start(), text
+        seen += expected is not None
+    assert seen > 200
+
+
+def test_lines_of_logs_are_found_by_their_signs(texts: list[str]) -> None:
+    whole = re.compile("|".join(pattern.pattern for _, pattern in lookalikes._LOG), re.MULTILINE)
+    made = [
+        "a\nJan  3 10:00:00 mx postfix/smtp[12]: x",
+        "NOQUEUE: reject",
+        "x to=<a@b.example>, relay=none",
+        "status=bounced (x)",
+        "(total: 3)",
+        "\tat com.example.Mail(Mail.java:3)",
+        "ORA-12345: x",
+        "PHP Warning: x",
+        "Traceback (most recent call last)",
+        "smtplib.SMTPRecipientsRefused",
+    ]
+    assert len(made) == len(lookalikes._LOG) and all(lookalikes._is_log(text) for text in made)
+    for text in [*texts, *made]:
+        assert lookalikes._is_log(text) == (whole.search(text) is not None), text
+
+
+def test_a_command_is_noted_in_no_html_that_lacks_its_words(messages: list[Message], texts: list[str]) -> None:
+    marks = ("in reply to RCPT TO command)", "&gt;&gt;&gt; RCPT", ">>> RCPT", "error from\nremote", "did not like our")
+    made = [f"<p>a <b>{mark}</b> b" for mark in marks]
+    assert all(noted.may_note(html_to_text(source)) for source in made)
+    sources = [part.source for message in messages for part in message.find("text/html")]
+    noting = 0
+    for source in [*made, *sources, *(f"<p>{escape(text)}</p>" for text in texts[:400])]:
+        may_note = noted.may_note(html_to_text(source))
+        assert noted.may_note_in_html(source) or not may_note, source
+        noting += may_note
+    assert noting > 20
