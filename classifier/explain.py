@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import re2
 
 from classifier.judge import Judge, decides_permanence
-from classifier.rule import Evidence, Rule
+from classifier.rule import PRIORITY_WEAK_TEXT, Evidence, Rule
 from classifier.rulefile import RuleSet
 from classifier.words import Guess
 from model.cause import SPECS, Cause, CausePermanence, Permanence, SuppressPolicy, is_hard
@@ -72,7 +73,7 @@ def explain(rules: RuleSet, evidence: Evidence) -> Explanation:
         evidence,
         verdict,
         winner,
-        _why_it_won(winner, len(others)) if winner else _why_words(guess) if guess else _BUILT_IN.get(verdict.rule, ""),
+        _why(verdict, winner, guess, holding),
         _why_permanence(winner, verdict, evidence),
         tuple(Loser(rule, _why_it_lost(winner, rule) if winner else _TOO_LITTLE) for rule in others),
         tuple(_near(rules, evidence, holding)),
@@ -138,6 +139,12 @@ def conditions_of(rule: Rule) -> str:
     return " + ".join(looks)
 
 
+def _why(verdict: Verdict, winner: Rule | None, guess: Guess | None, holding: Sequence[Rule]) -> str:
+    if winner:
+        return _why_it_won(winner, len(holding) - 1)
+    return _why_words(guess, holding) if guess else _BUILT_IN.get(verdict.rule, "")
+
+
 def _why_it_won(winner: Rule, others: int) -> str:
     looks = f"It looks at {conditions_of(winner)} and has priority {winner.priority}"
     if not others:
@@ -145,9 +152,11 @@ def _why_it_won(winner: Rule, others: int) -> str:
     return f"{looks}, the strongest of {others + 1} rules that hold."
 
 
-def _why_words(guess: Guess) -> str:
-    speaking = ", ".join(guess.words)
-    return f"No rule says more than a code does; the words make it probable ({guess.probability:.2f}): {speaking}."
+def _why_words(guess: Guess, holding: Sequence[Rule]) -> str:
+    speaking = f"the words make it probable ({guess.probability:.2f}): {', '.join(guess.words)}."
+    if holding and holding[0].priority >= PRIORITY_WEAK_TEXT:
+        return f"The strongest rule has only priority {holding[0].priority}; {speaking}"
+    return f"No rule says more than a code does; {speaking}"
 
 
 def _why_it_lost(winner: Rule | None, rule: Rule) -> str:

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 
 from classifier.matcher import is_vague
-from classifier.rule import PRIORITY_WEAK_TEXT, Evidence, Rule
+from classifier.rule import PRIORITY_CERTAIN, PRIORITY_WEAK_TEXT, Evidence, Rule
 from classifier.rulefile import RuleSet
 from classifier.words import Guess
 from model.cause import SPECS, Cause, CausePermanence, Permanence, Reason
@@ -36,6 +36,8 @@ _TIME_SPENT = re.compile(
 _MAX_TIME_SPENT = 2_000
 #: How probable words must make a class that a status, however vague, speaks against (mission A1).
 AGAINST_STATUS = 0.6
+#: ... and one that the words of a rule speak against, or a specific status.
+AGAINST_RULE = 0.85
 _CACHE_SIZE = 8_192
 #: Longest text, in characters, whose rule is remembered: 8,192 of them take at most 32 MB.
 _CACHED_TEXT = 1_000
@@ -62,16 +64,15 @@ class Judge:
         """Return what the words of ``evidence`` make probable.
 
         None when ``rule``, the strongest that holds, says more, or the same class: then its cause is the finer one.
+        The stronger the rule, the more probable another class must be.
         """
         words = self.rules.words
-        if words is None or (rule is not None and rule.priority >= PRIORITY_WEAK_TEXT):
+        if words is None or (rule is not None and rule.priority >= PRIORITY_CERTAIN):
             return None
         guess = words.guess(evidence.text)
         if guess is None or (rule is not None and guess.reason is (rule.reason or SPECS[rule.cause].reason)):
             return None
-        if rule is not None and rule.statuses and guess.probability < AGAINST_STATUS:
-            return None
-        return guess
+        return guess if rule is None or guess.probability >= _least_probability(rule) else None
 
     def decide(self, evidence: Evidence) -> Verdict:
         """Return the verdict on ``evidence``."""
@@ -133,6 +134,12 @@ class Judge:
             conflict=_is_conflict(evidence),
             stated=rule.reason,
         )
+
+
+def _least_probability(rule: Rule) -> float:
+    if rule.priority >= PRIORITY_WEAK_TEXT:
+        return AGAINST_RULE
+    return AGAINST_STATUS if rule.statuses else 0
 
 
 def has_words(text: str) -> bool:

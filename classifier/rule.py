@@ -14,6 +14,8 @@ PRIORITY_STATUS = 40
 PRIORITY_REPLY = 20
 #: From here on words decide, below it only codes and filler.
 PRIORITY_WEAK_TEXT = 26
+#: From here on a rule stands, whatever words weighed together make probable.
+PRIORITY_CERTAIN = 58
 
 #: S21, with room for more rules than its 500: one Set holds them all, so their number hardly costs time.
 MAX_RULES = 2_000

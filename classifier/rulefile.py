@@ -55,7 +55,7 @@ class RuleSet:
     version: str
     rules: tuple[Rule, ...]
     matcher: Matcher
-    #: what decides where no rule says more than a code; None when no file holds weights of words
+    #: what decides where no rule is certain; None when no file holds weights of words
     words: WordWeights | None = None
 
 

@@ -1,4 +1,4 @@
-"""What the words of a reply make probable, where no rule says more than its codes do: a logistic regression.
+"""What the words of a reply make probable, where no rule is certain: a logistic regression.
 
 The weights stand in a rule file (``words``) and are learned from the replies that our own tests hold
 (``python -m tests.classifier.learn_words``). A guess is a guess: its confidence suppresses nobody.
@@ -10,6 +10,8 @@ import math
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+
+import re2
 
 from model.cause import Cause, Reason
 
@@ -38,6 +40,13 @@ _TOKEN = re.compile(r"[^\W\d_]{2,}|(?<![\w.])[45]\d\d(?![\w.])|(?<![\w.])[45]\.\
 _NAME = re.compile(r"[^\W\d_]\.\w|\w\.[^\W\d_]")
 # Writing without spaces between words: two characters each stand for a word.
 _UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+# What mail systems write around the reply of another, and headings: no word of it says why.
+_AROUND = re2.compile(
+    r"(?i)\(in reply to [^()]*\)|\bsmtp error from remote mail server after [^:]{1,40}:(?:x@x:?)?"
+    r"|\bdoes not like recipient\.|\bfailed after i sent the message\.|\bremote host said:|\bgiving up on \S+"
+    r"|\bhost [\w.-]+ ?\[[\da-f.:]+\](?::\d+)?:?(?: said:)?|\bhost [\w.-]+ said:"
+    r"|\bthe error that the other server returned was:|\(state \d+\)|\*{4,}[^*]{1,80}\*{4,}"
+)
 #: The plainest cause of each class: words tell classes apart, not more.
 _CAUSES = {
     Reason.USER_UNKNOWN: Cause.USER_UNKNOWN,
@@ -110,7 +119,8 @@ class WordWeights:
         return self._remembered(text[:_MAX_TEXT])
 
     def _weighed(self, text: str) -> Guess | None:
-        known = [(token, found) for token in tokens_of(text) if (found := self._weights.get(token))]
+        bare = _AROUND.sub(" ", text)
+        known = [(token, found) for token in tokens_of(bare) if (found := self._weights.get(token))]
         if not _has_words(known):
             return None
         share = 1 / (SCALE * math.sqrt(len(known) + 1))

@@ -10,9 +10,11 @@ import pytest
 from classifier.classify import Classifier
 from classifier.evidence import bare_evidence
 from classifier.explain import SURE, can_suppress, explain
-from classifier.judge import BY_WORDS
+from classifier.judge import AGAINST_RULE, BY_WORDS
+from classifier.matcher import Matcher
+from classifier.rule import PRIORITY_CERTAIN, PRIORITY_WEAK_TEXT, Rule
 from classifier.rulefile import RuleError, RuleSet, load_rules
-from classifier.words import LEAST_PROBABILITY, WordWeights, tokens_of
+from classifier.words import LEAST_PROBABILITY, SCALE, WordWeights, tokens_of
 from model.cause import Cause, Reason
 from tests.classifier.learn_words import FILE, learn, read_texts, render
 
@@ -73,13 +75,44 @@ def test_a_guess_suppresses_nobody(pack: RuleSet) -> None:
     assert not {Reason.OTHER, Reason.UNPARSABLE} & {verdict.reason for verdict in guessed}
 
 
-def test_words_never_overrule_a_rule_that_knows_words(pack: RuleSet) -> None:
+def test_words_never_overrule_a_rule_that_is_certain(pack: RuleSet) -> None:
     with_words, without = Classifier(pack), Classifier(replace(pack, words=None))
     rules = {rule.id: rule for rule in pack.rules}
     for text, _ in read_texts():
         rule = rules.get(without.diagnose(text).rule)
-        if rule is not None and rule.priority >= 26:
+        if rule is not None and rule.priority >= PRIORITY_CERTAIN:
             assert with_words.diagnose(text) == without.diagnose(text), text
+
+
+@pytest.mark.parametrize(
+    ("priority", "probability", "cause"),
+    [
+        (PRIORITY_CERTAIN - 1, AGAINST_RULE, Cause.USER_UNKNOWN),
+        (PRIORITY_CERTAIN - 1, AGAINST_RULE - 0.05, Cause.SPAM_CONTENT),
+        (PRIORITY_CERTAIN, 0.99, Cause.SPAM_CONTENT),
+        (PRIORITY_WEAK_TEXT - 1, LEAST_PROBABILITY, Cause.USER_UNKNOWN),
+    ],
+)
+def test_the_stronger_a_rule_the_more_probable_another_class(priority: int, probability: float, cause: Cause) -> None:
+    rules = (Rule("wug", Cause.SPAM_CONTENT, pattern="flurbled wug", priority=priority),)
+    # Two words share the odds; a text of two is weighed by one over the square root of three.
+    weight = math.ceil(math.log(probability / (1 - probability)) * SCALE * math.sqrt(3) / 2)
+    words = WordWeights(f"user_unknown rejected\nflurbl {weight} 0\nwug {weight} 0")
+    assert Classifier(RuleSet("1", rules, Matcher(rules), words)).diagnose("flurbled wug").cause is cause
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "host mx.example.com[192.0.2.1] said: {} (in reply to RCPT TO command)",
+        "192.0.2.1 does not like recipient. Remote host said: {} Giving up on 192.0.2.1.",
+        "SMTP error from remote mail server after RCPT TO:<x@x>: {}",
+    ],
+)
+def test_what_is_written_around_a_reply_is_not_weighed(pack: RuleSet, around: str) -> None:
+    assert pack.words is not None
+    reply = UNSEEN[0][0]
+    assert pack.words.guess(around.format(reply)) == pack.words.guess(reply)
 
 
 def test_explain_names_the_words(pack: RuleSet) -> None:
