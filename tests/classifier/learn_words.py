@@ -18,7 +18,7 @@ from model.cause import SPECS, Cause, Reason
 FILE = Path(config.__file__).parent / "rules" / "99-words.toml"
 _HEAD = """\
 # Written by "python -m tests.classifier.learn_words" from tests/classifier/replies*.toml: do not edit.
-# How much each word (cut to six letters) and code speaks for a class, where no rule says more than a code does.
+# How much each word (cut to six letters) and code speaks for a class, where no rule is certain.
 
 source = "tests/classifier/replies*.toml"
 words = '''

@@ -40,7 +40,7 @@ CASES = [
     ("", {}, Cause.NO_REASON),
     ("550", {"status": "5.1.6"}, Cause.MAILBOX_MOVED),
     ("x", {"reply_code": 552}, Cause.MAILBOX_FULL),
-    ("554 flurbled the wug entirely", {}, Cause.UNPARSABLE),
+    ("554 flurbled the wug", {}, Cause.UNPARSABLE),
 ]
 
 
