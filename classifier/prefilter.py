@@ -96,6 +96,8 @@ class Prefilter:
         self._foreign = _Pieces({piece: bits for piece, bits in pieces.items() if not piece.isascii()})
         self._words: dict[str, int] = {}
         self._shared: dict[int, int] = {}
+        #: the last word that was too long to be among them
+        self._longest = "", 0
         self._sentences: dict[str, _Sentence] = {}
 
     def scope_of(self, ranks: Iterable[int]) -> int:
@@ -218,6 +220,8 @@ class Prefilter:
 
     def _look_up(self, word: str) -> int:
         """Return the bits that ``word``, casefolded, sets, and remember them."""
+        if word == self._longest[0]:
+            return self._longest[1]
         # A piece may need a blank before or behind it.
         blanked = f" {word} "
         if not word.isascii():
@@ -225,6 +229,8 @@ class Prefilter:
         else:
             held = (self._ascii if word.islower() else self._figures).search(blanked)
         if len(word) > _MAX_WORD:
+            # No word at all, but the same in each text of its mail.
+            self._longest = word, held
             return held
         if len(self._words) >= _MAX_WORDS:
             self._words.clear()

@@ -119,7 +119,8 @@ class WordWeights:
         return self._remembered(text[:_MAX_TEXT])
 
     def _weighed(self, text: str) -> Guess | None:
-        bare = _AROUND.sub(" ", text)
+        # RE2 takes no lone surrogates.
+        bare = _AROUND.sub(" ", text.encode("utf-8", "replace").decode())
         known = [(token, found) for token in tokens_of(bare) if (found := self._weights.get(token))]
         if not _has_words(known):
             return None
