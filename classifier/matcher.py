@@ -152,12 +152,14 @@ def collapse(text: str) -> str:
     return " ".join(text[:MAX_SUBJECT].split())
 
 
+@lru_cache(maxsize=8)
 def subject_of(text: str) -> str:
     """Return ``text`` as rules see it: white space collapsed, every address written ``x@x``.
 
     So no rule takes a word for the server's that stands in somebody's address (``full@``, ``spam@``), and the
     dots of an address end no sentence. Of a URL only scheme and host stay, which may name a block list. The codes
-    that begin the further lines of one reply are left out, so that they part no words.
+    that begin the further lines of one reply are left out, so that they part no words. Remembered, as all recipients
+    of a notification may share its text.
     """
     collapsed = _join_lines(collapse(text))
     if "://" in collapsed:
@@ -208,6 +210,7 @@ def _hide_addresses(text: str) -> str:
     return "".join(kept) + text[done:]
 
 
+@lru_cache(maxsize=8)
 def codes_of(text: str) -> tuple[str, int]:
     """Return status and reply code of a collapsed ``text``."""
     return find_status(text), find_reply(text)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import re2
@@ -96,6 +97,8 @@ class Prefilter:
         self._foreign = _Pieces({piece: bits for piece, bits in pieces.items() if not piece.isascii()})
         self._words: dict[str, int] = {}
         self._shared: dict[int, int] = {}
+        #: a text casefolded, and the needs its words fulfil; remembered, as recipients of one mail may share a text
+        self._fold = lru_cache(maxsize=8)(self._fold_and_hold)
         #: the last word that was too long to be among them
         self._longest = "", 0
         self._sentences: dict[str, _Sentence] = {}
@@ -113,8 +116,7 @@ class Prefilter:
         if len(text) > _SHORT and _SENTENCE_END in text:
             yield from self._by_sentence(text, scope, limit)
             return
-        folded = text.casefold()
-        held = self._held(folded)
+        folded, held = self._fold(text)
         left = held & (held >> self._width) & scope
         is_ascii = text.isascii()
         octets = b""
@@ -175,6 +177,10 @@ class Prefilter:
         if not octets:
             octets = sentence.octets = sentence.text.encode("utf-8", "replace")[:MAX_SUBJECT]
         return bool(self._matchers[number](octets))
+
+    def _fold_and_hold(self, text: str) -> tuple[str, int]:
+        folded = text.casefold()
+        return folded, self._held(folded)
 
     def _held(self, folded: str) -> int:
         """Return the needs that the words of ``folded`` fulfil."""
