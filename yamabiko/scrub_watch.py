@@ -87,9 +87,14 @@ class ScrubWatch:
         order = Order(
             str(settings.data), settings.store.map_size_gib * _GIB, share, settings.logging.level, settings.logging.file
         )
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "yamabiko.scrubber", stdin=PIPE, stdout=PIPE, limit=1 << 20
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "yamabiko.scrubber", stdin=PIPE, stdout=PIPE, limit=1 << 20
+            )
+        except OSError as error:
+            problem = f"no process can be started to look through the store: {error.strerror}"
+            self._keep(LastScrub(time.time(), problem=problem))
+            return
         try:
             news = await _talk(process, order)
             code = await process.wait()
@@ -110,18 +115,25 @@ class ScrubWatch:
         else:
             first = [list(damage) for damage in last.first]
             _log.error("damage", extra={"problem": self.problem(), "damaged": last.damaged, "first": first})
+        if self._write(last):
+            self._mark.unlink(missing_ok=True)
+
+    def _write(self, last: LastScrub) -> bool:
         try:
             run_files.write_json(self._file, last)
-            self._mark.unlink(missing_ok=True)
         except OSError as error:
             _log.warning("what was found is not kept", extra={"problem": error.strerror})
+            return False
+        return True
 
     def _read(self) -> LastScrub:
         try:
             return msgspec.json.decode(self._file.read_bytes(), type=LastScrub)
         except (OSError, msgspec.MsgspecError):
-            # Never looked: a new store is as good as one looked through.
-            return LastScrub(time.time())
+            # Never looked: a new store is as good as one looked through. Kept, so that restarts put nothing off.
+            never = LastScrub(time.time())
+            self._write(never)
+            return never
 
 
 async def _talk(process: Process, order: Order) -> News:

@@ -62,6 +62,8 @@ def keep(settings: Settings, last: LastScrub) -> None:
 
 async def test_a_sound_store_is_looked_through_once_a_day(settings: Settings) -> None:
     assert not await looked(ScrubWatch(settings)), "a new one is as good as looked through"
+    began = ScrubWatch(settings).last.ended_at
+    assert began == ScrubWatch(settings).last.ended_at, "restarts put the first look off no further"
     keep(settings, LastScrub(time.time() - _DAY_S + 60))
     assert not await looked(ScrubWatch(settings))
     keep(settings, LastScrub(time.time() - _DAY_S - 60))
@@ -109,6 +111,15 @@ async def test_a_file_cut_short_kills_who_looks_and_nobody_else(settings: Settin
     watch = ScrubWatch(settings)
     assert await looked(watch)
     assert "killed by signal 7" in watch.problem() or watch.last.damaged
+
+
+async def test_it_is_told_when_nobody_can_look(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", "/nonexistent/python")
+    (settings.run / run_files.UNCLEAN).touch()
+    watch = ScrubWatch(settings)
+    assert await looked(watch)
+    assert watch.problem().startswith("no process can be started")
+    assert not await looked(watch), "not over and over"
 
 
 async def test_who_looks_ends_with_the_server(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
