@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 import time
-from asyncio.subprocess import PIPE, Process
 
 import msgspec
 
 from config.settings import Settings
 from store.scrub import Damage
 from yamabiko import run_files
+from yamabiko.errand import end_in_words, news_of, sent
 from yamabiko.scrubber import News, Order
 
 #: Part of one processor that it may use, and while somebody waits to know.
@@ -87,25 +86,17 @@ class ScrubWatch:
         order = Order(
             str(settings.data), settings.store.map_size_gib * _GIB, share, settings.logging.level, settings.logging.file
         )
+        news = News()
         try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "yamabiko.scrubber", stdin=PIPE, stdout=PIPE, limit=1 << 20
-            )
+            async with sent("yamabiko.scrubber") as process:
+                async for line in news_of(process, order):
+                    news = _decode(line)
+                code = await process.wait()
         except OSError as error:
             problem = f"no process can be started to look through the store: {error.strerror}"
-            self._keep(LastScrub(time.time(), problem=problem))
-            return
-        try:
-            news = await _talk(process, order)
-            code = await process.wait()
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        problem = ""
-        if not news.is_done:
-            what = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-            problem = f"the process that looks through the store {what}; its data may be damaged"
+        else:
+            what = f"the process that looks through the store {end_in_words(code)}; its data may be damaged"
+            problem = "" if news.is_done else what
         self._keep(LastScrub(time.time(), news.rows, news.damaged, news.first, problem))
 
     def _keep(self, last: LastScrub) -> None:
@@ -134,17 +125,3 @@ class ScrubWatch:
             never = LastScrub(time.time())
             self._write(never)
             return never
-
-
-async def _talk(process: Process, order: Order) -> News:
-    """Give the order and return the last news."""
-    assert process.stdin is not None and process.stdout is not None
-    last = News()
-    try:
-        process.stdin.write(msgspec.json.encode(order) + b"\n")
-        await process.stdin.drain()
-    except (BrokenPipeError, ConnectionResetError):
-        return last  # it ended before it was told anything; its exit code says how
-    async for line in process.stdout:
-        last = _decode(line)
-    return last

@@ -7,8 +7,6 @@ console does: news that nobody reads any more stop it.
 from __future__ import annotations
 
 import logging
-import os
-import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from store.environment import Environment
 from store.errors import StoreError
 from store.scrub import Damage, scrub
 from yamabiko import exits, logs
+from yamabiko.errand import take_order, tell
 
 #: Whatever else the machine does goes first.
 _NICENESS = 19
@@ -66,20 +65,11 @@ class _Pace:
             tell(self.news, News(rows))
 
 
-def tell(news: IO[bytes], said: News) -> None:
-    """Write one line of news. Raises BrokenPipeError when nobody reads them any more."""
-    news.write(msgspec.json.encode(said) + b"\n")
-    news.flush()
-
-
 def main() -> int:
     """Look through one store; returns the exit code."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(_NICENESS)
-    line = sys.stdin.buffer.readline()
-    if not line:
+    order = take_order(Order, _NICENESS)
+    if order is None:
         return exits.OK
-    order = msgspec.json.decode(line, type=Order)
     logs.set_up("scrub", order.log_level, Path(order.log_file) if order.log_file else None)
     news = sys.stdout.buffer
     try:

@@ -34,7 +34,7 @@ from tests.console.exporting import (
     spring,
 )
 from tests.store.world import DAY, HOUR, SECOND, T0_US
-from yamabiko.exporter import launcher
+from yamabiko import errand
 from yamabiko.exporter.launcher import ChildLauncher
 
 EIGHT = ["状況", "エラー確認日時", "姓", "名", "宛先", "会社名", "詳細メッセージ", "取得日時"]
@@ -350,7 +350,7 @@ class _Held:
                 process.send_signal(signal.SIGSTOP)
             return process
 
-        monkeypatch.setattr(launcher.asyncio, "create_subprocess_exec", held)
+        monkeypatch.setattr(errand.asyncio, "create_subprocess_exec", held)
 
     async def wait_for(self, count: int) -> None:
         for _ in range(600):

@@ -7,18 +7,15 @@ ends when the console does: news that nobody reads any more stop it.
 from __future__ import annotations
 
 import logging
-import os
-import signal
 import sys
 from pathlib import Path
 from typing import IO
-
-import msgspec
 
 from console.schema_exports import ExportDone
 from store.environment import Environment
 from store.errors import StoreError
 from yamabiko import exits, logs
+from yamabiko.errand import take_order, tell
 from yamabiko.exporter.job import ExportError
 from yamabiko.exporter.order import News, Order
 from yamabiko.exporter.run import run_export, without_collection
@@ -31,27 +28,24 @@ _log = logging.getLogger("yamabiko.exporter")
 
 def main() -> int:
     """Make one export; returns the exit code."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(_NICENESS)
-    line = sys.stdin.buffer.readline()
-    if not line:
+    order = take_order(Order, _NICENESS)
+    if order is None:
         return exits.OK
-    order = msgspec.json.decode(line, type=Order)
     logs.set_up("export", order.log_level, Path(order.log_file) if order.log_file else None)
     news = sys.stdout.buffer
     try:
-        _tell(news, News(done=_make(order, news)))
+        tell(news, News(done=_make(order, news)))
     except ExportError as error:
-        _tell(news, News(error=str(error)))
+        tell(news, News(error=str(error)))
     except BrokenPipeError:
         _log.warning("nobody waits for this export any more")
         return exits.TEMPORARY
     except StoreError as error:
         _log.error("export failed", exc_info=error)
-        _tell(news, News(error=f"The store cannot be read: {error}. Retry it."))
+        tell(news, News(error=f"The store cannot be read: {error}. Retry it."))
     except OSError as error:
         _log.error("export failed", exc_info=error)
-        _tell(news, News(error=f"The file cannot be written: {error.strerror}. Retry it once there is room."))
+        tell(news, News(error=f"The file cannot be written: {error.strerror}. Retry it once there is room."))
     return exits.OK
 
 
@@ -59,14 +53,9 @@ def _make(order: Order, news: IO[bytes]) -> ExportDone:
     env = Environment(Path(order.data), map_size=order.map_size, read_only=True)
     try:
         with whole_file(Path(order.path)) as out, without_collection():
-            return run_export(env, order.job, out, lambda rows, share: _tell(news, News(rows, share)))
+            return run_export(env, order.job, out, lambda rows, share: tell(news, News(rows, share)))
     finally:
         env.close()
-
-
-def _tell(news: IO[bytes], said: News) -> None:
-    news.write(msgspec.json.encode(said) + b"\n")
-    news.flush()
 
 
 if __name__ == "__main__":

@@ -108,12 +108,10 @@ class SmtpService:
         context, certificate = self._server.tls_context, self._context.settings.smtp.tls_certificate
         if context is None:
             return
-        former, self._certificate_problem = (
-            self._certificate_problem,
-            certificate_problem(context, Path(certificate), time.time()),
-        )
-        if self._certificate_problem and self._certificate_problem != former:
-            _log.error("certificate", extra={"problem": self._certificate_problem})
+        problem = certificate_problem(context, Path(certificate), time.time())
+        if problem and problem != self._certificate_problem:
+            _log.error("certificate", extra={"problem": problem})
+        self._certificate_problem = problem
 
     def problems(self) -> dict[str, str]:
         """Return what is wrong with rules, certificate and disk."""
