@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.opens import START_US, Opens, commit, places_of
+from bench.opens import LISTING_US, START_US, Opens, commit, listings, places_of
 from bench.ours import running_ours
 from store import keys
 from store.environment import Environment
@@ -21,8 +21,8 @@ from store.writer import next_seq
 #: Facts of a commit while filling.
 _BATCH = 30_000
 _BROADCASTS = 5
-#: What each delivery has in the end, in two passes, since a record grows at different times.
-_PASSES = (("opens", 2), ("clicks", 1), ("opens", 2))
+#: What each delivery has in the end, in passes, since a record grows at different times: it is listed, as by senders.
+_PASSES = (("listings", 1), ("opens", 1), ("clicks", 1), ("opens", 2))
 _FACTS_PER_DELIVERY = sum(count for _, count in _PASSES)
 _SHAPE_FILE = "bench-shape.json"
 _US_PER_DAY = 86_400_000_000
@@ -101,14 +101,18 @@ def _fill(env: Environment, shape: Shape) -> None:
     rng, numbers, stored = random.Random(shape.seed), shape.numbers(), 0
     for broadcast in range(1, shape.broadcasts + 1):
         for day, (kind, count) in enumerate(_PASSES):
-            visitors = Opens(rng, START_US + (broadcast * 7 + day) * _US_PER_DAY, per_s=len(numbers) * count / 80_000)
-            make = visitors.opens if kind == "opens" else visitors.clicks
+            start_us = START_US + (broadcast * 7 + day) * _US_PER_DAY
+            visitors = Opens(rng, start_us, per_s=len(numbers) * count / 80_000)
             step, began, before = _BATCH // count, time.monotonic(), stored
             for start in range(0, len(numbers), step):
                 places = places_of(broadcast, numbers[start : start + step])
-                hits = make(places * count)
-                commit(env, hits)
-                stored += len(hits)
+                if kind == "listings":
+                    commit(env, [listings(places, range(start, start + len(places)), start_us + start * LISTING_US)])
+                elif kind == "opens":
+                    commit(env, visitors.opens(places * count))
+                else:
+                    commit(env, visitors.clicks(places * count))
+                stored += len(places) * count
             rate, size = (stored - before) / (time.monotonic() - began), env.info()["used"] / stored
             line = f"filling: {stored:,} of {shape.facts:,} facts, {kind} at {rate:,.0f}/s, {size:.0f} bytes a fact"
             print(line, file=sys.stderr, flush=True)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Sequence
 from functools import cache
 
+from bench.listing import row_of
 from bench.ours import TENANT
 from bench.user_agents import user_agents
 from model.detail import Agent, Engaged
 from model.fact import FactType, Hit, UniqueClock
 from store.environment import Environment
+from store.group import Facts
+from store.listed import ListedTogether
 from store.writer import write_now
 from tracker.agent import judge_user_agent
 
@@ -21,6 +25,10 @@ START_US = 1_775_001_600_000_000
 _AGENTS = 5_000
 _NETWORKS = 20_000
 _LINKS = 8
+#: From one recipient of a list to the next.
+LISTING_US = 50
+#: Fields of a row behind the tags, of which our rows have none.
+_SAID_BY_NOBODY = 7
 _US_PER_S = 1_000_000
 
 
@@ -76,7 +84,25 @@ def places_of(broadcast: int, recipients: Sequence[int]) -> list[bytes]:
     return [prefix + recipient.to_bytes(8, "big") for recipient in recipients]
 
 
-def commit(env: Environment, hits: Sequence[Hit]) -> None:
-    """Store hits in one commit. Raises AssertionError when one of them was known: it would not have been stored."""
-    receipt = write_now(env, hits)
-    assert receipt.added == len(hits), receipt
+def listings(places: Sequence[bytes], numbers: Sequence[int], start_us: int) -> ListedTogether:
+    """Return that recipients are listed, as by the rows that bench.listing sends of these ``numbers``."""
+    rows = [json.loads(row_of(number)) for number in numbers]
+    addresses, contacts, last, first, companies = (
+        [row[name] for row in rows] for name in ("address", "contact_ref", "last_name", "first_name", "company")
+    )
+    said = [addresses, contacts, last, first, companies, [()] * len(rows), *([[None] * len(rows)] * _SAID_BY_NOBODY)]
+    return ListedTogether(
+        places,
+        [number.to_bytes(8, "big") for number in numbers],
+        said,
+        [address.partition("@")[2] for address in addresses],
+        [start_us + at * LISTING_US for at in range(len(rows))],
+        [True] * len(rows),
+        0,
+    )
+
+
+def commit(env: Environment, facts: Facts) -> None:
+    """Store facts in one commit. Raises AssertionError when one of them was known: it would not have been stored."""
+    receipt = write_now(env, facts)
+    assert not receipt.known, receipt

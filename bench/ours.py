@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.processes import Clock, clock_of
+from bench.processes import Clock, clock_of, clock_of_tree
 from model.fact import FactType
 from model.keyring import KeyRing
 from model.mint import Hosts, Mint
@@ -50,8 +50,8 @@ class Ours:
         return self._status().pid
 
     def clocks(self, kind: str) -> dict[str, Clock]:
-        """Return the clocks of the workers of ``kind``, and of the supervisor."""
-        return {"worker": clock_of(*self.workers(kind)), "supervisor": clock_of(self.supervisor())}
+        """Return the clocks of the workers of ``kind``, with what they began, and of the supervisor."""
+        return {"worker": clock_of_tree(*self.workers(kind)), "supervisor": clock_of(self.supervisor())}
 
     def _status(self) -> Status:
         status = read_status(self.server.home / "run")

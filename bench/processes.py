@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bench.errors import BenchError, MissingProgramError
@@ -43,9 +43,9 @@ def cpu_seconds(pids: Iterable[int]) -> float:
     return ticks / _TICKS_PER_S
 
 
-def clock_of_tree(root: int) -> Clock:
-    """Return the clock of a process and all its descendants, those that ended and were waited for included."""
-    return lambda: _tree_ticks(root) / _TICKS_PER_S
+def clock_of_tree(*roots: int) -> Clock:
+    """Return the clock of processes and all their descendants, those that ended and were waited for included."""
+    return lambda: sum(map(_tree_ticks, roots)) / _TICKS_PER_S
 
 
 def _tree_ticks(pid: int) -> int:
@@ -102,8 +102,12 @@ class Meter:
 
 
 def children_of(pid: int) -> list[int]:
-    """Return the children of a process's main thread."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+    """Return the children of a process, whichever of its threads began them."""
+    found: list[int] = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):  # a thread that ended meanwhile
+            found += map(int, path.read_text(encoding="ascii").split())
+    return found
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -16,8 +17,9 @@ from model.bulk import BulkMint
 from model.detail import Excluded, ExcludedKind, Planned
 from model.fact import DeliveryKey, Fact, FactType
 from model.token import TokenFlag, day_of
+from store.fold import Receipt
 from store.gate import Candidate
-from store.listed import Listed, list_together
+from store.listed import ListedTogether, marks_of
 from store.reader import Listing
 from store.suppression import SuppressionKind
 
@@ -35,8 +37,46 @@ _SAID = slice(1, 14)
 _Item = TypeVar("_Item")
 
 
-def take_batch(request: Request, lines: Sequence[bytes]) -> tuple[list[Fact | Listed], bytes]:
-    """Return the facts to store of some rows, and the answers to give once these are durable."""
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Rows that were taken: what is to be stored of them, and what is answered once it is."""
+
+    facts: Sequence[Fact | ListedTogether]
+    #: numbers of the rows in the request
+    rows: Sequence[int]
+    #: by number of the row
+    answers: dict[int, bytes]
+    #: None where no row names a recipient
+    columns: Columns | None = None
+    #: places of those of whom it was asked beforehand whether they are listed
+    asked: Set[int] = frozenset()
+
+    def answered(self, call: Call, receipt: Receipt) -> bytes:
+        """Return the answers, now that the facts are durable.
+
+        Whether somebody was listed before is known from storing it, which must look anyway, and sees what others list
+        at the same time. Only where the suppression list has a word is it asked beforehand.
+        """
+        if receipt.found and self.columns is not None:
+            self._mend(self.columns, call.services.reader.listings_before(receipt.found))
+        return b"".join([self.answers[number] for number in self.rows])
+
+    def _mend(self, columns: Columns, listings: Mapping[bytes, Listing]) -> None:
+        for place, delivery in enumerate(columns.deliveries):
+            before = listings.get(delivery)
+            if before is None or place in self.asked:
+                continue
+            why = _IN_BROADCAST
+            if _is_same(columns, place, before):
+                if before.excluded is None:
+                    continue
+                why = before.excluded.kind, before.excluded.detail
+            number = columns.numbers[place]
+            self.answers[number] = send_answers.excluded(number, *why)
+
+
+def take_batch(request: Request, lines: Sequence[bytes]) -> Taken:
+    """Return what is to be stored of some rows and answered then."""
     lines = [line for line in lines if line and line != b"\r"]
     numbers = range(request.rows, request.rows + len(lines))
     request.rows += len(lines)
@@ -45,21 +85,31 @@ def take_batch(request: Request, lines: Sequence[bytes]) -> tuple[list[Fact | Li
     if refused:
         kept = [at for at in range(len(lines)) if at not in refused]
         lines = [lines[at] for at in kept]
-    facts: list[Fact | Listed] = []
-    if rows:
-        columns = read_rows(request, rows, [number for number in numbers if number not in answers], lines, facts)
-        denied = _list(request, columns, facts)
-        for place, (kind, detail) in denied.items():
-            answers[columns.numbers[place]] = send_answers.excluded(columns.numbers[place], kind, detail)
-        for sort, places in columns.sorts.items():
-            answers.update(_accepted(request.call, columns, sort, [place for place in places if place not in denied]))
-    return facts, b"".join([answers[number] for number in numbers])
+    if not rows:
+        return Taken([], numbers, answers)
+    facts: list[Fact | ListedTogether] = []
+    columns = read_rows(request, rows, [number for number in numbers if number not in answers], lines, facts)
+    denied, asked = _list(request, columns, facts)
+    for place, (kind, detail) in denied.items():
+        answers[columns.numbers[place]] = send_answers.excluded(columns.numbers[place], kind, detail)
+    for sort, places in columns.sorts.items():
+        answers.update(_accepted(request.call, columns, sort, [place for place in places if place not in denied]))
+    return Taken(facts, numbers, answers, columns, asked)
 
 
-def _list(request: Request, columns: Columns, facts: list[Fact | Listed]) -> dict[int, Why]:
-    """Add to ``facts`` that the recipients are listed; returns, by place, who is not mailed."""
-    planned = _planned(request, columns)
-    known, denials = _known(request.call, columns), _denials(request.call, columns)
+def _list(request: Request, columns: Columns, facts: list[Fact | ListedTogether]) -> tuple[dict[int, Why], Set[int]]:
+    """Add to ``facts`` that the recipients are listed.
+
+    Returns, by place, who is not mailed, and the places of those of whom it was asked whether they are listed already.
+    """
+    services = request.call.services
+    times = services.clock.stamps(services.now_us(), len(columns.rows))
+    denials = _denials(request.call, columns)
+    asked = {*columns.excluded, *denials}
+    for sort, places in columns.sorts.items():
+        if sort.is_test:
+            asked.update(places)
+    known = _known(request.call, columns, asked)
     denied: dict[int, Why] = {}
     repeated: set[int] = set()
     excluded: list[Fact] = []
@@ -70,7 +120,7 @@ def _list(request: Request, columns: Columns, facts: list[Fact | Listed]) -> dic
             why = denials.get(place, why)
         before = known.get(place)
         if before is not None and why != IN_REQUEST:
-            if _mark_of(planned[place]) == before.mark:
+            if _is_same(columns, place, before):
                 # The same request again: the same answer, whoever was suppressed meanwhile.
                 repeated.add(place)
                 if before.excluded is not None:
@@ -83,37 +133,50 @@ def _list(request: Request, columns: Columns, facts: list[Fact | Listed]) -> dic
         # The store counts a second row of the same recipient as a duplicate by itself; saying that the
         # delivery is excluded would take away the first.
         if why[0] is not ExcludedKind.DUPLICATE:
-            at_us = request.call.services.stamp()
-            excluded.append(_fact(request, columns, place, FactType.EXCLUDED, at_us, Excluded(*why)))
-    facts += [fact for place, fact in enumerate(planned) if place not in repeated]
+            excluded.append(_fact(request, columns, place, FactType.EXCLUDED, services.stamp(), Excluded(*why)))
+    facts += _planned(request, columns, times, repeated)
     facts += excluded
-    return denied
+    return denied, asked
 
 
-def _planned(request: Request, columns: Columns) -> list[Fact | Listed]:
-    """Return the facts that the recipients are listed, one for each place."""
-    services = request.call.services
-    times = services.clock.stamps(services.now_us(), len(columns.rows))
-    planned: dict[int, Fact | Listed] = {}
+def _is_same(columns: Columns, place: int, before: Listing) -> bool:
+    """Whether the recipient was listed by this very row."""
+    return marks_of([columns.deliveries[place]], [columns.row_ids[place]]) == [before.mark]
+
+
+def _planned(
+    request: Request, columns: Columns, times: Sequence[int], repeated: Set[int]
+) -> list[Fact | ListedTogether]:
+    """Return the facts that the recipients are listed, but for those at the places ``repeated``."""
+    html = [True] * len(columns.rows)
+    tests: list[int] = []
     for sort, places in columns.sorts.items():
         if sort.is_test:
+            tests += places
+        elif not sort.is_html:
             for place in places:
-                detail = _detail(columns.rows[place], columns.row_ids[place])
-                planned[place] = _fact(request, columns, place, FactType.PLANNED, times[place], detail)
-            continue
-        listed = list_together(
-            _of(columns.deliveries, places),
-            _of(columns.row_ids, places),
-            list(zip(*map(astuple, _of(columns.rows, places)), strict=True))[_SAID],
-            _of(columns.addresses.domains, places),
-            _of(times, places),
-            is_html=sort.is_html,
-            node=services.node,
+                html[place] = False
+    left_out = {*repeated, *tests}
+    listed = [place for place in range(len(columns.rows)) if place not in left_out]
+    planned: list[Fact | ListedTogether] = []
+    if listed:
+        said = list(zip(*map(astuple, _of(columns.rows, listed)), strict=True))[_SAID]
+        planned.append(
+            ListedTogether(
+                _of(columns.deliveries, listed),
+                _of(columns.row_ids, listed),
+                said,
+                _of(columns.addresses.domains, listed),
+                _of(times, listed),
+                _of(html, listed),
+                request.call.services.node,
+            )
         )
-        if len(columns.sorts) == 1:
-            return [*listed]
-        planned.update(zip(places, listed, strict=True))
-    return [planned[place] for place in range(len(columns.rows))]
+    for place in sorted(tests):
+        if place not in repeated:
+            detail = _detail(columns.rows[place], columns.row_ids[place])
+            planned.append(_fact(request, columns, place, FactType.PLANNED, times[place], detail))
+    return planned
 
 
 def _of(column: Sequence[_Item], places: Sequence[int]) -> Sequence[_Item]:
@@ -149,11 +212,6 @@ def _fact(
     return Fact(fact_type, key, at_us, detail, request.call.services.node, sort.is_test, sort.is_html)
 
 
-def _mark_of(planned: Fact | Listed) -> bytes:
-    """Return what the record of the delivery keeps of the fact's identity."""
-    return planned.mark if isinstance(planned, Listed) else planned.id[:8]
-
-
 def _denials(call: Call, columns: Columns) -> dict[int, Why]:
     """Ask the suppression list about all rows, stream by stream, at this last moment (T27); by place."""
     services, tenant = call.services, call.identity.tenant
@@ -185,16 +243,21 @@ def _denials(call: Call, columns: Columns) -> dict[int, Why]:
     return denials
 
 
-def _known(call: Call, columns: Columns) -> dict[int, Listing]:
-    """Return how recipients are listed already, by this request sent before or by another; by place."""
+def _known(call: Call, columns: Columns, asked: Set[int]) -> dict[int, Listing]:
+    """Return how the recipients at the places ``asked`` are listed, by this request sent before or by another."""
     known: dict[int, Listing] = {}
     for is_test in (False, True):
-        places = [place for sort, some in columns.sorts.items() if sort.is_test is is_test for place in some]
+        places = [
+            place
+            for sort, some in columns.sorts.items()
+            if sort.is_test is is_test and asked
+            for place in some
+            if place in asked
+        ]
         if not places:
             continue
         found = call.services.reader.listings([columns.deliveries[place] for place in places], is_test=is_test)
-        if found:
-            known.update((place, found[one]) for place in places if (one := columns.deliveries[place]) in found)
+        known.update((place, found[one]) for place in places if (one := columns.deliveries[place]) in found)
     return known
 
 

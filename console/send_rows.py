@@ -19,7 +19,7 @@ from console.suppressions import ROLE_DETAIL
 from model.bulk_address import ParsedAddresses, parse_addresses
 from model.detail import ExcludedKind
 from model.fact import DeliveryKey, Fact
-from store.listed import Listed
+from store.listed import ListedTogether
 
 #: Why somebody is not mailed, and the words to tell.
 Why = tuple[ExcludedKind, str]
@@ -112,7 +112,7 @@ def read_rows(
     rows: Sequence[SendRow],
     numbers: Sequence[int],
     lines: Sequence[bytes],
-    facts: list[Fact | Listed],
+    facts: list[Fact | ListedTogether],
 ) -> Columns:
     """Return what rows say, in columns; adds to ``facts`` what they say of broadcasts."""
     call = request.call
@@ -140,7 +140,7 @@ def read_rows(
     return Columns(numbers, rows, row_ids, sorts, recipients, deliveries, addresses, excluded)
 
 
-def _meet_broadcast(call: Call, broadcast_id: str, facts: list[Fact | Listed]) -> Broadcast:
+def _meet_broadcast(call: Call, broadcast_id: str, facts: list[Fact | ListedTogether]) -> Broadcast:
     """Return a broadcast seen first in this request; one never described gets its id."""
     number = call.services.keys().broadcast_number(call.identity.tenant, broadcast_id)
     found = call.services.reader.broadcast(call.identity.tenant, number)

@@ -18,7 +18,7 @@ from console import send_answers
 from console.answer_stream import AnswerStream
 from console.problem import ProblemError, bad_request, store_busy, too_large
 from console.route import NDJSON, Call
-from console.send_batch import take_batch
+from console.send_batch import Taken, take_batch
 from console.send_rows import Request
 from store.errors import StoreError
 from store.fold import Receipt
@@ -31,11 +31,10 @@ _CHUNK = 262_144
 
 @dataclass(frozen=True, slots=True)
 class _UnderWay:
-    """A batch whose commit is awaited: its rows' numbers and the answers to give then."""
+    """A batch whose commit is awaited."""
 
     durable: asyncio.Future[Receipt]
-    rows: range
-    answers: bytes
+    taken: Taken
 
 
 async def post_sends(call: Call) -> web.StreamResponse:
@@ -49,7 +48,7 @@ async def post_sends(call: Call) -> web.StreamResponse:
             async for lines in read_batches(call):
                 under_way.append(_take_batch(request, lines))
                 if len(under_way) >= _MAX_UNDER_WAY:
-                    await _answer_batch(stream, under_way.popleft())
+                    await _answer_batch(call, stream, under_way.popleft())
                 await asyncio.sleep(0)  # others are served between two batches
         except ProblemError as error:
             if not (stream.is_begun or under_way):
@@ -57,7 +56,7 @@ async def post_sends(call: Call) -> web.StreamResponse:
             # Rows before it are listed and durable: they are answered, the rest is told why not.
             refused = send_answers.refused(request.rows, error.detail)
         while under_way:
-            await _answer_batch(stream, under_way.popleft())
+            await _answer_batch(call, stream, under_way.popleft())
         if refused:
             await stream.write(refused)
         return await stream.finish(and_close=bool(refused))
@@ -65,16 +64,15 @@ async def post_sends(call: Call) -> web.StreamResponse:
         stream.close()
 
 
-async def _answer_batch(stream: AnswerStream, batch: _UnderWay) -> None:
+async def _answer_batch(call: Call, stream: AnswerStream, batch: _UnderWay) -> None:
     """Write a batch's answers once it is durable; if it cannot be, say so of each row, or of the whole request."""
-    answers = batch.answers
     try:
-        await batch.durable
+        answers = batch.taken.answered(call, await batch.durable)
     except StoreError as error:
         if not stream.is_begun:
             raise store_busy() from error
         text = "The store did not take this row; send the request again with the same Idempotency-Key."
-        answers = b"".join([send_answers.refused(row, text) for row in batch.rows])
+        answers = b"".join([send_answers.refused(row, text) for row in batch.taken.rows])
     await stream.write(answers)
 
 
@@ -117,6 +115,5 @@ async def read_batches(call: Call) -> AsyncIterator[list[bytes]]:
 
 def _take_batch(request: Request, lines: list[bytes]) -> _UnderWay:
     """Submit the facts of some rows."""
-    first = request.rows
-    facts, answers = take_batch(request, lines)
-    return _UnderWay(request.call.services.writer.submit(facts), range(first, request.rows), answers)
+    taken = take_batch(request, lines)
+    return _UnderWay(request.call.services.writer.submit(taken.facts), taken)

@@ -6,10 +6,8 @@ here, so they cannot differ.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from itertools import groupby
-from typing import cast
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from model.address import domain_of
 from model.cause import Channel
@@ -26,7 +24,7 @@ from store.errors import StoreError
 from store.evidence import address_of, entry_of
 from store.hits import take_hit
 from store.list_writer import ListWriter, list_keys
-from store.listed import Listed
+from store.listed import ListedColumns, ListedTogether
 from store.listed_fold import ListedFold
 from store.messages import normalise_message
 from store.recipients import RecipientFold
@@ -52,6 +50,18 @@ class Receipt:
 
     added: int
     known: int
+    #: of recipients listed together the records that were there before, by DeliveryKey.pack() of the delivery
+    found: Mapping[bytes, bytes] = field(default_factory=dict)
+
+
+def _lists(place: bytes, raw: bytes | None, listed: ListedColumns, at: int) -> bool:
+    """Whether a record says already all that a listing says: a request that was sent again."""
+    if raw is None:
+        return False
+    record, mark, at_us = Record.unpack(place, raw), listed.marks[at], listed.times[at]
+    return record.is_html >= listed.html[at] and any(
+        entry.type == FactType.PLANNED and entry.mark == mark and entry.at_us <= at_us for entry in record.entries
+    )
 
 
 class _Touched:
@@ -90,18 +100,20 @@ class Fold:
         self._lists = ListWriter(env, txn)
         self._listed = ListedFold(self._records, self._changes, self._recipients, self._roster, self._beside)
 
-    def apply(self, facts: Iterable[Fact | Hit | Listed]) -> Receipt:
+    def apply(self, facts: Iterable[Fact | Hit | ListedTogether]) -> Receipt:
         """Take facts in; returns how many were new. Raises FactRefusedError for one that cannot be stored."""
         added = count = 0
-        for sort, run in groupby(facts, type):
-            some = list(run)
-            count += len(some)
-            if sort is Listed:
-                added += self._take_run(cast(list[Listed], some))
-                continue
-            for fact in some:
-                added += self._take_hit(fact) if isinstance(fact, Hit) else self._take(cast(Fact, fact))
-        return Receipt(added, count - added)
+        found: dict[bytes, bytes] = {}
+        for fact in facts:
+            count += 1
+            if isinstance(fact, Hit):
+                added += self._take_hit(fact)
+            elif isinstance(fact, ListedTogether):
+                added += self._take_together(fact.columns(), found)
+                count += len(fact) - 1
+            else:
+                added += self._take(fact)
+        return Receipt(added, count - added, found)
 
     def replay(self, seq: int, fact: Fact) -> None:
         """Take in a fact that is in the log already, as number ``seq`` (re-folding)."""
@@ -236,27 +248,34 @@ class Fold:
         self._append(self._shorten(fact))
         return True
 
-    def _take_run(self, run: Sequence[Listed]) -> int:
-        """Take in recipients listed together, most by the short way; returns how many listings were new."""
-        places = [listed.place for listed in run]
-        known = self._touched.keys() & places | self._records.found(places).keys()
-        added = 0
-        new: list[Listed] = []
-        for listed in run:
-            if listed.place in known:
-                added += self._take_new(new) + self._take(unpack_fact(listed.packed))
-                new = []
-            else:
-                known.add(listed.place)
-                new.append(listed)
-        return added + self._take_new(new)
+    def _take_together(self, listed: ListedColumns, found: dict[bytes, bytes]) -> int:
+        """Take in recipients listed together, most by the short way; returns how many listings were new.
 
-    def _take_new(self, run: Sequence[Listed]) -> int:
+        Adds to ``found`` the records that were there before.
+        """
+        places = listed.places
+        there = self._records.found(places)
+        there.update((place, self._touched[place].record.pack(place)) for place in self._touched.keys() & places)
+        found.update(there)
+        known = set(there)
+        if not known and len(set(places)) == len(places):
+            return self._take_new(listed)
+        added = start = 0
+        for at, place in enumerate(places):
+            if place in known:
+                added += self._take_new(listed.part(start, at))
+                start = at + 1
+                if not _lists(place, there.get(place), listed, at):
+                    added += self._take(unpack_fact(listed.packed[at]))
+            known.add(place)
+        return added + self._take_new(listed.part(start, len(places)))
+
+    def _take_new(self, listed: ListedColumns) -> int:
         """Take in recipients of whom no record exists; returns how many."""
-        self._listed.take(run, self._next_seq)
-        self._log += [listed.packed for listed in run]
-        self._next_seq += len(run)
-        return len(run)
+        self._listed.take(listed, self._next_seq)
+        self._log += listed.packed
+        self._next_seq += len(listed.places)
+        return len(listed.places)
 
     def _meet(self, place: bytes, at_us: int, fact: Fact | None) -> None:
         """A delivery seen for the first time: it takes its place in the roster of its broadcast."""

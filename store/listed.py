@@ -1,12 +1,13 @@
-"""Recipients listed many at a time: what is stored of each is made ready before the transaction that stores it.
+"""Recipients listed many at a time: what is stored of each is made ready in columns.
 
-A list of a million recipients is a million facts that hardly differ, so they are made in columns, without a Fact and
-a Planned for each. ``Listed`` says the same as its Fact and leaves the same octets in the store.
+A list of a million recipients is a million facts that hardly differ, so they are kept and folded in columns, without a
+Fact and a Planned for each, and leave the same octets in the store.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import repeat
 from typing import NamedTuple
 
@@ -23,68 +24,88 @@ _encode = msgspec.msgpack.Encoder().encode
 _NO_TAGS: tuple[str, ...] = ()
 #: Octets of an id that a record keeps.
 _MARK_SIZE = 8
-#: The constructor that a NamedTuple is given takes twice as long.
-_new = tuple.__new__
 
 
-class Listed(NamedTuple):
-    """A PLANNED fact about a mail that is no test."""
+class ListedColumns(NamedTuple):
+    """What is stored of recipients listed together, in columns of one length."""
 
-    #: DeliveryKey.pack() of its delivery
-    place: bytes
-    at_us: int
-    #: first 8 octets of its id
-    mark: bytes
-    is_html: bool
-    #: of the address, as Record.domain has it; empty where the address is none
-    domain: bytes
-    #: the fact as store.codec.pack_fact packs it
-    packed: bytes
-    #: its row in the roster from the address on
-    shown: tuple[object, ...]
+    #: DeliveryKey.pack() of the deliveries
+    places: Sequence[bytes]
+    times: Sequence[int]
+    #: first 8 octets of the facts' ids
+    marks: Sequence[bytes]
+    html: Sequence[bool]
+    #: of the addresses, as Record.domain has it; empty where the address is none
+    domains: Sequence[bytes]
+    #: the facts as store.codec.pack_fact packs them
+    packed: Sequence[bytes]
+    #: their rows in the roster from the address on
+    shown: Sequence[tuple[object, ...]]
 
-
-def list_together(
-    places: Sequence[bytes],
-    rows: Sequence[bytes],
-    said: Said,
-    domains: Sequence[str],
-    times: Sequence[int],
-    *,
-    is_html: bool,
-    node: int,
-) -> list[Listed]:
-    """Return the listing of many recipients.
-
-    Arguments, in columns: ``rows`` as Planned.row, ``domains`` as Address.domain of the addresses (empty where they are
-    none), ``times`` as Fact.at_us.
-    """
-    marks = [whole[:_MARK_SIZE] for whole in ids_of_planned(places, rows)]
-    packed = _pack(places, rows, said, times, flags=flags_of(is_test=False, is_html=is_html), node=node)
-    addresses, contact_refs, last_names, first_names, companies, *others = said
-    octets = {domain: domain_octets(domain, is_listed=True) for domain in set(domains)}
-    listed_domains = [
-        octets[domain] or listed_domain(str(address)) for domain, address in zip(domains, addresses, strict=True)
-    ]
-    shown = zip(addresses, last_names, first_names, companies, contact_refs, *others, strict=True)
-    columns = zip(places, times, marks, repeat(is_html), listed_domains, packed, shown, strict=False)
-    return [_new(Listed, values) for values in columns]
+    def part(self, start: int, end: int) -> ListedColumns:
+        """Return the same of the recipients from ``start`` to before ``end``."""
+        return ListedColumns(
+            self.places[start:end],
+            self.times[start:end],
+            self.marks[start:end],
+            self.html[start:end],
+            self.domains[start:end],
+            self.packed[start:end],
+            self.shown[start:end],
+        )
 
 
-def _pack(
-    places: Sequence[bytes], rows: Sequence[bytes], said: Said, times: Sequence[int], *, flags: int, node: int
-) -> list[bytes]:
-    """Return the facts as store.codec.pack_fact packs each."""
-    # Left out where it says nothing of anybody.
-    used = len(said)
-    while used > 1 and said[used - 1].count(None) + said[used - 1].count(_NO_TAGS) == len(places):
-        used -= 1
-    planned = int(FactType.PLANNED)
-    head = repeat(planned), places, times, repeat(node), repeat(flags)
-    packed: list[bytes] = []
-    for values in zip(*head, said[0], rows, *said[1:used], strict=False):
-        end = len(values)
-        while values[end - 1] is None or values[end - 1] == _NO_TAGS:
-            end -= 1
-        packed.append(_encode(values[:end]))
-    return packed
+@dataclass(frozen=True, slots=True)
+class ListedTogether:
+    """PLANNED facts about mails that are no tests, in columns of one length."""
+
+    #: DeliveryKey.pack() of the deliveries
+    places: Sequence[bytes]
+    #: as Planned.row
+    rows: Sequence[bytes]
+    said: Said
+    #: Address.domain of the addresses, empty where they are none
+    domains: Sequence[str]
+    #: as Fact.at_us
+    times: Sequence[int]
+    #: as Fact.is_html
+    html: Sequence[bool]
+    node: int
+
+    def __len__(self) -> int:
+        """Return how many facts these are."""
+        return len(self.places)
+
+    def columns(self) -> ListedColumns:
+        """Return what is stored of them."""
+        marks = marks_of(self.places, self.rows)
+        addresses, contact_refs, last_names, first_names, companies, *others = self.said
+        octets = {domain: domain_octets(domain, is_listed=True) for domain in set(self.domains)}
+        domains = [
+            octets[domain] or listed_domain(str(address))
+            for domain, address in zip(self.domains, addresses, strict=True)
+        ]
+        shown = list(zip(addresses, last_names, first_names, companies, contact_refs, *others, strict=True))
+        return ListedColumns(self.places, self.times, marks, self.html, domains, self._packed(), shown)
+
+    def _packed(self) -> list[bytes]:
+        said = self.said
+        # Left out where it says nothing of anybody.
+        used = len(said)
+        while used > 1 and said[used - 1].count(None) + said[used - 1].count(_NO_TAGS) == len(self):
+            used -= 1
+        plain, html = (flags_of(is_test=False, is_html=is_html) for is_html in (False, True))
+        flags = [html if is_html else plain for is_html in self.html]
+        head = repeat(int(FactType.PLANNED)), self.places, self.times, repeat(self.node), flags
+        packed: list[bytes] = []
+        for values in zip(*head, said[0], self.rows, *said[1:used], strict=False):
+            end = len(values)
+            while values[end - 1] is None or values[end - 1] == _NO_TAGS:
+                end -= 1
+            packed.append(_encode(values[:end]))
+        return packed
+
+
+def marks_of(places: Sequence[bytes], rows: Sequence[bytes]) -> list[bytes]:
+    """Return what records keep of the ids of PLANNED facts; arguments as in ListedTogether."""
+    return [whole[:_MARK_SIZE] for whole in ids_of_planned(places, rows)]

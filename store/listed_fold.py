@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 
 from model.detail import Planned
 from model.fact import Fact
@@ -12,7 +11,7 @@ from store.changes import Changes
 from store.counters import QUARTER_US
 from store.evidence import listed_domain
 from store.hits import listing
-from store.listed import Listed
+from store.listed import ListedColumns
 from store.recipients import RecipientFold
 from store.record import listing_head, pack_listings
 from store.records import RecordsWriter
@@ -39,12 +38,12 @@ class ListedFold:
         self._roster = roster
         self._beside = beside
 
-    def take(self, run: Sequence[Listed], first_seq: int) -> None:
+    def take(self, listed: ListedColumns, first_seq: int) -> None:
         """Take in recipients none of whom has a record, each once, as facts number ``first_seq`` and on."""
-        if not run:
+        places, times, marks, html, domains, _, shown = listed
+        if not places:
             return
-        places, times, marks, html, domains, _, shown = zip(*run, strict=True)
-        seqs = range(first_seq, first_seq + len(run))
+        seqs = range(first_seq, first_seq + len(places))
         broadcasts = [place[:8] for place in places]
         sorts = list(zip(broadcasts, domains, html, [at_us // QUARTER_US for at_us in times], strict=True))
         heads = {sort: self._count(sort, count) for sort, count in Counter(sorts).items()}

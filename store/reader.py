@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Generic, TypeVar
@@ -182,8 +182,12 @@ class Reader:
                     found = dict(cursor.getmulti(places))
             else:
                 found = self._env.records(txn).found(places)
-            listings = {place: self._listing(txn, place, raw) for place, raw in found.items()}
-        return {place: listing for place, listing in listings.items() if listing is not None}
+            return self._listings(txn, found)
+
+    def listings_before(self, found: Mapping[bytes, bytes]) -> dict[bytes, Listing]:
+        """Return how recipients were listed by the records that Receipt.found gives; those that were."""
+        with self._env.read() as txn:
+            return self._listings(txn, found)
 
     def timeline(self, key: DeliveryKey, *, is_test: bool = False) -> list[Fact]:
         """Return the facts of one delivery in order of time, clicks with their targets (B17)."""
@@ -350,6 +354,10 @@ class Reader:
         if is_test:
             return txn.get(key.pack(), db=self._env.db(keys.TEST_DELIVERIES))
         return self._env.records(txn).get(key.pack())
+
+    def _listings(self, txn: Transaction, found: Mapping[bytes, bytes]) -> dict[bytes, Listing]:
+        listings = {place: self._listing(txn, place, raw) for place, raw in found.items()}
+        return {place: listing for place, listing in listings.items() if listing is not None}
 
     def _listing(self, txn: Transaction, place: bytes, raw: bytes) -> Listing | None:
         """Return how a recipient is listed; None where it is not, whatever else came of it."""

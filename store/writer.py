@@ -11,23 +11,23 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from model.fact import Fact, Hit
 from store import keys
 from store.environment import Environment
 from store.errors import (
     FactRefusedError,
-    MapFullError,
     StoreBusyError,
     StoreClosedError,
     StoreCorruptError,
     StoreError,
     StoreFailedError,
 )
-from store.fold import Fold, Receipt
-from store.listed import Listed
+from store.fold import Receipt
+from store.group import Facts, commit_group
+from store.list_process import ListProcess
+from store.listed import ListedTogether
 
 _log = logging.getLogger("yamabiko.store")
 
@@ -42,19 +42,39 @@ _REAP_EVERY_S = 5.0
 _MAX_WAY_S = 0.02
 
 
+#: A group with so many recipients listed together is stored by a process of its own (store.list_process).
+_MANY_LISTED = 1_000
+
+
 @dataclass(slots=True, eq=False)
 class _Submission:
-    facts: Sequence[Fact | Hit | Listed]
+    facts: Facts
     future: asyncio.Future[Receipt]
     loop: asyncio.AbstractEventLoop
     at_s: float = field(default_factory=time.monotonic)
+    #: recipients listed together, and about how many facts all of these are
+    listed: int = field(init=False)
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.listed = sum([len(fact) for fact in self.facts if isinstance(fact, ListedTogether)])
+        self.size = len(self.facts) + self.listed
 
 
 class Writer:
     """Group commit. Made and used on one event loop; the thread is its own."""
 
-    def __init__(self, env: Environment, *, on_failed: Callable[[], None] | None = None) -> None:
-        """``on_failed`` is called once, from the thread, when the process must end and open the store anew."""
+    def __init__(
+        self,
+        env: Environment,
+        *,
+        on_failed: Callable[[], None] | None = None,
+        list_process: ListProcess | None = None,
+    ) -> None:
+        """``on_failed`` is called once, from the thread, when the process must end and open the store anew.
+
+        ``list_process`` stores long lists; without it the writer has one of its own.
+        """
         self._env = env
         self._on_failed = on_failed
         self._wake = threading.Condition()
@@ -65,6 +85,7 @@ class Writer:
         self._watch: asyncio.TimerHandle | None = None
         #: when the thread last got further: a machine that is short of processors is slow, not stalled
         self._moved_s = time.monotonic()
+        self._list_process = list_process or ListProcess(env)
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         #: held while facts are folded, which is all Python; not while their log is compressed, and LMDB commits
         self._folding = threading.Lock()
@@ -82,7 +103,7 @@ class Writer:
             self._wake.notify()
         self._thread.join(timeout_s)
 
-    def submit(self, facts: Sequence[Fact | Hit | Listed]) -> asyncio.Future[Receipt]:
+    def submit(self, facts: Facts) -> asyncio.Future[Receipt]:
         """Hand in facts that belong together; call it on the event loop.
 
         The future resolves when they are durable. It raises FactRefusedError when one of these facts cannot be
@@ -152,6 +173,7 @@ class Writer:
         try:
             is_at_end = self._serve()
         finally:
+            self._list_process.stop()
             # Also after an error nobody foresaw: a thread that died in silence would leave its callers waiting.
             if not is_at_end:
                 self._fail_for_good()
@@ -185,10 +207,10 @@ class Writer:
                 return None if self._is_stopping else []
             batch: list[_Submission] = []
             size = 0
-            while self._queue and (not batch or size + len(self._queue[0].facts) <= MAX_BATCH_FACTS):
+            while self._queue and (not batch or size + self._queue[0].size <= MAX_BATCH_FACTS):
                 submission = self._queue.popleft()
                 batch.append(submission)
-                size += len(submission.facts)
+                size += submission.size
             self._in_flight = batch
             return batch
 
@@ -216,35 +238,15 @@ class Writer:
         self._answer(list(zip(batch, receipts, strict=True)))
 
     def _write(self, batch: list[_Submission]) -> list[Receipt]:
-        for attempt in range(4):
-            try:
-                with self._env.write() as txn:
-                    with self._folding:
-                        fold = Fold(self._env, txn)
-                        receipts = self._apply(fold, batch)
-                    fold.write_log()
-                    with self._folding:
-                        fold.write_state()
-                    self._moved_s = time.monotonic()
-                fold.committed()
-                self._moved_s = time.monotonic()
+        group = [submission.facts for submission in batch]
+        if sum(submission.listed for submission in batch) >= _MANY_LISTED:
+            receipts = self._list_process.store(group, self._move)
+            if receipts is not None:
                 return receipts
-            except MapFullError:
-                if attempt == 3:
-                    raise
-                self._env.grow(0)
-            except StoreError:
-                raise
-            except Exception as error:
-                raise FactRefusedError(f"{type(error).__name__} while storing a fact") from error
-        raise AssertionError("unreachable")
+        return commit_group(self._env, group, moved=self._move, folding=self._folding)
 
-    def _apply(self, fold: Fold, batch: list[_Submission]) -> list[Receipt]:
-        receipts: list[Receipt] = []
-        for submission in batch:
-            receipts.append(fold.apply(submission.facts))
-            self._moved_s = time.monotonic()
-        return receipts
+    def _move(self) -> None:
+        self._moved_s = time.monotonic()
 
     def _answer(self, answers: list[tuple[_Submission, Receipt | StoreError]]) -> None:
         """Resolve futures on their loops, one call a loop."""
@@ -281,14 +283,9 @@ def _fail(submission: _Submission, error: StoreError) -> None:
         submission.future.exception()  # a caller that left must not cause a warning
 
 
-def write_now(env: Environment, facts: Sequence[Fact | Hit | Listed]) -> Receipt:
+def write_now(env: Environment, facts: Facts) -> Receipt:
     """Store facts at once, without a thread or a loop: for the command line and for tests."""
-    with env.write() as txn:
-        fold = Fold(env, txn)
-        receipt = fold.apply(facts)
-        fold.finish()
-    fold.committed()
-    return receipt
+    return commit_group(env, [facts])[0]
 
 
 def next_seq(env: Environment) -> int:

@@ -34,7 +34,7 @@ def test_a_grown_store_is_sound_and_made_once(tmp_path: Path) -> None:
     with grown_store(tmp_path, shape) as env:
         found = stat(env)
         assert found["facts"] == shape.facts == 1_000
-        assert found["facts_by_type"] == {"clicked": 200, "opened": 800}
+        assert found["facts_by_type"] == {"planned": 200, "clicked": 200, "opened": 600}
         assert verify(env).is_sound
         commit(env, Opens(random.Random(3), start_us=2_000_000_000_000_000).opens(places_of(1, [5])))
     with grown_store(tmp_path, shape) as env:

@@ -139,6 +139,35 @@ async def test_another_request_for_the_same_people_counts_them_as_duplicates(api
     assert await listed(api) == 10
 
 
+async def test_of_requests_at_the_same_time_one_lists_each_person(api: Api) -> None:
+    """Whoever lists somebody second is told so, however close the two were."""
+    print(f"SEED={SEED}")
+    rng = random.Random(SEED)
+    orders = [rng.sample(range(60), 60) for _ in range(4)]
+    requests = [api.sends([row(n) for n in order], Idempotency_Key=str(at)) for at, order in enumerate(orders)]
+    answers = [answer.lines for answer in await asyncio.gather(*requests)]
+    mailed = [n for order, lines in zip(orders, answers, strict=True) for n, a in zip(order, lines, strict=True)
+              if "return_path" in a]  # fmt: skip
+    assert sorted(mailed) == list(range(60))
+    others = [answer for lines in answers for answer in lines if "return_path" not in answer]
+    assert {answer["excluded"] for answer in others} == {"duplicate"}
+    assert await listed(api) == 240
+
+
+async def test_what_was_excluded_stays_so_when_the_request_is_sent_again(api: Api) -> None:
+    """Also when nobody would be excluded any more: the mail was not sent then either."""
+    from tests.console.test_broadcasts import failed
+
+    answer = (await api.sends([row()])).lines[0]
+    await api.services.writer.submit([failed(api, "spring", answer["recipient"])])
+    first = await api.sends([row(1, broadcast="summer"), row(2, broadcast="summer")])
+    assert first.lines[0]["excluded"] == "bounce"
+    released = await api.call("DELETE", f"/v1/suppressions/{answer['recipient']}/bounce?reason=asked")
+    assert released.status == 204, released.text
+    assert "return_path" in (await api.sends([row(1, broadcast="autumn")])).lines[0]
+    assert (await api.sends([row(1, broadcast="summer"), row(2, broadcast="summer")])).lines == first.lines
+
+
 @pytest.mark.row("B22")
 async def test_suppressed_people_are_excluded_with_the_exact_words(api: Api) -> None:
     from tests.console.test_broadcasts import failed

@@ -13,11 +13,12 @@ import pytest
 from model.address import Address
 from model.detail import Excluded, ExcludedKind, Planned
 from model.errors import AddressError
-from model.fact import DeliveryKey, Fact, FactType, Hit, ids_of_planned
+from model.fact import DeliveryKey, Fact, FactType, ids_of_planned
 from store import keys
 from store.codec import pack_fact, unpack_fact
 from store.environment import Environment
-from store.listed import Listed, list_together
+from store.group import Facts
+from store.listed import ListedTogether
 from store.roster import read_page
 from store.rows import rows_of
 from store.writer import write_now
@@ -39,20 +40,22 @@ def listing(rng: random.Random, number: int, at_us: int, broadcast: int) -> Fact
     words = said[:4] + ([None] * (4 - len(said[:4]))) + [tags] + said[4:]
     detail = Planned(rng.choice(ADDRESSES).format(number), rng.randbytes(8), *words)  # type: ignore[arg-type]
     key = DeliveryKey(1, broadcast, number + 1)
-    return Fact(FactType.PLANNED, key, at_us, detail, node=rng.choice((0, 3, 200)), is_html=broadcast != 2)
+    return Fact(
+        FactType.PLANNED, key, at_us, detail, node=rng.choice((0, 3, 200)), is_html=broadcast != 2 or rng.random() < 0.5
+    )
 
 
-def together(facts: Sequence[Fact]) -> list[Listed]:
-    """The same, listed together: all are of one node, and all have HTML or none has."""
+def together(facts: Sequence[Fact]) -> ListedTogether:
+    """The same, listed together: all are of one node."""
     details = [fact.detail for fact in facts]
-    return list_together(
+    return ListedTogether(
         [fact.key.pack() for fact in facts],
         [detail.row for detail in details if isinstance(detail, Planned)],
         list(zip(*[[value for at, value in enumerate(astuple(detail)) if at != 1] for detail in details], strict=True)),
         [domain_of(detail.address) for detail in details if isinstance(detail, Planned)],
         [fact.at_us for fact in facts],
-        is_html=facts[0].is_html,
-        node=facts[0].node,
+        [fact.is_html for fact in facts],
+        facts[0].node,
     )
 
 
@@ -64,7 +67,7 @@ def domain_of(text: str) -> str:
         return ""
 
 
-def stored(path: Path, batches: Iterable[Sequence[Fact | Hit | Listed]]) -> tuple[dict[bytes, object], int]:
+def stored(path: Path, batches: Iterable[Facts]) -> tuple[dict[bytes, object], int]:
     """All that batches leave in a store, and how many facts were new."""
     env = Environment(path, map_size=2**26)
     added = sum(write_now(env, batch).added for batch in batches)
@@ -73,17 +76,17 @@ def stored(path: Path, batches: Iterable[Sequence[Fact | Hit | Listed]]) -> tupl
     return rows, added
 
 
-def batch(rng: random.Random, size: int) -> tuple[list[Fact], list[Fact | Listed]]:
+def batch(rng: random.Random, size: int) -> tuple[list[Fact], list[Fact | ListedTogether]]:
     """Facts in which listings stand in runs, and the same with the runs listed together."""
     plain: list[Fact] = []
-    mixed: list[Fact | Listed] = []
+    mixed: list[Fact | ListedTogether] = []
     for turn in range(rng.choice((1, 3))):
         at_us, broadcast = T0_US + rng.randrange(3 * QUARTER), rng.choice((1, 1, 2, 3))
         numbers = rng.choices(range(60), k=size) if rng.random() < 0.5 else rng.sample(range(200), size)
         run = [listing(rng, number, at_us + 8 * place, broadcast) for place, number in enumerate(numbers)]
         run = [replace(fact, node=run[0].node) for fact in run]
         plain += run
-        mixed += together(run)
+        mixed.append(together(run))
         other = [
             opened(numbers[0] + 1, broadcast, at=at_us + HOUR),
             failed(numbers[-1] + 1, broadcast, at=at_us + turn),
@@ -113,8 +116,9 @@ def test_another_domain_makes_a_difference(tmp_path: Path) -> None:
     facts = [listing(rng, number, T0_US + 8 * number, 1) for number in range(20)]
     facts = [replace(fact, node=0) for fact in facts]
     listed = together(facts)
-    one, _ = stored(tmp_path / "one", [listed])
-    other, _ = stored(tmp_path / "other", [[*listed[:-1], listed[-1]._replace(domain=b"\0other.example")]])
+    one, _ = stored(tmp_path / "one", [[listed]])
+    domains = [*listed.domains[:-1], "other.example"]
+    other, _ = stored(tmp_path / "other", [[replace(listed, domains=domains)]])
     assert [name for name in one if one[name] != other[name]] == [keys.RECENT, keys.DELIVERIES, keys.COUNTERS]
 
 
@@ -124,13 +128,16 @@ def test_a_listing_says_what_its_fact_says() -> None:
     for _ in range(100):
         facts = [listing(rng, number, T0_US + 8 * number, 1) for number in range(rng.choice((1, 2, 30)))]
         facts = [replace(fact, node=facts[0].node) for fact in facts]
-        for fact, listed in zip(facts, together(facts), strict=True):
-            assert listed.packed == pack_fact(fact)
-            assert unpack_fact(listed.packed) == fact
-            assert (listed.place, listed.at_us, listed.mark) == (fact.key.pack(), fact.at_us, fact.id[:8])
+        listed = together(facts).columns()
+        assert list(listed.packed) == [pack_fact(fact) for fact in facts]
+        assert [unpack_fact(packed) for packed in listed.packed] == facts
+        assert list(listed.places) == [fact.key.pack() for fact in facts]
+        assert list(listed.times) == [fact.at_us for fact in facts]
+        assert list(listed.marks) == [fact.id[:8] for fact in facts]
         rows = [fact.detail.row for fact in facts if isinstance(fact.detail, Planned)]
         assert ids_of_planned([fact.key.pack() for fact in facts], rows) == [fact.id for fact in facts]
-    assert list_together([], [], [[]] * 13, [], [], is_html=True, node=0) == []
+    nobody = ListedTogether([], [], [[]] * 13, [], [], [], 0)
+    assert (len(nobody), nobody.columns().packed) == (0, [])
 
 
 def test_a_lone_surrogate_is_kept(tmp_path: Path) -> None:

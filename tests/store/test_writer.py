@@ -185,7 +185,7 @@ async def test_a_map_that_cannot_grow_fails_the_submission_only(
     env: Environment, writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("store.writer.Fold.write_state", _raise_map_full)
+        patch.setattr("store.group.Fold.write_state", _raise_map_full)
         patch.setattr(env, "grow", _raise_store_error)
         with pytest.raises(StoreError):
             await writer.submit([planned()])

@@ -1,0 +1,210 @@
+"""A process that stores long lists of recipients for another: folding them is all Python, and takes a core of its own.
+
+``ListProcess`` is the end of whoever has lists to store, a Writer's thread; ``main`` is the process's own. They speak
+over a socket pair: groups of facts one way, pickled; the other way an empty message for each step, and at last what
+became of the group. It is begun when there is a list to store and ends by itself when there was none for a while;
+whatever happens to it, the Writer stores the same facts itself, and those that it had stored after all count once.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import logging
+import os
+import pickle
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import cast
+
+from store.environment import Environment
+from store.errors import StoreError, StoreFailedError
+from store.fold import Receipt
+from store.group import Facts, commit_group
+
+_log = logging.getLogger("yamabiko.store")
+
+#: Without a list for so long the process ends.
+IDLE_S = 60.0
+#: A step that takes longer is none any more: the process was stopped, or its disk stalls.
+_STUCK_S = 10.0
+#: It is not begun again sooner: one that cannot run must not be begun for every list.
+_AGAIN_S = 10.0
+#: So long it may take to end by itself when nobody has lists any more.
+_END_S = 5.0
+_PR_SET_PDEATHSIG = 1
+#: Octets of a message's length.
+_LENGTH = 8
+
+# The end of the one that has lists to store
+
+
+class ListProcess:
+    """The process, begun when needed. Used by one thread only."""
+
+    def __init__(self, env: Environment, *, idle_s: float = IDLE_S) -> None:
+        """``env`` is the store it writes to as well; without a list for ``idle_s`` seconds it ends."""
+        self._env = env
+        self._idle_s = idle_s
+        self._process: subprocess.Popen[bytes] | None = None
+        self._line: _Line | None = None
+        self._is_ready = False
+        self._begun_s = -_AGAIN_S
+        #: how many groups it has stored
+        self.groups = 0
+
+    @property
+    def pid(self) -> int | None:
+        """The process's number; None while there is none."""
+        return self._process.pid if self._process is not None else None
+
+    def store(self, group: Sequence[Facts], moved: Callable[[], None]) -> list[Receipt] | None:
+        """Have a group committed; returns a receipt for each submission, or None where the caller has to commit it.
+
+        ``moved`` is called for each step done. Raises what ``commit_group`` raises, but for StoreFailedError.
+        """
+        line = self._ready()
+        if line is None:
+            return None
+        try:
+            line.send(pickle.dumps(group, pickle.HIGHEST_PROTOCOL))
+            answer = b""
+            while not answer:
+                answer = line.receive()
+                moved()
+            result: list[Receipt] | StoreError = pickle.loads(answer)  # noqa: S301 - what our own process sends
+        except (OSError, EOFError, pickle.PickleError) as error:  # TimeoutError among them
+            _log.warning("the process that stores lists failed", extra={"pid": self.pid, "error": repr(error)})
+            self._kill()
+            return None
+        if isinstance(result, StoreError):
+            raise result
+        self.groups += 1
+        return result
+
+    def stop(self) -> None:
+        """End the process, which has nothing under way."""
+        if self._line is not None:
+            self._line.close()
+        if self._process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_END_S)
+        self._kill()
+
+    def _ready(self) -> _Line | None:
+        """Return the line to the process if it can take a group; begins one that is not there."""
+        if self._process is not None and self._process.poll() is not None:
+            self._kill()
+        if self._line is None:
+            self._begin()
+            return None
+        if not self._is_ready and self._line.has_come(0):
+            # The one message it sends unasked. If it has ended instead, the first group meets that.
+            with suppress(EOFError, OSError):
+                self._line.receive()
+            self._is_ready = True
+        return self._line if self._is_ready else None
+
+    def _begin(self) -> None:
+        now = time.monotonic()
+        if now - self._begun_s < _AGAIN_S:
+            return
+        self._begun_s = now
+        ours, theirs = socket.socketpair()
+        with theirs:
+            arguments = (theirs.fileno(), os.getpid(), self._idle_s, self._env.info()["map_size"], self._env.path)
+            command = [sys.executable, "-m", __name__, *map(str, arguments)]
+            try:
+                self._process = subprocess.Popen(  # noqa: S603 - our own module
+                    command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()]
+                )
+            except OSError as error:
+                ours.close()
+                _log.warning("the process that stores lists cannot be begun", extra={"error": str(error)})
+                return
+        ours.settimeout(_STUCK_S)
+        self._line = _Line(ours)
+
+    def _kill(self) -> None:
+        """Make sure that there is none; its transaction, if any, is none then either."""
+        if self._line is not None:
+            self._line.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._process = self._line = None
+        self._is_ready = False
+
+
+class _Line:
+    """One end of the socket pair: messages of any length, each behind its length."""
+
+    def __init__(self, end: socket.socket) -> None:
+        """Takes over the socket, whose timeout holds for each step of sending and receiving."""
+        self._end = end
+        self._stream = end.makefile("rb")
+
+    def send(self, message: bytes) -> None:
+        """Send a message. Raises OSError."""
+        self._end.sendall(len(message).to_bytes(_LENGTH, "big"))
+        self._end.sendall(message)
+
+    def receive(self) -> bytes:
+        """Return the next message. Raises EOFError when there is none to come, OSError."""
+        length = self._stream.read(_LENGTH)
+        message = self._stream.read(int.from_bytes(length, "big"))
+        if len(length) < _LENGTH or len(message) < int.from_bytes(length, "big"):
+            raise EOFError("the other end is gone")
+        return message
+
+    def has_come(self, patience_s: float) -> bool:
+        """Wait for a message, or the end of all, to come; False when none came. No message may be half read."""
+        return bool(select.select([self._end], (), (), patience_s)[0])
+
+    def close(self) -> None:
+        """Close this end."""
+        self._stream.close()
+        self._end.close()
+
+
+# The process's own end
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Commit what comes over the socket, until nothing does: ``FD PARENT IDLE_S MAP_SIZE PATH``."""
+    fd, parent, idle_s, map_size, path = arguments
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Stopped while it holds the lock on the store it would not notice that the other end is gone.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != int(parent):
+        return
+    env = Environment(Path(path), map_size=int(map_size))
+    line = _Line(socket.socket(fileno=int(fd)))
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+    line.send(b"")
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        while line.has_come(float(idle_s)):
+            group = cast(Sequence[Facts], pickle.loads(line.receive()))  # noqa: S301 - what began us sends
+            line.send(pickle.dumps(_result_of(env, group, line)))
+    env.close()
+
+
+def _result_of(env: Environment, group: Sequence[Facts], line: _Line) -> list[Receipt] | StoreError:
+    try:
+        return commit_group(env, group, moved=lambda: line.send(b""))
+    except StoreFailedError:
+        raise  # only an end of this process helps, and the other end then does it itself
+    except StoreError as error:
+        return error
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
