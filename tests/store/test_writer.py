@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from model.fact import Fact, FactType
+from store import group
 from store import keys as layout
 from store.environment import Environment
 from store.errors import (
@@ -203,6 +204,28 @@ def _raise_store_error(*_: object) -> None:
 
 
 # A stall (D8)
+
+
+@pytest.mark.parametrize("step", [64, 10**6])
+async def test_many_facts_of_one_caller_are_slow_and_no_stall(
+    step: int, env: Environment, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With steps too long to be noted, the negative control, they are told to come again."""
+    real = group.Fold._take
+
+    def slowly(fold: group.Fold, fact: Fact) -> bool:
+        time.sleep(0.001)
+        return real(fold, fact)
+
+    monkeypatch.setattr(group.Fold, "_take", slowly)
+    monkeypatch.setattr("store.writer.STALL_S", 0.4)
+    monkeypatch.setattr(group, "_STEP", step)
+    submitted = writer.submit([planned(number) for number in range(1, 1_501)])
+    if step == 64:
+        assert await submitted == Receipt(1_500, 0)
+    else:
+        with pytest.raises(StoreBusyError):
+            await submitted
 
 
 async def test_a_stalled_commit_is_told_in_time_and_a_retry_counts_once(env: Environment, writer: Writer) -> None:
