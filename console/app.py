@@ -12,6 +12,7 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from console import mistake
 from console.identity import Identity
 from console.openapi import document
 from console.problem import ProblemError, bad_request, store_busy, too_large
@@ -65,6 +66,11 @@ def _boundary(services: Services) -> Middleware:
             response = error.response()
         except web.HTTPException as error:
             response = _from_router(error).response()
+        except web.RequestPayloadError:
+            response = bad_request("The body is not encoded as its Content-Encoding or its chunks say.").response()
+            # The rest cannot be found in it: without these aiohttp would look for it, and log a traceback.
+            response.force_close()
+            request.content.feed_eof()
         except StoreError as error:
             _log.error("store failed", exc_info=error)
             response = store_busy().response()
@@ -105,8 +111,9 @@ def _name_of(request: web.Request) -> str:
 def _from_router(error: web.HTTPException) -> ProblemError:
     if error.status == 404:
         return ProblemError(404, "not-found", "There is no such path. GET /openapi.json lists them.")
-    if error.status == 405:
-        return ProblemError(405, "method-not-allowed", "This path does not take this method. See GET /openapi.json.")
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        takes = ", ".join(sorted(error.allowed_methods))
+        return ProblemError(405, "method-not-allowed", f"This path takes {takes}.", headers={"Allow": takes})
     return ProblemError(error.status, "bad-request", "The request cannot be read.")
 
 
@@ -179,7 +186,7 @@ def _convert(values: dict[str, str], kind: type[msgspec.Struct] | None) -> msgsp
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise bad_request(f"{error}.") from None
+        raise bad_request(f"{mistake.of_parameters(error, kind)}.") from None
 
 
 async def _read_body(
@@ -203,4 +210,5 @@ async def _read_body(
     try:
         return decoder.decode(b"".join(chunks))
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise bad_request(f"The body is not what this path takes: {error}.") from None
+        text = mistake.of_body(error, decoder.type)
+        raise bad_request(f"The body is not what this path takes: {text}.") from None

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from console import mistake
 from console.answer_stream import AnswerStream
 from console.broadcasts import number_of
 from console.identity import Scope
@@ -55,15 +56,16 @@ Read = Callable[[Call, Any], Fact]
 
 async def post_attempts(call: Call) -> web.StreamResponse:
     """Take attempts, one a line; each is answered once it is durable."""
-    return await _take_rows(call, msgspec.json.Decoder(AttemptRow).decode, _attempt)
+    return await _take_rows(call, AttemptRow, _attempt)
 
 
 async def post_conversions(call: Call) -> web.StreamResponse:
     """Take conversions, one a line (K28, K40)."""
-    return await _take_rows(call, msgspec.json.Decoder(ConversionRow).decode, _conversion)
+    return await _take_rows(call, ConversionRow, _conversion)
 
 
-async def _take_rows(call: Call, decode: Callable[[bytes], Any], read: Read) -> web.StreamResponse:
+async def _take_rows(call: Call, kind: type[msgspec.Struct], read: Read) -> web.StreamResponse:
+    decode = msgspec.json.Decoder(kind).decode
     stream = AnswerStream(call.request, NDJSON, call.services.limits.stream_idle_s)
     first = 0
     try:
@@ -79,7 +81,7 @@ async def _take_rows(call: Call, decode: Callable[[bytes], Any], read: Read) -> 
                     facts.append(read(call, decode(line)))
                     answers.append(encode(RowTaken(index, True)))
                 except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                    answers.append(encode(RowRefused(index, f"Not a row: {error}")))
+                    answers.append(encode(RowRefused(index, f"Not a row: {mistake.of_body(error, kind)}")))
                 except _RowError as error:
                     answers.append(encode(RowRefused(index, str(error))))
             try:

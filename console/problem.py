@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 from aiohttp import web
 
@@ -20,16 +22,22 @@ class Problem(msgspec.Struct, frozen=True):
 class ProblemError(Exception):
     """A request cannot be answered as asked; becomes a Problem. ``detail`` is ours, never a traceback."""
 
-    def __init__(self, status: int, slug: str, detail: str, *, retry_after_s: int | None = None) -> None:
+    def __init__(
+        self, status: int, slug: str, detail: str, *,
+        retry_after_s: int | None = None, headers: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
         """``slug`` names the kind of problem, e.g. ``not-found``; docs/api.md lists them."""
         super().__init__(detail)
-        self.status, self.slug, self.detail, self.retry_after_s = status, slug, detail, retry_after_s
+        self.status, self.slug, self.detail = status, slug, detail
+        self._headers = dict(headers or {})
+        if retry_after_s is not None:
+            self._headers["Retry-After"] = str(retry_after_s)
 
     def response(self) -> web.Response:
         """Return it as a response."""
         title = self.slug.replace("-", " ").capitalize()
         body = Problem(f"urn:yamabiko:problem:{self.slug}", title, self.status, self.detail)
-        headers = {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
+        headers = dict(self._headers)
         if self.status == 401:
             headers["WWW-Authenticate"] = 'Bearer realm="yamabiko"'
         return web.Response(
