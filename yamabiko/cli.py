@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 
 import click
 
@@ -11,6 +12,8 @@ from config.settings import SettingsError
 from yamabiko import __version__, exits
 from yamabiko.lazy_group import LazyCommand, LazyGroup
 
+#: What shells give a command that was ended by Ctrl-C.
+_INTERRUPTED = 130
 COMMANDS = {
     "serve": LazyCommand("yamabiko.commands.serve", "serve_command", "Run the server: mail, tracker and console."),
     "classify": LazyCommand("yamabiko.commands.classify", "classify_command", "Say why a returned mail came back."),
@@ -22,7 +25,7 @@ COMMANDS = {
     "timeline": LazyCommand("yamabiko.commands.timeline", "timeline_command", "Show what happened to one recipient."),
     "suppressions": LazyCommand("yamabiko.commands.suppressions", "suppressions_group", "Who is not mailed, and why."),
     "webhooks": LazyCommand(
-        "yamabiko.commands.webhooks", "webhooks_group", "How webhooks stand, without the server too."
+        "yamabiko.commands.webhooks", "webhooks_group", "How webhooks stand, also while no server runs."
     ),
     "unmatched": LazyCommand("yamabiko.commands.unmatched", "unmatched_command", "Mails that came back without proof."),
     "store": LazyCommand("yamabiko.commands.store", "store_group", "Look after the data: verify, back up, restore."),
@@ -55,8 +58,8 @@ def cli(context: click.Context, home: str | None, config: str | None) -> None:
     otherwise. docs/settings.md lists all settings, docs/operating.md tells how to run it for real.
 
     \b
-    Exit codes: 0 done, 64 wrong usage, 65 unusable input, 69 a port or service cannot be had,
-    73 and 74 files, 75 try again later, 78 settings, rules or secrets.
+    Exit codes: 0 done, 1 a check did not hold, 64 wrong usage, 65 unusable input, 69 a port or service
+    cannot be had, 70 a fault of ours, 73 and 74 files, 75 try again later, 78 settings, rules or secrets.
     """  # noqa: D301 - click takes \b as a real backspace
     if home is not None:
         os.environ["YAMABIKO_HOME"] = home
@@ -70,7 +73,8 @@ def main() -> None:
     except click.exceptions.Exit as ended:
         code = ended.exit_code
     except click.exceptions.Abort:
-        code = 130
+        click.echo("Aborted.", err=True)
+        code = _INTERRUPTED
     except click.UsageError as error:
         error.show()
         code = exits.USAGE
@@ -85,6 +89,9 @@ def main() -> None:
         code = exits.OK
     except OSError as error:
         code = _complain(f"{error.filename or 'input or output'}: {error.strerror or error}", exits.IO)
+    except Exception:  # noqa: BLE001 - the boundary of the command line
+        traceback.print_exc()
+        code = _complain("this is a fault of ours; please report the lines above.", exits.SOFTWARE)
     sys.exit(code if isinstance(code, int) else exits.OK)
 
 

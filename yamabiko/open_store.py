@@ -15,7 +15,11 @@ _GIB = 1024**3
 
 @contextmanager
 def open_store(settings: Settings, *, read_only: bool = False) -> Iterator[Environment]:
-    """Open the store of ``settings``. Raises StoreError and its kin."""
+    """Open the store of ``settings``. Raises StoreError and its kin, OperatorError where no server ever ran."""
+    if read_only and not settings.data.is_dir():
+        raise OperatorError(
+            f"there is no store in {settings.data}. Is --home right? `yamabiko serve` makes a store.", exits.CONFIG
+        )
     env = Environment(settings.data, map_size=settings.store.map_size_gib * _GIB, read_only=read_only)
     try:
         yield env

@@ -14,7 +14,8 @@ import pytest
 from model.mint import Hosts, Mint
 from model.token import day_of
 from tests.yamabiko.serving import Server
-from yamabiko.cli import COMMANDS
+from yamabiko import exits
+from yamabiko.cli import COMMANDS, cli, main
 from yamabiko.first_start import prepare_home
 from yamabiko.key_file import KeyFile
 
@@ -90,10 +91,17 @@ def test_every_command_has_a_manual(server: Server) -> None:
         (["serve", "--fast"], 64, "No such option"),
         (["keys", "revoke", "999", "--yes"], 64, "999"),
         (["token", "create", "--name", "x"], 64, "--role or --scope"),
+        (["token", "create", "--name", "", "--role", "viewer"], 64, "1 to 100 printable"),
+        (["token", "create", "--name", "a\nb", "--role", "viewer"], 64, "1 to 100 printable"),
+        (["rules", "explain", "x", "--status", "abc"], 64, "'abc' is no enhanced status code"),
+        (["rules", "explain", "x", "--status", "5.1"], 64, "'5.1' is no enhanced status code"),
+        (["demo", "--recipients", "10"], 64, "x>=400"),
+        (["sql", " "], 64, "The query is empty"),
+        (["keys", "revoke", "1"], 130, "Aborted."),
         (["--config", "/no/such.toml", "serve"], 78, "/no/such.toml: cannot be read"),
         (["keys", "list"], 78, "cannot be read"),
-        (["report", "spring"], 78, "there is no store"),
-        (["store", "stat"], 78, "there is no store"),
+        (["report", "spring"], 78, "there is no store in"),
+        (["store", "stat"], 78, "Is --home right?"),
         (["store", "restore", "/no/such"], 64, "does not exist"),
         (["timeline", "spring", "not an address"], 65, "not an address"),
         (["ingest", "/no/such.eml"], 74, "/no/such.eml"),
@@ -172,3 +180,27 @@ def test_settings_are_shown_without_secrets(server: Server) -> None:
     shown = json.loads(server.run("settings", "show").stdout)
     assert shown["home"] == str(server.home)
     assert server.run("settings", "example").stdout.decode().startswith("# Every setting")
+
+
+def test_a_fault_of_ours_is_told_apart_from_mistakes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(**_options: object) -> None:
+        raise KeyError("nobody thought of this")
+
+    monkeypatch.setattr(cli, "main", fails)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == exits.SOFTWARE == 70
+    shown = capsys.readouterr().err
+    assert "Traceback" in shown and "nobody thought of this" in shown and "a fault of ours" in shown
+
+
+def test_mails_taken_in_that_prove_nothing_are_shown_to_who_asks(server: Server, tmp_path: Path) -> None:
+    """Both commands mean the same tenant unless told otherwise, as does mail that comes over SMTP."""
+    bounce = tmp_path / "bounce.eml"
+    bounce.write_text(BOUNCE.format(return_path="news@example.com"))
+    assert b"unmatched" in server.run("ingest", str(bounce)).stdout
+    (line,) = server.run("unmatched").stdout.splitlines()
+    assert json.loads(line)["address"] == "taro@example.jp"
+    assert server.run("unmatched", "--tenant", "2").stdout == b""

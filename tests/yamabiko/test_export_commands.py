@@ -94,7 +94,9 @@ def test_every_type_in_every_format(server: Server, tmp_path: Path, kind: str) -
         (("recipients", *SPRING, "--metric", "joy"), exits.USAGE, "no number"),
         (("everything",), exits.USAGE, "everything"),
         (("report", "--zone", "Mars"), exits.USAGE, "zone"),
-        (("report", "--format", "csv", "--out", "/nowhere/at/all.csv"), exits.IO, "/nowhere/at"),
+        (("report", "--format", "csv", "--out", "/nowhere/at/all.csv"), exits.IO, "/nowhere/at/all.csv: No such"),
+        (("report", "--out", "/"), exits.IO, "/: Is a directory"),
+        (("events", "--from", "2026-13-01"), exits.USAGE, "'2026-13-01' is no time such as 2026-04-01"),
         (("events", "--from", "2026-04-02", "--to", "2026-04-01"), exits.USAGE, "before `to`"),
     ],
 )
@@ -126,6 +128,10 @@ def test_sql_over_the_views(server: Server) -> None:
     assert table.stdout.decode().split() == ["broadcast_id", "targeted", "spring", "100"]
     lines = server.run("sql", "SELECT '=1+1' AS x, 2 AS y", "--format", "csv")
     assert lines.stdout == b"x,y\n'=1+1,2\n"
+    wide = server.run("sql", "SELECT * FROM deliveries LIMIT 2").stdout.decode().splitlines()
+    assert [line for line in wide if line.startswith("row ")] == ["row 1", "row 2"]
+    assert [line.split() for line in wide].count(["domain", "example.jp"]) == 2
+    assert "The views are broadcasts, deliveries" in server.run("sql", "SELECT * FROM people").stderr.decode()
     wrong = server.run("sql", "SELEC 1")
     assert wrong.returncode == exits.DATA and b"DuckDB" in wrong.stderr and b"Traceback" not in wrong.stderr
 

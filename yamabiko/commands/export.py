@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -21,7 +22,17 @@ if TYPE_CHECKING:
 
 TYPES = ("report", "recipients", "unacked_errors", "mail_status", "suppressions", "events", "clicks", "deliveries",
          "links")  # fmt: skip
-_DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+
+
+class _Time(click.DateTime):
+    """A day or a moment (RFC 3339); without an offset it is of the zone of --zone."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """See click.ParamType."""
+        try:
+            return datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is no time such as 2026-04-01 or 2026-04-01T09:00:00+09:00.", param, ctx)
 
 
 @click.command("export")
@@ -36,9 +47,15 @@ _DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 @click.option("--lang", type=click.Choice(["ja", "en"]), default="ja", show_default=True, help="Of CSV.")
 @click.option("--zone", help="Time zone of CSV and of --from and --to.  [console.zone]")
 @click.option("--metric", help="Only people behind this number, e.g. undelivered or cause:user_unknown.")
-@click.option("--query", "q", help="Only people whose name, address or company has this.")
-@click.option("--from", "from_", type=click.DateTime(_DATES), help="Only from this time on.")
-@click.option("--to", type=click.DateTime(_DATES), help="Only before this time.")
+@click.option("--query", "--q", "q", help="Only people whose name, address or company has this.")
+@click.option(
+    "--from",
+    "from_",
+    type=_Time(),
+    metavar="TIME",
+    help="Only from this time on: 2026-04-01 or 2026-04-01T09:00:00+09:00.",
+)
+@click.option("--to", type=_Time(), metavar="TIME", help="Only before this time.")
 @click.option("--mail-type", help="Of mail_status.")
 @click.option("--tag", help="Of mail_status.")
 @click.option("--api-user", help="Of mail_status.")

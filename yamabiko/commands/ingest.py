@@ -26,7 +26,10 @@ _SLOT = 7
 
 @click.command("ingest")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option("--tenant", type=click.IntRange(0, 65_535), default=0, help="Whose are mails that name no delivery.")
+@click.option(
+    "--tenant", type=click.IntRange(0, 65_535), default=1, show_default=True,
+    help="Whose the mails are that name no delivery.",
+)  # fmt: skip
 @click.pass_context
 def ingest_command(context: click.Context, paths: tuple[str, ...], tenant: int) -> None:
     """Take in the mails at PATH: a file, an mbox, a Maildir, a folder, or - for standard input.

@@ -21,7 +21,7 @@ def keys_group() -> None:
     """
 
 
-@keys_group.command("list")
+@keys_group.command("list", short_help="Show which keys there are, never the keys themselves.")
 @click.pass_context
 def list_command(context: click.Context) -> None:
     """Show the keys' numbers and what they may do; never the keys."""
@@ -31,7 +31,7 @@ def list_command(context: click.Context) -> None:
         click.echo(f"{record.kid:>3}  {record.status.value:<8}  {record.made_at}")
 
 
-@keys_group.command("rotate")
+@keys_group.command("rotate", short_help="Make a new key that signs from now on.")
 @click.pass_context
 def rotate_command(context: click.Context) -> None:
     """Make a new key that signs from now on; the former one goes on verifying."""
@@ -49,7 +49,7 @@ def revoke_command(context: click.Context, kid: int) -> None:
     click.echo(f"Key {kid} is revoked.")
 
 
-@keys_group.command("export")
+@keys_group.command("export", short_help="Print keys for one tenant's sender.")
 @click.option("--tenant", type=click.IntRange(0, 65_535), required=True, help="Whose sender will hold them.")
 @click.pass_context
 def export_command(context: click.Context, tenant: int) -> None:

@@ -16,6 +16,8 @@ from yamabiko.open_store import open_store
 from yamabiko.operator_error import OperatorError, friendly, load_settings
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from store.environment import Environment
 
 #: View -> type of export whose columns it has.
@@ -54,6 +56,8 @@ def sql_command(context: click.Context, query: str, form: str, tenant: int) -> N
         import pyarrow  # noqa: F401 - looked for here, before any work is done
     except ImportError as error:
         raise OperatorError(_MISSING, exits.UNAVAILABLE) from error
+    if not query.strip():
+        raise OperatorError("The query is empty.", exits.USAGE)
     settings = load_settings(context)
     with tempfile.TemporaryDirectory(prefix="yamabiko-sql-") as directory, duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
@@ -70,6 +74,8 @@ def sql_command(context: click.Context, query: str, form: str, tenant: int) -> N
             show = _show_json if form == "json" else _csv_shower(names)
             while rows := connection.fetchmany(10_000):
                 show(names, rows)
+        except duckdb.CatalogException as error:
+            raise OperatorError(f"DuckDB: {error}\nThe views are {', '.join(VIEWS)}.", exits.DATA) from error
         except duckdb.Error as error:
             raise OperatorError(f"DuckDB: {error}", exits.DATA) from error
 
@@ -101,13 +107,38 @@ def _show_table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    console = Console(highlight=False)
+    if sum(_width(name, [row[place] for row in rows]) + 1 for place, name in enumerate(names)) > console.width:
+        _show_one_below_the_other(console, names, rows)
+        return
     table = Table(box=None, pad_edge=False)
     for place, name in enumerate(names):
         is_number = any(isinstance(row[place], int | float) for row in rows)
         table.add_column(Text(name), justify="right" if is_number else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text("-" if value is None else str(value)) for value in row))
-    Console(highlight=False).print(table)
+        table.add_row(*(Text(_drawn(value)) for value in row))
+    console.print(table)
+
+
+def _width(name: str, values: Sequence[Any]) -> int:
+    from rich.cells import cell_len
+
+    return max(map(cell_len, (name, *map(_drawn, values))))
+
+
+def _show_one_below_the_other(console: Console, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print a line for each column of each row: more columns than the terminal has room for."""
+    longest = max(map(len, names))
+    for number, row in enumerate(rows, 1):
+        console.print(f"row {number}", style="bold")
+        for name, value in zip(names, row, strict=True):
+            console.print(f"  {name:<{longest}}  {_drawn(value)}", markup=False, soft_wrap=True)
+    if not rows:
+        console.print("no rows")
+
+
+def _drawn(value: Any) -> str:
+    return "-" if value is None else str(value)
 
 
 def _show_json(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -32,7 +32,7 @@ def stat_command(context: click.Context) -> None:
         click.echo(json.dumps(stat(env), indent=2))
 
 
-@store_group.command("verify")
+@store_group.command("verify", short_help="Check every checksum, fold all facts anew and compare.")
 @click.pass_context
 def verify_command(context: click.Context) -> None:
     """Check every checksum, fold all facts anew and compare. Exit code 65 when something is wrong.
@@ -66,7 +66,7 @@ def verify_command(context: click.Context) -> None:
     click.echo(f"{found.facts:,} facts: sound.")
 
 
-@store_group.command("scrub")
+@store_group.command("scrub", short_help="Read every row once, in search of damage.")
 @click.pass_context
 def scrub_command(context: click.Context) -> None:
     """Look through all data for damage, row by row, and print what was found as JSON. Exit code 65 when there is any.
@@ -83,7 +83,7 @@ def scrub_command(context: click.Context) -> None:
         raise OperatorError("The store is damaged. `yamabiko store verify` says how to mend it.", exits.DATA)
 
 
-@store_group.command("backup")
+@store_group.command("backup", short_help="Copy the data of one moment into a new directory.")
 @click.argument("target", type=click.Path(path_type=Path))
 @click.pass_context
 def backup_command(context: click.Context, target: Path) -> None:
@@ -94,7 +94,7 @@ def backup_command(context: click.Context, target: Path) -> None:
         click.echo(json.dumps(backup(env, target), indent=2))
 
 
-@store_group.command("restore")
+@store_group.command("restore", short_help="Put a backup back as the data.")
 @click.argument("source", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.pass_context
 def restore_command(context: click.Context, source: Path) -> None:
@@ -118,7 +118,7 @@ def compact_command(context: click.Context) -> None:
     click.echo(f"{before:,} octets before, {after:,} after.")
 
 
-@store_group.command("rebuild")
+@store_group.command("rebuild", short_help="Fold all facts anew into a fresh store.")
 @click.pass_context
 def rebuild_command(context: click.Context) -> None:
     """Fold all facts anew into a fresh store; the old one stays until the new one is whole."""

@@ -11,7 +11,7 @@ from yamabiko.open_store import exclusively
 from yamabiko.operator_error import OperatorError, friendly, load_settings
 
 
-@click.command("erase")
+@click.command("erase", short_help="Forget people, and what is over its retention.")
 @click.option("--address", "addresses", multiple=True, help="Somebody to forget; may be given several times.")
 @click.option("--tenant", type=click.IntRange(0, 65_535), default=1, show_default=True)
 @click.pass_context

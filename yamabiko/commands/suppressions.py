@@ -58,14 +58,21 @@ def list_command(context: click.Context, tenant: int, kind: str | None) -> None:
                 click.echo(json.dumps(msgspec.to_builtins(entry), ensure_ascii=True))
 
 
-@suppressions_group.command("export")
+@suppressions_group.command("export", short_help="Write who is not mailed, and custom blocks, as CSV.")
 @_tenant
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Where to write.  [standard output]")
+@click.option(
+    "--out",
+    "--output",
+    "output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write.  [standard output]",
+)
 @click.pass_context
 def export_command(context: click.Context, tenant: int, output: Path | None) -> None:
     """Write everything that keeps somebody out now as CSV: entries of the list, then custom blocks.
 
-    An entry whose address is not known, since it was erased, has its recipient's number in the column note.
+    An entry whose address is not known here, since it was erased or never listed, has its recipient's number in
+    the column note.
     """
     from store.reader import Reader
 
@@ -116,7 +123,7 @@ def _plain(text: str) -> str:
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
-@suppressions_group.command("import")
+@suppressions_group.command("import", short_help="Take over a list kept elsewhere, as CSV.")
 @click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @_tenant
 @click.option("--kind", type=click.Choice(["block", "complaint", "unsubscribe"]), default="block", show_default=True,

@@ -13,6 +13,8 @@ from yamabiko.operator_error import OperatorError, friendly, load_settings
 from yamabiko.token_file import TokenFile
 
 _DAY_S = 86_400
+#: As long as POST /v1/tokens takes them; a control character would garble ``token list``.
+_MAX_NAME = 100
 
 
 @click.group("token")
@@ -41,6 +43,8 @@ def create_command(
     context: click.Context, name: str, tenant: int, role: str | None, scopes: tuple[str, ...], days: int | None
 ) -> None:
     """Make a token and print it. It is shown this once: only its digest is kept."""
+    if not 1 <= len(name) <= _MAX_NAME or not name.isprintable():
+        raise OperatorError(f"--name: 1 to {_MAX_NAME} printable characters, please.", exits.USAGE)
     granted = {*(ROLES[Role(role)] if role else ()), *map(Scope, scopes)}
     if not granted:
         raise OperatorError("Give --role or --scope: a token without scopes may do nothing.", exits.USAGE)
@@ -54,7 +58,7 @@ def create_command(
     click.echo(token)
 
 
-@token_group.command("list")
+@token_group.command("list", short_help="Show which tokens there are, never the tokens themselves.")
 @click.pass_context
 def list_command(context: click.Context) -> None:
     """Show ids, names, tenants, expiry and scopes; never the tokens."""
@@ -69,7 +73,7 @@ def list_command(context: click.Context) -> None:
         click.echo(f"{record.id}  tenant {record.tenant:<5}  {until:<32}  {record.name}  [{scopes}]")
 
 
-@token_group.command("revoke")
+@token_group.command("revoke", short_help="Refuse tokens from now on.")
 @click.argument("name_or_id")
 @click.pass_context
 def revoke_command(context: click.Context, name_or_id: str) -> None:

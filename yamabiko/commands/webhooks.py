@@ -16,7 +16,7 @@ def webhooks_group() -> None:
     """How webhooks stand. Making and mending them is the API's, see docs/webhooks.md."""
 
 
-@webhooks_group.command("list")
+@webhooks_group.command("list", short_help="Print every webhook of every tenant.")
 @click.pass_context
 def list_command(context: click.Context) -> None:
     """Print every webhook of every tenant, one JSON object a line; secrets are not among it."""

@@ -11,11 +11,19 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+#: Fewer rows would not have enough of every scenario.
+_FEWEST = 400
+
 
 @click.command("demo")
-@click.option("--recipients", default=2_000, show_default=True, help="How many rows the simulated list has.")
+@click.option(
+    "--recipients", type=click.IntRange(_FEWEST), default=2_000, show_default=True,
+    help="How many rows the simulated list has.",
+)  # fmt: skip
 @click.option("--seed", default=20_260_401, show_default=True, help="The same seed makes the same world.")
-@click.option("--kill", "kills", default=0, help="Kill -9 a random process this many times under load.")
+@click.option(
+    "--kill", "kills", type=click.IntRange(0), default=0, help="Kill -9 a random process this many times under load."
+)
 @click.option("--keep", type=click.Path(path_type=Path), help="Keep the home in this directory to look at it after.")
 def demo_command(recipients: int, seed: int, kills: int, keep: Path | None) -> None:
     """Simulate a mailing and everything that comes back, and compare every figure with the truth.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,8 +18,15 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
 
     Raises OSError.
     """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    except OSError as error:
+        # Whoever reads the message knows no other name than the one that was asked for.
+        error.filename = str(path)
+        raise
     try:
         with os.fdopen(descriptor, "wb", buffering=_BUFFER) as file:
             yield file
