@@ -58,31 +58,29 @@ class Smtp:
         "bounce.localhost", "The domain after the @ of return paths; its MX must lead here.", is_domain
     )
     accepted_addresses: tuple[str, ...] = setting(
-        (), "Plain addresses taken besides signed ones and postmaster, abuse; reports to them prove nothing (S23)."
+        (), "Plain addresses taken besides signed ones and postmaster, abuse; reports to them prove nothing."
     )
     max_message_bytes: int = setting(
         32 * _MIB, "Reports carry whole originals; larger than any mailbox provider sends.", between(65_536, _GIB)
     )
-    max_connections: int = setting(2_000, "Per worker; the rest hears 421 at once (S13).", between(1, 100_000))
+    max_connections: int = setting(2_000, "Per worker; the rest hears 421 at once.", between(1, 100_000))
     max_connections_per_ip: int = setting(
-        20, "One client cannot take all; /64 counts as one for IPv6 (S13).", between(1, 100_000)
+        20, "One client cannot take all; /64 counts as one for IPv6.", between(1, 100_000)
     )
     session_messages: int = setting(
-        1_000, "Mails of one session; then 421 and the client connects anew (S5).", between(1, 1_000_000)
+        1_000, "Mails of one session; then 421 and the client connects anew.", between(1, 1_000_000)
     )
-    session_s: int = setting(
-        1_200, "Seconds a session may last; a mail under way is finished (S5).", between(60, 86_400)
-    )
+    session_s: int = setting(1_200, "Seconds a session may last; a mail under way is finished.", between(60, 86_400))
     proxy_port: int = setting(
-        0, "Where proxies connect, each with a PROXY header first; 0: nowhere (S29).", between(0, 65_535)
+        0, "Where proxies connect, each with a PROXY header first; 0: nowhere.", between(0, 65_535)
     )
     proxy_networks: tuple[str, ...] = setting(
-        (), "Networks those proxies are in; from elsewhere proxy_port is closed without a word (S29).", is_networks
+        (), "Networks those proxies are in; from elsewhere proxy_port is closed without a word.", is_networks
     )
     in_flight_bytes: int = setting(
-        256 * _MIB, "Memory for mails being received, per machine; above it 452 (S12).", between(_MIB, 64 * _GIB)
+        256 * _MIB, "Memory for mails being received, per machine; above it 452.", between(_MIB, 64 * _GIB)
     )
-    tls_certificate: str = setting("", "PEM file with the chain; empty: no STARTTLS. Read again on SIGHUP (S30).")
+    tls_certificate: str = setting("", "PEM file with the chain; empty: no STARTTLS. Read again on SIGHUP.")
     tls_key: str = setting("", "PEM file with the private key, set together with the certificate.")
 
 
@@ -99,7 +97,7 @@ class Tracker:
         is_origin_or_empty,
     )
     trusted_proxies: tuple[str, ...] = setting(
-        (), "Networks whose X-Forwarded-For is believed; none, so that nobody can lie (T11).", is_networks
+        (), "Networks whose X-Forwarded-For is believed; none, so that nobody can lie.", is_networks
     )
 
 
@@ -107,7 +105,7 @@ class Tracker:
 class Console:
     """The operator's and the sending system's HTTP API, /healthz and /metrics."""
 
-    host: str = setting("127.0.0.1", "Loopback: put a TLS proxy before it to open it (T17).", is_host)
+    host: str = setting("127.0.0.1", "Loopback: put a TLS proxy before it to open it.", is_host)
     port: int = setting(8_026, "Needs no privilege; 0 picks a free port, see run/console.json.", between(0, 65_535))
     allowed_hosts: tuple[str, ...] = setting(
         ("127.0.0.1", "localhost", "[::1]"),
@@ -131,10 +129,10 @@ class Console:
             "support",
             "webmaster",
         ),
-        "Local parts that belong to a function and get no mailing (B02, RFC 2142).",
+        "Local parts that belong to a function and get no mailing (RFC 2142).",
         is_words,
     )
-    zone: str = setting("Asia/Tokyo", "Where days and months begin in reports (mission 4.4).", is_zone)
+    zone: str = setting("Asia/Tokyo", "Where days and months begin in reports.", is_zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +142,7 @@ class Webhooks:
     private_networks: tuple[str, ...] = setting(
         (),
         "Networks webhooks may go to though they are not public, and the only ones plain http may go to; none, so "
-        "that nobody reaches inwards through this server (T15).",
+        "that nobody reaches inwards through this server.",
         is_networks,
     )
     requests_at_once: int = setting(16, "Of all endpoints together; an endpoint has one at a time.", between(1, 500))
@@ -163,13 +161,13 @@ class Lookup:
 class Store:
     """The LMDB environment under HOME/data."""
 
-    map_size_gib: int = setting(64, "Address space, not disk: the file grows as needed (D6).", between(1, 16_384))
+    map_size_gib: int = setting(64, "Address space, not disk: the file grows as needed.", between(1, 16_384))
     min_free_bytes: int = setting(
-        256 * _MIB, "Below this free space mail is answered 452, before the disk is full (D5).", between(0, 1024 * _GIB)
+        256 * _MIB, "Below this free space mail is answered 452, before the disk is full.", between(0, 1024 * _GIB)
     )
     scrub_hours: int = setting(
         24,
-        "So often all data is looked through for damage, at a twentieth of one processor (D11). 0: never.",
+        "Hours from one look for damage through all data to the next, at a twentieth of one processor. 0: never.",
         between(0, 8_760),
     )
 
@@ -187,9 +185,7 @@ class Rules:
 class Privacy:
     """What is kept of the people who open and click."""
 
-    ip: str = setting(
-        "truncate", "`keep`, `truncate` to /24 and /48, or `drop` (E29, T8).", one_of("keep", "truncate", "drop")
-    )
+    ip: str = setting("truncate", "`keep`, `truncate` to /24 and /48, or `drop`.", one_of("keep", "truncate", "drop"))
     erase_at_start_mib: int = setting(
         256,
         "Who is to be forgotten is forgotten before the server serves, if the data is at most so large: 256 take about "
@@ -217,9 +213,9 @@ class Processes:
     spares: int = setting(
         1, "1 keeps an idle process of each kind ready to step in at once, for 40 MB each; 0 does not.", between(0, 1)
     )
-    drain_s: int = setting(30, "How long workers may finish what they began at SIGTERM (S32).", between(1, 600))
+    drain_s: int = setting(30, "How long workers may finish what they began at SIGTERM.", between(1, 600))
     stuck_after_s: int = setting(
-        10, "A worker silent for so long is killed: it may hold the store's write lock (D8).", between(2, 600)
+        10, "A worker silent for so long is killed: it may hold the store's write lock.", between(2, 600)
     )
 
 

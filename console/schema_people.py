@@ -8,7 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from console.schema import BroadcastRef, Cursor, RecipientNumber, ShortText, TimelineEvent, whole
+from console.schema import Cursor, ShortText, TimelineEvent, whole
 
 Metric = Annotated[
     str, Meta(pattern=whole(r"[a-z_]{1,32}(:[A-Za-z_:]{1,64})?"), description="docs/lists.md has them all")
@@ -182,12 +182,6 @@ class RecipientQuery(Struct, frozen=True, forbid_unknown_fields=True):
     address: Annotated[str, Meta(min_length=3, max_length=320)]
 
 
-class RecipientNumberPath(Struct, frozen=True):
-    """Path of one recipient over all broadcasts."""
-
-    recipient: RecipientNumber
-
-
 class RecipientDelivery(Struct, frozen=True):
     """How one broadcast went for a recipient, with everything that happened."""
 
@@ -204,9 +198,3 @@ class RecipientOut(Struct, frozen=True):
     address: str | None
     suppressed: list[str]
     deliveries: list[RecipientDelivery]
-
-
-class BroadcastRefOnly(Struct, frozen=True):
-    """Path of a broadcast to read."""
-
-    id: BroadcastRef

@@ -231,6 +231,3 @@ async def running_api(
         await services.exports.stop()
         await server.close()
         writer.stop()
-
-
-SCOPES = list(Scope)
