@@ -27,7 +27,7 @@ from store.report import is_assuming
 from store.status_log import MAX_DAYS, MailStatus, StatusFilter
 
 _DAY_US = 86_400_000_000
-#: Words of the third seed for what was not sent at all (E12, E13, E15).
+#: EngageLab's words for what was not sent at all (E12, E13, E15).
 _NOT_SENT = {
     ExcludedKind.BOUNCE: "blacklist",
     ExcludedKind.COMPLAINT: "blacklist",
@@ -63,7 +63,7 @@ async def list_mail_status(call: Call) -> Reply:
 
 
 def status_class(outcome: Outcome) -> str | None:
-    """Return the class of a soft bounce or an invalid mail in the words of the third seed (E06-E19)."""
+    """Return the class of a soft bounce or an invalid mail in EngageLab's words (E06-E19)."""
     if outcome.state is State.EXCLUDED and outcome.excluded is not None:
         return _NOT_SENT.get(outcome.excluded, "other")
     if outcome.state is not State.UNDELIVERED or outcome.cause is None:

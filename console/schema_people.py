@@ -27,7 +27,7 @@ class PeopleQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PersonOut(Struct, frozen=True):
-    """One recipient of a broadcast. ``status`` is the state; ``delivery_status`` the first seed's class (S18)."""
+    """One recipient of a broadcast. ``status`` is the state; ``delivery_status`` Sansan's class (S18)."""
 
     recipient: str
     address: str | None
@@ -100,7 +100,7 @@ class AckOut(Struct, frozen=True):
 
 
 class MailStatusName(StrEnum):
-    """Status of a mail in the words of the third seed."""
+    """Status of a mail in EngageLab's words."""
 
     REQUESTED = "requested"
     DELIVERED = "delivered"

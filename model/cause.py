@@ -79,7 +79,7 @@ class Reason(StrEnum):
 
 
 class SansanClass(StrEnum):
-    """The twelve delivery statuses of the first seed (S19-S30)."""
+    """Sansan's twelve delivery statuses (S19-S30)."""
 
     USER_UNKNOWN = "user_unknown"
     HOST_UNKNOWN = "host_unknown"

@@ -51,7 +51,7 @@ _JA = Wording(
     scope_all="この送信者からのすべてのメール",
     reason_legend="停止の理由",
     optional="任意",
-    # The four as the first seed document words them (E45).
+    # The four as EngageLab words them (E45).
     reasons={
         UnsubscribeReason.NONE: "回答しない",
         UnsubscribeReason.UNWANTED: "このようなメールを受け取りたくない。",

@@ -92,7 +92,7 @@ def _own(cause: Cause) -> SuppressPolicy:
 
 
 def _default(profile: str) -> ProfilePolicy:
-    """Yamabiko's own, also where the seed says nothing about bounces (Re:lation, BALES)."""
+    """Yamabiko's own, also where a system's manual says nothing about bounces (Re:lation, BALES)."""
     table = {cause: _own(cause) for cause in Cause}
     return ProfilePolicy(profile, table, (30, 60, 180), 30, 180, Scope.TENANT, True, 2)
 

@@ -153,11 +153,11 @@ async def test_mail_status_has_the_eight_fields_and_no_limit_of_days(api: Api) -
         "ステータス",
         "API_USER",
         "受信者",
-        "リクエスト日時",
-        "配信日時",
+        "リクエスト時間",
+        "送信時間",
         "リクエストIP",
         "送信IP",
-        "配信ログ",
+        "送信ログ",
     ]
     assert [row[0] for row in rows[1:]] == [
         "ソフトバウンス", "無効なメール", "無効なメール", "配信済み", "配信済み", "配信済み", "配信済み",
@@ -233,7 +233,7 @@ async def test_report_clicks_links_and_suppressions(api: Api) -> None:
     numbers = dict(zip(head, row, strict=True))
     assert len(head) == len(set(head))
     wanted = {"配信ID": "spring", "配信名": "春のご案内", "リスト件数": "6", "宛先": "5", "到達": "3", "不達": "2",
-              "除外: バウンス": "1", "ユーザー不明": "2", "開封": "2", "到達率": "0.600000"}  # fmt: skip
+              "除外: 不達リスト": "1", "ユーザー不明": "2", "開封": "2", "到達率": "0.600000"}  # fmt: skip
     assert {name: numbers[name] for name in wanted} == wanted
     clicks = await exported(api, type="clicks", broadcast=SPRING, zone="UTC")
     assert [(row[0], row[6], row[9], row[10], row[11]) for row in clicks[1:]] == [

@@ -1,4 +1,4 @@
-"""Tencent's steps hold wherever its hosts take the mail (E41, mission 4.5); the profile of the third seed (E39-E42)."""
+"""Tencent's steps hold wherever its hosts take the mail (E41, mission 4.5); the profile `engagelab` (E39-E42)."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_what_is_shared_goes_by_tencents_steps_too(env: Environment, keys: KeyRi
     assert Reader(env).preflight(1, who, "", T0_US + DAY)[0] is None
 
 
-# The profile of the third seed
+# The profile engagelab
 
 
 @pytest.mark.row("E39", "E42")

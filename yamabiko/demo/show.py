@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-#: The seven numbers of the first seed (S06-S11, S16).
+#: Sansan's seven numbers (S06-S11, S16).
 _SEVEN = ("targeted", "reached", "opened_users", "clicked_of_opened", "undelivered", "unopened", "not_clicked")
 
 
@@ -40,7 +40,7 @@ def show_numbers(out: Console, report: Mapping[str, Any]) -> None:
 
 
 def show_reasons(out: Console, report: Mapping[str, Any]) -> None:
-    """Print why mails failed: our causes, and the first seed's twelve classes."""
+    """Print why mails failed: our causes, and Sansan's twelve classes."""
     labels, numbers = report["labels"], report["numbers"]
     table = Table(title="不達の理由 / Why mails failed", title_justify="left")
     for heading in ("理由", "class", "件数"):

@@ -140,7 +140,7 @@ def read_all_acks(source: Source, number: int) -> list[Ack]:
 
 
 def status_word(state: State, *, is_assuming: bool) -> str:
-    """Return the state of a recipient in the words of the second seed (R10-R13)."""
+    """Return the state of a recipient in Re:lation's words (R10-R13)."""
     match state:
         case State.UNDELIVERED:
             return "error"

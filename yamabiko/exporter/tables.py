@@ -11,7 +11,7 @@ from console.labels import LABELS
 from console.schema_exports import ExportType
 from yamabiko.exporter.column import Column, Kind, Table, count, flag, text, time, word
 
-#: State of a recipient as the second seed's file says it (R10-R13).
+#: State of a recipient as Re:lation's file says it (R10-R13).
 STATUS_WORDS: Mapping[str, tuple[str, str]] = {
     "success": ("配信成功", "Delivered"),
     "error": ("配信エラー", "Error"),
@@ -19,7 +19,7 @@ STATUS_WORDS: Mapping[str, tuple[str, str]] = {
     "cancelled": ("中止", "Cancelled"),
     "excluded": ("除外", "Excluded"),
 }
-#: Status of a mail in the words of the third seed (E02-E05).
+#: Status of a mail in EngageLab's words (E02-E05).
 MAIL_WORDS: Mapping[str, tuple[str, str]] = {
     "requested": ("リクエスト中", "Requested"),
     "delivered": ("配信済み", "Delivered"),
@@ -47,7 +47,7 @@ _VISITOR = (
     text("user_agent", "ユーザーエージェント", "User agent"),
 )
 
-#: Exactly the eight columns of the second seed (R18).
+#: Exactly the eight columns of Re:lation's file (R18).
 _PEOPLE = Table((
     word("status", "状況", "Status", STATUS_WORDS),
     time("error_acked_at", "エラー確認日時", "Error acknowledged at"),
@@ -96,23 +96,23 @@ _DELIVERIES = Table((
     count("clicks", "クリック数", "Clicks"),
     count("clicks_machine", "クリック数 (機械)", "Clicks by machines"),
     flag("complained", "スパムレポート", "Complained"),
-    flag("complained_form", "スパムレポート (購読解除ページ)", "Complained on the unsubscribe page"),
+    flag("complained_form", "スパムレポート (配信停止ページ)", "Complained on the unsubscribe page"),
     flag("unsubscribed", "配信停止", "Unsubscribed"),
     flag("resubscribed", "購読再開", "Resubscribed"),
     flag("auto_replied", "自動応答", "Automatic reply"),
     count("conversions", "CV数", "Conversions"),
 ))  # fmt: skip
 
-#: The eight fields of the third seed (E01), then where the mail belongs.
+#: The eight fields that EngageLab shows (E01), under its names.
 _MAIL_STATUS = Table((
     word("status", "ステータス", "Status", MAIL_WORDS),
     text("api_user", "API_USER", "API user"),
     text("recipient", "受信者", "Recipient"),
-    time("requested_at", "リクエスト日時", "Requested at"),
-    time("sent_at", "配信日時", "Sent at"),
+    time("requested_at", "リクエスト時間", "Requested at"),
+    time("sent_at", "送信時間", "Sent at"),
     text("request_ip", "リクエストIP", "Request IP"),
     text("send_ip", "送信IP", "Sending IP"),
-    text("send_log", "配信ログ", "Send log"),
+    text("send_log", "送信ログ", "Send log"),
 ))  # fmt: skip
 
 _EVENTS = Table((
@@ -183,30 +183,13 @@ REPORT_RATES = (
     "reach_rate", "bounce_rate", "hard_bounce_rate", "soft_bounce_rate", "open_rate", "click_rate", "ctor",
     "complaint_rate", "unsub_rate", "machine_share",
 )  # fmt: skip
-#: The first seed's classes of what was not delivered (S19-S30).
+#: Sansan's classes of what was not delivered (S19-S30).
 REPORT_CLASSES = (
     "user_unknown", "host_unknown", "rejected", "disk_full", "timeout", "relay_error", "server_config", "user_config",
     "other", "address_syntax", "unparsable",
 )  # fmt: skip
 EVIDENCE = ("accepted", "dsn_relayed", "engaged", "assumed")
-_EVIDENCE_WORDS = {
-    "accepted": ("到達 (受理)", "Reached, accepted"),
-    "dsn_relayed": ("到達 (配信通知)", "Reached, by success report"),
-    "engaged": ("到達 (反応あり)", "Reached, engaged"),
-    "assumed": ("到達 (推定)", "Reached, assumed"),
-}
-_EXCLUDED_WORDS = {
-    "bounce": ("除外: バウンス", "Excluded: bounce"),
-    "complaint": ("除外: スパムレポート", "Excluded: complaint"),
-    "block": ("除外: ブロックリスト", "Excluded: block list"),
-    "unsubscribe": ("除外: 配信停止", "Excluded: unsubscribed"),
-    "role": ("除外: 役割アドレス", "Excluded: role address"),
-    "syntax": ("除外: 形式エラー", "Excluded: malformed address"),
-    "duplicate": ("除外: 重複", "Excluded: duplicate"),
-    "not_ready": ("除外: 準備未完了", "Excluded: not ready"),
-    "collision": ("除外: 番号の衝突", "Excluded: number taken"),
-}
-EXCLUDED = tuple(_EXCLUDED_WORDS)
+EXCLUDED = ("bounce", "complaint", "block", "unsubscribe", "role", "syntax", "duplicate", "not_ready", "collision")
 
 #: A broadcast's settings (K26) and its numbers as they are now.
 _REPORT = Table((
@@ -221,8 +204,8 @@ _REPORT = Table((
     time("scheduled_at", "予約日時", "Scheduled at"),
     time("updated_at", "更新日時", "Updated at"),
     *(Column(name, Kind.COUNT, *LABELS[name]) for name in REPORT_COUNTS),
-    *(Column(f"reached_{name}", Kind.COUNT, *_EVIDENCE_WORDS[name]) for name in EVIDENCE),
-    *(Column(f"excluded_{name}", Kind.COUNT, *words) for name, words in _EXCLUDED_WORDS.items()),
+    *(Column(f"reached_{name}", Kind.COUNT, *LABELS[f"evidence.{name}"]) for name in EVIDENCE),
+    *(Column(f"excluded_{name}", Kind.COUNT, *LABELS[f"excluded.{name}"]) for name in EXCLUDED),
     *(Column(f"sansan_{name}", Kind.COUNT, *LABELS[f"sansan.{name}"]) for name in REPORT_CLASSES),
     *(Column(name, Kind.RATIO, *LABELS[name]) for name in REPORT_RATES),
     flag("is_assuming", *LABELS["is_assuming"]),

@@ -92,7 +92,7 @@ def test_failures_are_counted_from_one() -> None:
 @pytest.mark.parametrize("is_guarded", [True, False])
 @pytest.mark.parametrize("cause", list(Cause)[:38])
 def test_the_store_does_what_the_table_says_for_sansan(cause: Cause, is_guarded: bool, env: Environment) -> None:
-    """A tenant that chose the first seed's rule, one failure, and who may be mailed nine years later."""
+    """A tenant that chose Sansan's rule, one failure, and who may be mailed nine years later."""
     chosen = Policy(profile="sansan", has_sender_guard=is_guarded, has_breaker=False)
     document = DocumentSet(POLICY_KIND, POLICY_NAME, chosen.body())
     write_now(env, [Fact(FactType.DOCUMENT_SET, key(0, 0), T0_US, document), planned(), failed(cause=cause)])

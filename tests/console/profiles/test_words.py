@@ -1,4 +1,4 @@
-"""Each profile speaks the words of its own system, taken letter for letter from the seed documents."""
+"""Each profile speaks the words of its own system, taken letter for letter from its own manual."""
 
 from __future__ import annotations
 
