@@ -109,5 +109,7 @@ def _kind_name(row: SettingRow) -> str:
 
 
 def _suggestion(key: str, candidates: Sequence[str]) -> str:
-    close = get_close_matches(key, candidates, n=1)
-    return f" Did you mean {close[0]}?" if close else " docs/settings.md lists them all; remove this one."
+    by_name = {candidate.removeprefix(PREFIX): candidate for candidate in candidates}
+    # Above the usual 0.6: a section in common is not yet a likeness.
+    close = get_close_matches(key.removeprefix(PREFIX), by_name, n=1, cutoff=0.75)
+    return f" Did you mean {by_name[close[0]]}?" if close else " docs/settings.md lists them all; remove this one."

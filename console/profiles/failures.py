@@ -68,7 +68,7 @@ def _definition(channel: Channel | None, cause: Cause, part: str) -> Definition:
     if part:
         ja, en = f"{ja} ({PARTS[part].ja})", f"{en} ({PARTS[part].en})"
     meaning = Words(
-        f"不達になったメールのうち、原因が {cause} のもの", f"Undelivered mails whose cause is {cause} (docs/rules.md)"
+        f"不達になったメールのうち、原因が {cause} のもの", f"undelivered mails whose cause is {cause} (docs/rules.md)"
     )
     return Definition(_name(channel, cause, part), Words(ja, en), Unit.MAIL, "", meaning, is_detail=True)
 

@@ -236,7 +236,7 @@ DELIVERIES = (
         ex.ON_ITS_WAY,
         ex.TESTS,
         formula="reached + channels.in_session + channels.out_of_band",
-        label=Words("送信数 (従量)", "Usage"),
+        label=Words("送信数 (従量)", "Handed over, as billed"),
         agrees=(
             Agreement(
                 "relation.billed - native.channels.pre_send",

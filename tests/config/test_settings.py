@@ -39,6 +39,7 @@ def test_home_is_under_the_working_directory_without_environment() -> None:
     ("text", "wanted"),
     [
         ("[smtp]\nprot = 25\n", r"line 2: smtp\.prot: there is no such setting\. Did you mean smtp\.port\?"),
+        ("[smtp]\nfoo = 25\n", r"line 2: smtp\.foo: there is no such setting\. docs/settings\.md lists them all"),
         ("[smpt]\nport = 25\n", r"line 1: smpt: there is no such setting\. Did you mean smtp\?"),
         ("colour = 1\n", r"line 1: colour: there is no such setting\. docs/settings\.md"),
         ("[smtp]\nport = '25'\n", r"line 2: smtp\.port: must be a whole number, is '25'\. The default is 2525"),
