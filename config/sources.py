@@ -72,6 +72,9 @@ def read_environment(
             problems.append(f"environment: {variable}: there is no such setting.{_suggestion(variable, list(known))}")
             continue
         text = environment[variable]
+        if row.kind is Path and not text:
+            # As everywhere: an empty variable is one that is not set. The path "" would be the working directory.
+            continue
         try:
             value = _from_text(row, text)
         except ValueError:

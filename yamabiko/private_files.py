@@ -53,7 +53,12 @@ def write(path: Path, content: bytes) -> None:
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Keep other commands from changing the files of ``directory`` while the block runs."""
+    """Keep other commands from changing the files of ``directory`` while the block runs.
+
+    Raises SecretsError when it is missing or somebody else's.
+    """
+    if not directory.is_dir():
+        raise SecretsError(f"{directory} is not there. Is --home right? `yamabiko serve` makes it.")
     try:
         descriptor = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:

@@ -99,6 +99,10 @@ def test_environment_wins_over_the_file(tmp_path: Path) -> None:
     assert settings.home == tmp_path / "home"
 
 
+def test_an_empty_home_is_none(tmp_path: Path) -> None:
+    assert load(None, {"YAMABIKO_HOME": ""}).home == load(None, {}).home == Path("yamabiko-home")
+
+
 def test_the_file_in_home_is_found(tmp_path: Path) -> None:
     (tmp_path / "yamabiko.toml").write_text("[smtp]\nport = 25\n", "utf-8")
     assert load(None, {"YAMABIKO_HOME": str(tmp_path)}).smtp.port == 25

@@ -91,6 +91,8 @@ def test_every_command_has_a_manual(server: Server) -> None:
         (["serve", "--fast"], 64, "No such option"),
         (["keys", "revoke", "999", "--yes"], 64, "999"),
         (["token", "create", "--name", "x"], 64, "--role or --scope"),
+        (["token", "create", "--name", "x", "--role", "viewer"], 78, "secrets is not there. Is --home right?"),
+        (["keys", "rotate"], 78, "secrets is not there. Is --home right?"),
         (["token", "create", "--name", "", "--role", "viewer"], 64, "1 to 100 printable"),
         (["token", "create", "--name", "a\nb", "--role", "viewer"], 64, "1 to 100 printable"),
         (["rules", "explain", "x", "--status", "abc"], 64, "'abc' is no enhanced status code"),

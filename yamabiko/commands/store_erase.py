@@ -39,4 +39,5 @@ def erase_command(context: click.Context, addresses: tuple[str, ...], tenant: in
             raise OperatorError(f"--address: {error}.", exits.USAGE) from error
         report = erase(settings.data, people, now_us=time.time_ns() // 1_000, actor="command line")
     click.echo(f"{report.people} people forgotten; {report.changed:,} of {report.facts:,} facts written anew without.")
-    click.echo("Backups made before hold them still: make a new one and destroy the old.")
+    if report.changed:
+        click.echo("Backups made before hold them still: make a new one and destroy the old.")

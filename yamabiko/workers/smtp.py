@@ -57,7 +57,9 @@ class SmtpService:
         except RuleError as error:
             raise StartError(str(error)) from error
         except (OSError, ssl.SSLError) as error:
-            raise StartError(f"smtp.tls_certificate, smtp.tls_key: cannot be used: {error}.") from error
+            raise StartError(
+                f"smtp.tls_certificate, smtp.tls_key: cannot be used: {error}. Both are PEM files, and belong together."
+            ) from error
 
     async def start(self) -> None:
         """Listen, with the rules as they are now."""
