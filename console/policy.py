@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from console.audit import audited
@@ -19,6 +20,8 @@ _SCOPES = {
     "soft": "tenant: all of your streams",
 }
 _SHARED = "global_hash: yours, and what other tenants that share heard of the same address, known by a keyed mark only"
+#: One change at a time: each is written from the policy before.
+_lock = asyncio.Lock()
 
 
 async def get_policy(call: Call) -> Reply:
@@ -37,9 +40,10 @@ async def put_policy(call: Call) -> Reply:
         "pauses_senders": body.pause_senders,
     }
     given = {name: value for name, value in changes.items() if value is not None}
-    policy = replace(call.services.suppression.policy(call.identity.tenant), **given)  # type: ignore[arg-type]
-    fact = kept(call, POLICY_KIND, POLICY_NAME, policy.body())
-    await call.services.writer.submit([fact, audited(call, "policy.put", "suppression", policy.body().decode())])
+    async with _lock:
+        policy = replace(call.services.suppression.policy(call.identity.tenant), **given)  # type: ignore[arg-type]
+        fact = kept(call, POLICY_KIND, POLICY_NAME, policy.body())
+        await call.services.writer.submit([fact, audited(call, "policy.put", "suppression", policy.body().decode())])
     return Reply(200, _shown(policy))
 
 

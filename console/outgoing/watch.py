@@ -68,7 +68,9 @@ class Matcher:
         try:
             self._pattern = re2.compile(watch.pattern, options) if watch.pattern else None
         except re2.error as error:
-            raise ValueError(f"`pattern`: {error}") from None
+            said = error.args[0] if error.args else ""
+            words = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+            raise ValueError(f"`pattern` is not RE2: {words}") from None
 
     def fits(self, fact: Fact) -> bool:
         """Whether the watch counts a fact."""

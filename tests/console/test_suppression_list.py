@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -135,6 +136,18 @@ async def test_the_policy_decides_what_counts(api: Api, env: Environment) -> Non
     assert (told["excluded"], told["expires_at"][:7]) == ("bounce", "2026-05"), "thirty days: the lifted one counts not"
     assert (await api.call("PUT", "/v1/policy", json={"profile": "karte"})).status == 400
     assert [deed["action"] for deed in (await api.call("GET", "/v1/audit")).json["audit"]][-1] == "policy.put"
+
+
+async def test_changes_of_the_policy_that_come_together_all_hold(api: Api) -> None:
+    changes: list[dict[str, object]] = [
+        {"profile": "sansan"},
+        {"sender_guard": False},
+        {"breaker": False},
+        {"pause_senders": False},
+    ]
+    await asyncio.gather(*(api.call("PUT", "/v1/policy", json=change) for change in changes))
+    policy = (await api.call("GET", "/v1/policy")).json
+    assert [{name: policy[name] for name in change} for change in changes] == changes
 
 
 @pytest.mark.row("B02", "E13")

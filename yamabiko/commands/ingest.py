@@ -34,6 +34,8 @@ _SLOT = 7
 def ingest_command(context: click.Context, paths: tuple[str, ...], tenant: int) -> None:
     """Take in the mails at PATH: a file, an mbox, a Maildir, a folder, or - for standard input.
 
+    Of a folder that is no Maildir, files named .eml, .mbox, .mbx or .txt are read, however deep.
+
     Nothing is changed or deleted there. The same mail taken in twice counts once, so a run that was broken off
     may simply be repeated. May be used while the server runs.
     """

@@ -19,7 +19,7 @@ def webhooks_group() -> None:
 @webhooks_group.command("list", short_help="Print every webhook of every tenant.")
 @click.pass_context
 def list_command(context: click.Context) -> None:
-    """Print every webhook of every tenant, one JSON object a line; secrets are not among it."""
+    """Print every webhook of every tenant, one JSON object a line; without their secrets."""
     from console.outgoing.dispatcher import load
     from console.outgoing.documents import ReadDocuments
     from store.feed import Feed

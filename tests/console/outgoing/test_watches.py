@@ -92,7 +92,7 @@ async def test_a_pattern_and_all_broadcasts_together(world: World) -> None:
     await look(world, watcher)
     ((_, alert),) = watcher._alerts.page(1, "", 10)
     assert alert.broadcast is None
-    with pytest.raises(ValueError, match="pattern"):
+    with pytest.raises(ValueError, match=r"^`pattern` is not RE2: missing \): \(unclosed$"):
         await make_watch(watcher, pattern="(unclosed")
 
 
