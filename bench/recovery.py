@@ -107,7 +107,7 @@ def _kill_under_load(load: Path, ours: Ours, visits: Visits) -> tuple[int, int]:
     visits.advance(answered + _CONNECTIONS)
     stored = ours.facts() - before
     lost = max(0, answered - stored)
-    # A pixel waits for its commit at most 0.25 s (docs/tracker.md); where that was too short some may be gone.
+    # A pixel waits for its commit at most 0.25 s (docs/tracking.md); where that was too short some may be gone.
     if lost > at_risk or stored > answered + _CONNECTIONS or not answered:
         raise BenchError(f"{answered} pixels answered before the kill, {at_risk:.0f} of them at risk, {stored} stored")
     return answered, lost

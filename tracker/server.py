@@ -1,14 +1,12 @@
-"""Run the tracker: one process on one event loop, sharing its port with its siblings by SO_REUSEPORT (decision 8)."""
+"""The tracker's server: one process, one event loop, its port shared with its siblings by SO_REUSEPORT (decision 8)."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
-import uvloop
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
@@ -76,26 +74,6 @@ class TrackerServer:
         await web.SockSite(self._runner, listener, backlog=_BACKLOG).start()
         return int(listener.getsockname()[1])
 
-    @property
-    def addresses(self) -> Sequence[object]:
-        """What is listened on."""
-        return self._runner.addresses
-
     async def stop(self) -> None:
         """Take no more connections, finish the requests under way and their facts, then close."""
         await self._runner.cleanup()
-
-
-async def serve(app: web.Application, settings: TrackerSettings, host: str, port: int, stopped: asyncio.Event) -> None:
-    """Run until ``stopped`` is set. Signals are the caller's business."""
-    server = TrackerServer(app, settings)
-    await server.start(host, port)
-    try:
-        await stopped.wait()
-    finally:
-        await server.stop()
-
-
-def run(app: web.Application, settings: TrackerSettings, host: str, port: int, stopped: asyncio.Event) -> None:
-    """Run ``serve`` on a uvloop of its own; returns when it has stopped."""
-    uvloop.run(serve(app, settings, host, port, stopped))

@@ -24,7 +24,7 @@ class TrackerService:
     def __init__(self, context: WorkerContext) -> None:
         """Build the application."""
         self._context = context
-        self._events = CountedEvents("yamabiko_tracker", "what the tracker did, by name (docs/tracker.md)")
+        self._events = CountedEvents("yamabiko_tracker", "what the tracker did, by name (docs/tracking.md)")
         self._store = StoreCounters(context.name, context.env, context.writer)
         settings = _settings(context)
         self._app = build_app(
