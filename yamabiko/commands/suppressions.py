@@ -168,7 +168,9 @@ def import_command(context: click.Context, source: Path, tenant: int, kind: str,
             for start in range(0, len(batch), _BATCH):
                 added += write_now(env, batch[start : start + _BATCH]).added
     doing = f"{len(facts)} would be taken" if dry_run else f"{added} taken"
-    click.echo(f"{len(lines)} lines: {doing}, {len(lines) - len(facts) - len(problems)} twice, {len(problems)} wrong.")
+    known = f", {len(facts) - added} known already" if not dry_run and added < len(facts) else ""
+    twice = len(lines) - len(facts) - len(problems)
+    click.echo(f"{len(lines)} lines: {doing}{known}, {twice} twice, {len(problems)} wrong.")
     if problems:
         raise click.exceptions.Exit(exits.DATA)
 
