@@ -20,7 +20,7 @@ from model.token import TokenFlag, day_of
 from store.fold import Receipt
 from store.gate import Candidate
 from store.listed import ListedTogether, marks_of
-from store.reader import Listing
+from store.listing import Listing
 from store.suppression import SuppressionKind
 
 _KINDS = {

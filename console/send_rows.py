@@ -12,6 +12,7 @@ from hashlib import blake2b
 
 import msgspec
 
+from console import mistake
 from console.broadcasts import described
 from console.route import Call
 from console.schema import BroadcastId, BroadcastIn, MailFormat, SendRow
@@ -103,7 +104,7 @@ def decode_all(lines: Sequence[bytes], row_bytes: int) -> tuple[list[SendRow], d
         try:
             rows.append(_decode_strictly(line))
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            refused[at] = f"Not a row: {error}"
+            refused[at] = f"Not a row: {mistake.of_body(error, SendRow)}"
     return rows, refused
 
 

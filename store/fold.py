@@ -54,16 +54,6 @@ class Receipt:
     found: Mapping[bytes, bytes] = field(default_factory=dict)
 
 
-def _lists(place: bytes, raw: bytes | None, listed: ListedColumns, at: int) -> bool:
-    """Whether a record says already all that a listing says: a request that was sent again."""
-    if raw is None:
-        return False
-    record, mark, at_us = Record.unpack(place, raw), listed.marks[at], listed.times[at]
-    return record.is_html >= listed.html[at] and any(
-        entry.type == FactType.PLANNED and entry.mark == mark and entry.at_us <= at_us for entry in record.entries
-    )
-
-
 class _Touched:
     """A delivery this batch reads and writes."""
 
@@ -265,7 +255,7 @@ class Fold:
             if place in known:
                 added += self._take_new(listed.part(start, at))
                 start = at + 1
-                if not _lists(place, there.get(place), listed, at):
+                if place not in there or not listed.is_said_by(there[place], at):
                     added += self._take(unpack_fact(listed.packed[at]))
             known.add(place)
         return added + self._take_new(listed.part(start, len(places)))

@@ -16,7 +16,7 @@ import msgspec
 from model.fact import FactType, ids_of_planned
 from store.codec import flags_of
 from store.evidence import listed_domain
-from store.record import domain_octets
+from store.record import Record, domain_octets
 
 #: What senders said of recipients: the fields of model.detail.Planned without ``row``, a column each, in their order.
 Said = Sequence[Sequence[object]]
@@ -52,6 +52,13 @@ class ListedColumns(NamedTuple):
             self.domains[start:end],
             self.packed[start:end],
             self.shown[start:end],
+        )
+
+    def is_said_by(self, raw: bytes, at: int) -> bool:
+        """Whether the stored record of the recipient ``at`` says it all: a request that was sent again."""
+        record, mark, at_us = Record.unpack(self.places[at], raw), self.marks[at], self.times[at]
+        return record.is_html >= self.html[at] and any(
+            entry.type == FactType.PLANNED and entry.mark == mark and entry.at_us <= at_us for entry in record.entries
         )
 
 

@@ -10,7 +10,6 @@ from typing import Any, Generic, TypeVar
 
 from model.detail import (
     Engaged,
-    Excluded,
     Planned,
     Report,
 )
@@ -24,6 +23,7 @@ from store.documents import Document, read_document
 from store.environment import Environment
 from store.gate import Candidate, Denial, Gate
 from store.incidents import Incident, find_incidents
+from store.listing import Listing, listings_of
 from store.log import read_fact, scan_log
 from store.outcome import Outcome, settle
 from store.record import Record
@@ -64,15 +64,6 @@ class Delivery:
     outcome: Outcome
     planned: Planned | None
     failure: Fact | None
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """How a recipient is listed in a broadcast already: by which row first, and why not mailed, if so."""
-
-    #: first 8 octets of the id of the first PLANNED fact
-    mark: bytes
-    excluded: Excluded | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +173,12 @@ class Reader:
                     found = dict(cursor.getmulti(places))
             else:
                 found = self._env.records(txn).found(places)
-            return self._listings(txn, found)
+            return listings_of(self._env, txn, found)
 
     def listings_before(self, found: Mapping[bytes, bytes]) -> dict[bytes, Listing]:
         """Return how recipients were listed by the records that Receipt.found gives; those that were."""
         with self._env.read() as txn:
-            return self._listings(txn, found)
+            return listings_of(self._env, txn, found)
 
     def timeline(self, key: DeliveryKey, *, is_test: bool = False) -> list[Fact]:
         """Return the facts of one delivery in order of time, clicks with their targets (B17)."""
@@ -354,20 +345,6 @@ class Reader:
         if is_test:
             return txn.get(key.pack(), db=self._env.db(keys.TEST_DELIVERIES))
         return self._env.records(txn).get(key.pack())
-
-    def _listings(self, txn: Transaction, found: Mapping[bytes, bytes]) -> dict[bytes, Listing]:
-        listings = {place: self._listing(txn, place, raw) for place, raw in found.items()}
-        return {place: listing for place, listing in listings.items() if listing is not None}
-
-    def _listing(self, txn: Transaction, place: bytes, raw: bytes) -> Listing | None:
-        """Return how a recipient is listed; None where it is not, whatever else came of it."""
-        entries = Record.unpack(place, raw).entries
-        planned = next((entry for entry in entries if entry.type == FactType.PLANNED), None)
-        if planned is None:
-            return None
-        excluded = next((entry for entry in entries if entry.type == FactType.EXCLUDED), None)
-        detail = read_fact(self._env, txn, excluded.seq).detail if excluded else None
-        return Listing(planned.mark, detail if isinstance(detail, Excluded) else None)
 
     def _with_target(self, txn: Transaction, fact: Fact) -> Fact:
         detail = fact.detail

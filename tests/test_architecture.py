@@ -18,10 +18,7 @@ PACKAGES = ("model", "config", "classifier", "store", "mta", "tracker", "console
 MAX_MODULE_LINES = 400
 MAX_FUNCTION_LINES = 50
 #: ``path`` or ``path:function`` -> why it may be longer.
-EXCEPTIONS: dict[str, str] = {
-    "store/fold.py": "a few lines over since lists have a process of their own; to be divided where it grows again",
-    "store/reader.py": "the same",
-}
+EXCEPTIONS: dict[str, str] = {}
 #: Modules of the pure packages that may read files, and why.
 IMPURE = {
     "classifier/rulefile.py": "rules come from files",
