@@ -26,11 +26,15 @@ words = '''
 
 
 def read_texts() -> list[tuple[str, Reason]]:
-    """Return our replies with their classes, without those that mean something else at one provider."""
+    """Return our replies with their classes, without those that mean something else at one provider.
+
+    Nor those of a round that are our own wordings of what rules were just given: they show that the rules hold, and
+    would only tell the weights how often we tried.
+    """
     texts: list[tuple[str, Reason]] = []
     for path in sorted(Path(__file__).parent.glob("replies*.toml")):
         for group in tomllib.loads(path.read_text(encoding="utf-8"))["group"]:
-            if "host" not in group and "reason" not in group:
+            if "host" not in group and "reason" not in group and not group.get("round", "").endswith("own"):
                 reason = SPECS[Cause(group["cause"])].reason
                 texts += [(subject_of(reply), reason) for reply in group["replies"]]
     return texts
