@@ -9,6 +9,7 @@ most alternatives never match beyond one: few sentences have the words of an alt
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
@@ -88,7 +89,7 @@ class Prefilter:
         self._width = len(arms)
         #: the needs that are not there, and so are fulfilled by every text
         self._free = 0
-        pieces = self._file([arm for _, arm in arms], " ".join(samples).casefold())
+        pieces = self._file([arm for _, arm in arms], _Samples(samples))
         self._ascii = _Pieces({piece: bits for piece, bits in pieces.items() if piece.isascii()})
         #: those that words without a letter may have: few, so that dates, addresses of hosts and lines cost little
         self._figures = _Pieces(
@@ -208,12 +209,11 @@ class Prefilter:
             self._sentences[text] = sentence
         return sentence
 
-    def _file(self, arms: list[Arm], sampled: str) -> dict[str, int]:
+    def _file(self, arms: list[Arm], samples: _Samples) -> dict[str, int]:
         """Return the bits that each piece of a word fulfils."""
-        rarity: dict[str, int] = {}
         bits: dict[str, int] = {}
         for number, arm in enumerate(arms):
-            needs, rest = _needs_of(arm, sampled, rarity)
+            needs, rest = _needs_of(arm, samples)
             self._rest.append(rest)
             for lane in range(_LANES):
                 bit = 1 << (number + lane * self._width)
@@ -304,7 +304,7 @@ def holds_all(lowered: str, clauses: list[Clause]) -> bool:
     return True
 
 
-def _needs_of(arm: Arm, sampled: str, rarity: dict[str, int]) -> tuple[list[frozenset[str]], list[Clause]]:
+def _needs_of(arm: Arm, samples: _Samples) -> tuple[list[frozenset[str]], list[Clause]]:
     """Return up to two needs of ``arm``, the least likely first: pieces of words, of which one must occur.
 
     And the clauses, casefolded, that hold by no means wherever the needs do, the least likely first.
@@ -312,17 +312,17 @@ def _needs_of(arm: Arm, sampled: str, rarity: dict[str, int]) -> tuple[list[froz
     costs: dict[frozenset[str], int] = {}
     clauses = [tuple([literal.casefold() for literal in clause]) for clause in arm.clauses]
     for clause in clauses:
-        pieces = [_pieces_of(literal, sampled, rarity) for literal in clause]
+        pieces = [samples.pieces_of(literal) for literal in clause]
         if not all(pieces):
             continue
         for place in range(max(map(len, pieces))):
             # A literal of fewer words is asked for by its rarest once more.
             need = frozenset(found[place] if place < len(found) else found[0] for found in pieces)
-            costs[need] = sum(rarity[piece] for piece in need)
+            costs[need] = sum(map(samples.rarity_of, need))
     needs = sorted(costs, key=lambda need: costs[need])[:_LANES]
 
     def chance(literal: str) -> int:
-        return min((rarity[piece] for piece in _pieces_of(literal, sampled, rarity)), default=_OFTEN)
+        return min(map(samples.rarity_of, samples.pieces_of(literal)), default=_OFTEN)
 
     rest: list[Clause] = []
     for clause in clauses:
@@ -334,16 +334,39 @@ def _needs_of(arm: Arm, sampled: str, rarity: dict[str, int]) -> tuple[list[froz
     return needs, sorted(rest, key=lambda clause: sum(map(chance, clause)))
 
 
-def _pieces_of(literal: str, sampled: str, rarity: dict[str, int]) -> list[str]:
-    """Return the words of ``literal``, casefolded, the one that occurs least in the samples first.
+class _Samples:
+    """How often pieces of words occur in samples, and of which pieces literals consist: each is found out once."""
 
-    Each has the blanks that stand before and behind it, which tell it from parts of other words.
-    """
-    pieces = [piece for piece in _WORD.findall(literal.casefold()) if len(piece.strip()) >= _LEAST_PIECE]
-    for piece in pieces:
-        if piece not in rarity:
-            rarity[piece] = sampled.count(piece)
-    return sorted(pieces, key=lambda piece: (rarity[piece], -len(piece), piece))
+    def __init__(self, samples: Iterable[str]) -> None:
+        text = " ".join(samples).casefold()
+        # Octets are searched faster than a text whose letters take two octets or four, and whole words need no search.
+        self._octets = text.encode("utf-8", "surrogatepass")
+        self._words = Counter(text.split(" "))
+        self._rarity: dict[str, int] = {}
+        self._pieces: dict[str, list[str]] = {}
+
+    def rarity_of(self, piece: str) -> int:
+        """Return how often ``piece`` occurs."""
+        rarity = self._rarity.get(piece)
+        if rarity is None:
+            if piece[0] == piece[-1] == " ":
+                rarity = self._words[piece[1:-1]]
+            else:
+                rarity = self._octets.count(piece.encode("utf-8", "surrogatepass"))
+            self._rarity[piece] = rarity
+        return rarity
+
+    def pieces_of(self, literal: str) -> list[str]:
+        """Return the words of ``literal``, casefolded, the one that occurs least in the samples first.
+
+        Each has the blanks that stand before and behind it, which tell it from parts of other words.
+        """
+        pieces = self._pieces.get(literal)
+        if pieces is None:
+            words = [piece for piece in _WORD.findall(literal.casefold()) if len(piece.strip()) >= _LEAST_PIECE]
+            pieces = sorted(words, key=lambda piece: (self.rarity_of(piece), -len(piece), piece))
+            self._pieces[literal] = pieces
+        return pieces
 
 
 def compile_set(patterns: list[str], memory: int) -> re2.Set:
