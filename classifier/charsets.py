@@ -6,7 +6,7 @@ import binascii
 import codecs
 import re
 
-# Labels of real mail, lower case, to codec names. Anything else is read as ASCII with replacement, so that
+# Labels of real mail, lower case, to codec names. Anything else is read by one of these, as its octets tell, so that
 # punycode, idna, zlib, rot13 or unicode_escape never run on bytes a stranger chose.
 _CODECS = {
     "us-ascii": "ascii",
@@ -68,27 +68,35 @@ _WORD = re.compile(r"=\?([\w.:-]{1,40})(?:\*[\w-]{0,20})?\?([BbQq])\?([^?\s]{0,2
 _MAX_WORDS = 200
 # Two at least: one may be a Windows path.
 _OCTAL = re.compile(r"(?:\\[23][0-7]{2}){2,}")
+_ABOVE_ASCII = bytes(range(0x80, 0x100))
 _JIS_ESCAPES = (b"\x1b$B", b"\x1b$@", b"\x1b$(")
+_JAPANESE = frozenset({"euc_jp", "cp932"})
+#: Characters that hardly any Chinese notice lacks.
+_COMMON = {"gb18030": "的您邮件信无", "cp950": "的您郵件信無"}
 _NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
 
 
 def decode(data: bytes, charset: str | None = None) -> str:
     """Decode ``data``; an unknown or wrong ``charset`` costs characters, never an exception.
 
-    Arguments: ``charset`` as the mail names it. With none, escape sequences tell ISO-2022-JP (RFC 1468), then
-    UTF-8 is tried, and what is left is read as ASCII with replacement.
+    Arguments: ``charset`` as the mail names it. Escape sequences tell ISO-2022-JP (RFC 1468), then UTF-8 is tried
+    whatever the name; with none, an unknown one or one that cannot be, the octets themselves tell.
     """
     if data.isascii() and b"\x1b" not in data and not (charset and _CODECS.get(charset.lower()) in _SEVEN_BIT):
         return data.decode("ascii")
     codec = _CODECS.get(charset.strip("\"' ").lower()) if charset else None
     if b"\x1b" in data and any(escape in data for escape in _JIS_ESCAPES) and codec not in _SEVEN_BIT:
         codec = "iso2022_jp_ext"
-    if codec is None or codec == "ascii":
+    if codec not in _SEVEN_BIT and codec != "utf-8":
+        # Text in another charset is hardly ever UTF-8 by chance, whatever its label says.
         try:
             return data.decode("utf-8")
         except UnicodeDecodeError:
-            return data.decode(_guess_codec(data) if charset is None else "ascii", "replace")
+            is_labelled = codec is not None and codec != "ascii"
+            if not is_labelled or (codec == "cp1252" and _has_few_letters_of_ascii(data)):
+                codec = _guess_codec(data)
     try:
+        assert codec is not None
         text = data.decode(codec, "replace")
         # Japanese gateways label Shift_JIS and EUC-JP as UTF-8: hardly a character can then be read.
         if codec == "utf-8" and text.count("\ufffd") * 10 > len(text):
@@ -102,16 +110,36 @@ def decode(data: bytes, charset: str | None = None) -> str:
 _SEVEN_BIT = frozenset({"iso2022_jp_ext", "iso2022_jp_2", "iso2022_kr", "hz", "utf-16", "utf-16-le", "utf-16-be"})
 
 
-def _guess_codec(data: bytes) -> str:
-    """Name the codec of unlabelled 8-bit bytes: a Japanese or Chinese one if they fit it without a fault."""
+def _has_few_letters_of_ascii(data: bytes) -> bool:
+    """Whether more octets are above ASCII than in any language of Western Europe."""
     sample = data[:4_096]
-    for codec in ("euc_jp", "cp932", "gb18030"):
+    return len(sample.translate(None, _ABOVE_ASCII)) * 10 < len(sample) * 7
+
+
+def _guess_codec(data: bytes) -> str:
+    """Name the codec of 8-bit bytes that no label tells: the first that fits them without a fault and makes words.
+
+    Kana tell Japanese, syllables Korean, the commonest characters Chinese: what is valid in one charset is in others too.
+    """
+    sample = data[:4_096]
+    texts: dict[str, str] = {}
+    for codec in ("euc_jp", "cp932", "cp949", "gb18030", "cp950"):
         try:
-            text = sample.decode(codec)
+            text = texts[codec] = sample.decode(codec)
         except UnicodeDecodeError:
             continue
-        # Half-width katakana is what Latin-1 accents look like in Shift_JIS: no proof of Japanese.
-        if any("\u3040" <= character <= "\u9fff" for character in text):
+        if codec in _JAPANESE and any("\u3041" <= character <= "\u30fa" for character in text):
+            return codec
+        if codec == "cp949":
+            above = [character for character in text if character > "\u02ff"]
+            if sum("\uac00" <= character <= "\ud7a3" for character in above) * 10 > len(above) * 9:
+                return codec
+    common = {codec: sum(map(texts[codec].count, _COMMON[codec])) for codec in _COMMON if codec in texts}
+    if any(common.values()):
+        return max(common, key=lambda codec: common[codec])
+    # Half-width katakana is what Latin-1 accents look like in Shift_JIS: no proof of Japanese.
+    for codec in ("euc_jp", "cp932", "gb18030"):
+        if any("\u4e00" <= character <= "\u9fff" for character in texts.get(codec, "")):
             return codec
     return "cp1252"
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from classifier.addresses import find_named
+from classifier.addresses import clean_address, find_named
 from classifier.evidence import bare_evidence, command_in, reported_evidence
 from classifier.forms import FORMS
 from classifier.headers import Headers
@@ -85,8 +85,8 @@ class Classifier:
         if report is None:
             return _reading(Kind.NOT_BOUNCE, headers, self.version, Report(form=""), (), _NOT_RETURNED)
         returned = read_returned(message, report)
-        if len(report.recipients) == 1 and not report.recipients[0].address and returned.to:
-            # The notification names nobody: the original was for one.
+        if len(report.recipients) == 1 and returned.to and _names_nobody_else(report.recipients[0], headers):
+            # The notification names nobody, or whom it was sent to: the original was for one.
             report.recipients[0].address = returned.to
         notification = _Notification(message)
         recipients = tuple([self._judge_recipient(status, report, notification, steps) for status in report.recipients])
@@ -178,6 +178,12 @@ def _texts_of(status: DeliveryStatus, report: Report, notification: _Notificatio
                 return
     if notice and len(report.recipients) == 1:
         yield f"{status.diagnostic}\n{notice}"
+
+
+def _names_nobody_else(status: DeliveryStatus, headers: Headers) -> bool:
+    """Whether a report names no recipient but, by mistake, the one who gets it."""
+    address, to = status.address.lower(), headers.raw("to").lower()
+    return not address or (address in to and address == clean_address(to))
 
 
 class _Notification:

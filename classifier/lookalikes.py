@@ -51,6 +51,8 @@ _LOG = tuple(
         ("PHP ", r"\bPHP (?:Warning|Fatal error|Notice): "),
         ("Traceback (", r"^Traceback \(most recent call last\)"),
         ("Refused", r"\bSMTP(?:Recipients|Sender)Refused\b"),
+        # What a monitor's plugin found.
+        ("CRITICAL", r"\b[A-Z][A-Z-]{1,15} CRITICAL(?: -|:)"),
     )
 )
 #: One of these stands in every such line.
@@ -65,6 +67,7 @@ _LOG_SIGNS = (
     "Traceback",
     "smtplib",
     "SMTP",
+    "CRITICAL",
 )
 _SENDER_ROW = re.compile(
     r"(?:^|\n)[ \t]*(?:sender|from|mail from|absender|送信者|发件人)[ \t]*[:=：][ \t]*[<\"]?$", re.IGNORECASE
@@ -79,7 +82,8 @@ _MAX_SUBJECT = 100
 #: Subjects of programs that watch servers.
 _ALERT = re.compile(
     r"\W{0,4}(?:(?:down|critical|problem|firing|resolved|recovery|recovered|alert|incident|outage|crit|unreachable)"
-    r" ?[\]:：-]|warning\]|\d+ alerts? |monitor\w* |(?:check|service|host|probe) \S+ (?:is|failed|down))",
+    r" ?[\]:：-]|warning\]|\d+ alerts? |monitor\w* |(?:check|service|host|probe) \S+ (?:is|failed|down)"
+    r"|(?:problem|recovery|acknowledgement) (?:service|host) |[^\n]{0,60} (?:is|are|was) (?:critical|down|unreachable)\b)",
     re.IGNORECASE,
 )
 

@@ -98,6 +98,8 @@ _TURNED_AWAY = Phrases(
     r"odrzuc|zwr[óo]c|odm[íi]tnut|nedoru[čc]|k[ée]zbes[íi]thetetlen|elutas[íi]t|reddedil|respins|odbijen|ditolak|\bweigert\b",
     r"недостав|отклон|отвергнут|відхил|недоруч|απορρίφ|נדחת|رفض|ปฏิเสธ|từ chối|bị trả",
     r"拒否|遮断|ブロックさ|破棄|隔離|返送|戻って|退信|退回",
+    # 配信停止 alone is also what whoever leaves a newsletter is told.
+    r"(?:ポリシー|ルール|規則|制限|ウイルス|フィルタ)[^。\n]{0,40}(?:停止|削除|中止)",
     r"拒绝|拒絕|반송|거부",
     r"blockier|bloquead|bloqu[ée]|bloccat|geblokkeerd|blockera|blokere|blokker|zablok|blokov|заблок|engellen|차단|封锁|封鎖",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from classifier.addresses import MAX_RECIPIENTS, clean_address
+from classifier.addresses import MAX_RECIPIENTS, clean_address, find_named
 from classifier.charsets import decode, decode_octal, decode_words
 from classifier.headers import Headers
 from classifier.message import Message, parse_message
@@ -80,8 +80,20 @@ def _read_own(message: Message) -> Report | None:
                     # A person who forwards a report quotes it.
                     _read_fields(_unquoted(part.text), report)
                 break
+    _complete_last(message, report)
     _correct_expired(message, report)
     return report if report.recipients else None
+
+
+def _complete_last(message: Message, report: Report) -> None:
+    """A mail that was cut off in the midst of its last address has that whole in its words, or not at all."""
+    last = message.parts[-1] if message.parts else None
+    cut = report.recipients[-1].address if report.recipients else ""
+    if not cut or last is None or last.type not in _TYPES or not last.payload.endswith(cut.encode("utf-8", "replace")):
+        return
+    words = next((part.text for part in message.find("text/plain", "text/html")), "")
+    whole = next((name.address for name in find_named(words) if name.address.startswith(cut)), "")
+    report.recipients[-1].address = whole or cut
 
 
 def _is_quoted_by_another(headers: Headers, text: str) -> bool:

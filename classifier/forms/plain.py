@@ -121,7 +121,8 @@ def _named_in(message: Message, notice: str, original: bytes) -> list[Named]:
         # Some name the recipient in the subject only.
         in_subject = find_named(headers.get("subject"), parties, is_strict=True)
         if in_subject:
-            return [Named(name.address, notice) for name in in_subject]
+            words = notice if notice.strip() else headers.get("subject")
+            return [Named(name.address, words) for name in in_subject]
         if bare := find_bare_names(notice):
             mailed = {address.partition("@")[0]: address for address in _to_of(original)}
             return [Named(mailed.get(name.lower(), name), notice, is_listed=True) for name in bare]

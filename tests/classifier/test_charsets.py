@@ -45,6 +45,28 @@ def test_japanese(codec: str, charset: str | None) -> None:
     assert decode(text.encode(codec), charset) == text
 
 
+@pytest.mark.parametrize("label", [None, "us-ascii", "unknown-8bit", "iso-8859-1"])
+@pytest.mark.parametrize(
+    ("codec", "text"),
+    [
+        ("euc_jp", "宛先のメールアドレスが見つかりません。"),
+        ("cp932", "宛先のメールアドレスが見つかりません。"),
+        ("gb18030", "很抱歉您的邮件被退回，收件人邮件地址不存在"),
+        ("cp950", "您的郵件無法送達，收件人的信箱不存在"),
+        ("cp949", "보내신 메일이 전송되지 못했습니다. 받는 사람의 메일 용량이 초과되었습니다."),
+        ("utf-8", "Unzustellbar: Der Empfänger ist unbekannt. 配信不能"),
+    ],
+)
+def test_octets_tell_where_the_label_cannot(codec: str, text: str, label: str | None) -> None:
+    assert decode(text.encode(codec), label) == text
+
+
+@pytest.mark.parametrize("text", ["Der Empfänger müßte dafür ÄÖÜ können", "Ça a échoué: boîte pleine", "Señor, ¿dónde está?"])
+def test_western_text_stays_what_it_is(text: str) -> None:
+    assert decode(text.encode("cp1252"), "iso-8859-1") == text
+    assert decode(text.encode("cp1252"), None) == text
+
+
 def test_encoded_words() -> None:
     assert decode_words("=?utf-8?Q?caf=C3=A9?= =?ISO-2022-JP?B?GyRCRy0bKEI=?= x") == "café猫 x"
     assert decode_words("=?utf-8?B?broken") == "=?utf-8?B?broken"

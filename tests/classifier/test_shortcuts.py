@@ -234,6 +234,7 @@ def test_lines_of_logs_are_found_by_their_signs(texts: list[str]) -> None:
         "PHP Warning: x",
         "Traceback (most recent call last)",
         "smtplib.SMTPRecipientsRefused",
+        "SMTP CRITICAL - 550 x",
     ]
     assert len(made) == len(lookalikes._LOG) and all(lookalikes._is_log(text) for text in made)
     for text in [*texts, *made]:
