@@ -89,6 +89,11 @@ _MAX_SHARED = 20
 _AROUND = " \t<>*-•・,;"
 _MAX_PLACES = 16
 _NOBODY: frozenset[str] = frozenset()
+_SENTENCE = re.compile(r"(?<=[.!?])\s|\n[ \t]*\n|[。！？]")
+#: Words of a clause that says something: fewer only join two addresses.
+_CLAUSE = 4
+#: Characters of a text in which clauses are told apart.
+_MAX_CLAUSES = 4_096
 
 
 @dataclass(slots=True)
@@ -285,7 +290,18 @@ def _by_pattern(text: str, pattern: re.Pattern[str], exclude: Container[str]) ->
         if len(order) >= MAX_RECIPIENTS:
             break
     named = list(order.values())
+    if len(named) > 1 and len(set(places)) < len(places) and len(text) <= _MAX_CLAUSES:
+        _give_clauses(text, named)
     if len(set(places)) == len(places) > 1:
         for name, start, end in zip(named, places, [*places[1:], len(text)], strict=True):
             name.text = text[start:end]
     return named
+
+
+def _give_clauses(text: str, named: list[Named]) -> None:
+    """Put what a sentence says of each of several addresses above the whole: "a@x is unknown, and b@x has no room"."""
+    starts = [text.find(name.address) for name in named]
+    for name, start, end in zip(named, starts, [*starts[1:], len(text)], strict=True):
+        clause = _SENTENCE.split(text[start + len(name.address) : end], 1)[0].strip()
+        if start >= 0 and len(clause.split()) >= _CLAUSE:
+            name.text = f"{name.address} {clause}\n\n{text}"

@@ -119,7 +119,7 @@ def _has_few_letters_of_ascii(data: bytes) -> bool:
 def _guess_codec(data: bytes) -> str:
     """Name the codec of 8-bit bytes that no label tells: the first that fits them without a fault and makes words.
 
-    Kana tell Japanese, syllables Korean, the commonest characters Chinese: what is valid in one charset is in others too.
+    Kana tell Japanese, syllables Korean, the commonest characters Chinese; octets may be valid in all of them.
     """
     sample = data[:4_096]
     texts: dict[str, str] = {}

@@ -70,7 +70,11 @@ _LOG_SIGNS = (
     "CRITICAL",
 )
 _SENDER_ROW = re.compile(
-    r"(?:^|\n)[ \t]*(?:sender|from|mail from|absender|送信者|发件人)[ \t]*[:=：][ \t]*[<\"]?$", re.IGNORECASE
+    r"(?:^|\n)[ \t【\[・■●*-]*(?:[^\W\d_]{1,12} ?/ ?)?"
+    r"(?:sender|from|mail from|absender|expéditeur|remitente|mittente|remetente|afzender|nadawca|отправитель"
+    r"|送信者|差出人|送信元|发件人|寄件者|寄件人|발신자|보낸 ?사람)"
+    r"(?: ?/ ?[^\W\d_]{1,12})?[ \t】\]]*[:=：]?[ \t]*[<\"]?$",
+    re.IGNORECASE,
 )
 #: Words that stand before whom a mail was for.
 _TO = frozenset({"to", "for", "für", "an", "à", "a", "para", "per", "voor"})
@@ -83,7 +87,9 @@ _MAX_SUBJECT = 100
 _ALERT = re.compile(
     r"\W{0,4}(?:(?:down|critical|problem|firing|resolved|recovery|recovered|alert|incident|outage|crit|unreachable)"
     r" ?[\]:：-]|warning\]|\d+ alerts? |monitor\w* |(?:check|service|host|probe) \S+ (?:is|failed|down)"
-    r"|(?:problem|recovery|acknowledgement) (?:service|host) |[^\n]{0,60} (?:is|are|was) (?:critical|down|unreachable)\b)",
+    r"|(?:problem|recovery|acknowledgement) (?:service|host) "
+    r"|[^\n]{0,60} (?:is|are|was) (?:critical|down|unreachable)\b"
+    r"|(?:障害|復旧|異常|監視|死活|閾値|しきい値)(?:検知|発生|通知|監視)?[\]】）):： ])",
     re.IGNORECASE,
 )
 
@@ -147,12 +153,12 @@ def speaks_of_readers_mail(message: Message, subject: str, notice: str) -> bool:
     if is_of_another_path(message.headers) or _has_link(message, notice):
         return False
     is_null = path_of(message.headers) in ("", "<>")
-    if _names_reader_as_sender(message, notice):
+    if names_reader_as_sender(message, notice):
         return True
     return SENDERS_MAIL.are_in(notice[:HEAD]) or (is_null and MAILER_DAEMON.are_in_short(message.headers.get("from")))
 
 
-def _names_reader_as_sender(message: Message, notice: str) -> bool:
+def names_reader_as_sender(message: Message, notice: str) -> bool:
     """Whether a row of ``notice`` says that the one who reads it sent what it is about."""
     to = ADDRESS.search(message.headers.raw("to"))
     at = notice[:HEAD].find(to.group(1)) if to is not None else -1

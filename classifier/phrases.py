@@ -180,6 +180,10 @@ SENDERS_MAIL = Phrases(
     r"\b[st]u (?:mensaje|correo|e-?mail)",
     r"\b(?:suo|tuo|vostro|il) messaggio|\bsua (?:mensagem|e-?mail)|\b(?:uw|je) (?:bericht|e-?mail|mail)",
     r"ditt (?:meddelande|e-?brev)|\bdin (?:meddelelse|besked|melding|e-?mail)|meldingen din|viesti(?:si|äsi)",
+    r"(?:message|e-?mail|courriel) que vous (?:avez|venez)",
+    r"(?:mensaje|correo) (?:que (?:usted )?(?:ha )?envi|enviado por)",
+    r"mensagem que (?:voc[êe] |nos )?envi|messaggio (?:che (?:ha|hai) |da (?:lei|te) )|bericht dat (?:u|je)\b",
+    r"von ihnen (?:[^\W\d]{2,20} )?(?:versandt|gesandt|gesendet|verschickt|abgeschickt|versendet)",
     r"(?:twoj|tw[óo]j|pańsk|państwa)\S* (?:wiadomo|e-?mail|poczt)|va[šs][eiu] ?(?:zpr[áa]v|spr[áa]v|e-?mail|poruk)",
     r"(?:level|[üu]zenet)[eé]t?\b|(?:ileti|mesaj|e-?posta)\S*n[ıi]z|mesajul (?:dvs|dumneavoastr|t[ăa]u)|pesan anda",
     r"(?:ваш|твоё|твое)\S* (?:письм|сообщени|лист|повідомлен|имейл)|μήνυμά σας|הודעתך|رسالتك|ของคุณ|của bạn",
@@ -229,6 +233,7 @@ DELAYED = Phrases(
 )
 #: Rarer ones, kept apart so that the common ones stay a small automaton.
 DELAYED_TOO = Phrases(
+    r"\bnext (?:try|attempt|retry)\b|\bon hold (?:at|since|for|until)\b",
     r"attempts (?:to deliver [^.\n]{0,40})?(?:will continue|are still)|delivery will continue|could not yet be",
     r"(?:still|keeps?) (?:trying|waiting|retrying)|temporarily delayed|has not (?:yet )?been delivered yet",
     r"will be tried (?:again|for)",

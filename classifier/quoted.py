@@ -36,6 +36,12 @@ _REPORTED = re.compile(
     re.MULTILINE,
 )
 _MAX_BETWEEN = 4_096
+# The header of the original, each line behind a mark of quoting.
+_QUOTED_HEAD = re.compile(
+    r"\n(?:[>|][ \t]*){1,3}(?:from|to|subject|date|sent|received|return-path|message-id|reply-to"
+    r"|von|an|betreff|de|objet|差出人|宛先|件名)[ \t]*[:：]",
+    re.IGNORECASE,
+)
 _DRAWN = frozenset("-=*|_#>~")
 _HEADER_LINE = re.compile(r"^(?:[\w-]{2,40}:|[ \t]+\S)")
 
@@ -52,6 +58,10 @@ def cut_original(text: str) -> tuple[str, str]:
     is_drawn = phrase is not None and text[phrase[0]] in _DRAWN
     if phrase and not is_drawn and (top := _top_behind_report(text, lowered, phrase[1])):
         return text[:top], text[top:]
+    is_marked = "\n>" in lowered or "\n|" in lowered
+    quoted = _QUOTED_HEAD.search(text, 0, end) if is_marked else None
+    if quoted is not None and "@" in text[: quoted.start()]:
+        return text[: quoted.start() + 1], text[quoted.start() + 1 :]
     header = _find_line(_HEADER_START, _MAY_BE_HEADER, text[:end], lowered[:end])
     if header:
         end = _top_of_header(text, header[0])

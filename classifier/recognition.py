@@ -9,7 +9,14 @@ from __future__ import annotations
 import re
 
 from classifier.addresses import find_named, starts_line
-from classifier.lookalikes import is_for_owner, is_lookalike, is_passed_on, is_written, speaks_of_readers_mail
+from classifier.lookalikes import (
+    is_for_owner,
+    is_lookalike,
+    is_passed_on,
+    is_written,
+    names_reader_as_sender,
+    speaks_of_readers_mail,
+)
 from classifier.message import Message
 from classifier.parties import Parties
 from classifier.phrases import (
@@ -220,14 +227,22 @@ def _is_notice(message: Message, subject: str, notice: str, original: str, *, is
     is_told = is_told or (names_nobody(subject) and foreign_in(f"{subject}\n{notice}", message) != [])
     is_shown = bool(original) or has_rows(message, notice, foreign)
     is_senders = SENDERS_MAIL.are_in(head) and says_undelivered(notice)
+    is_senders = is_senders or _is_row_of_reader(message, subject, notice)
     if is_letter:
-        return (is_told and is_shown) or (is_senders and foreign != [] and not is_passed_on)
+        return (is_told and (is_shown or (is_senders and is_system(headers)))) or (
+            is_senders and foreign != [] and not is_passed_on
+        )
     if is_told or is_shown or is_senders:
         return True
     if is_named and says_something_undelivered(subject):
         return True
     is_office = is_named or is_system(headers)
     return any(says_failed_of(notice, one) or (is_office and names_nobody_of(notice, one)) for one in foreign)
+
+
+def _is_row_of_reader(message: Message, subject: str, notice: str) -> bool:
+    """Whether a table says what was turned away, and that the one who reads sent it."""
+    return names_reader_as_sender(message, notice) and says_something_undelivered(f"{subject}\n\n{notice}")
 
 
 def _is_about_bounce(subject: str) -> bool:
@@ -272,7 +287,7 @@ def _says_so_of_another(message: Message, subject: str, notice: str, original: s
         return False
     if is_about_goods(subject) and not is_about_mail(subject) and not has_rows(message, notice, foreign):
         return False
-    if subject_says_undelivered(subject):
+    if subject_says_undelivered(subject) or _is_row_of_reader(message, subject, notice):
         return True
     is_named = is_named_daemon(message.headers)
     if is_named or is_system(message.headers):

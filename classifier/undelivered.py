@@ -88,6 +88,7 @@ _TURNED_AWAY = Phrases(
     r"\breject|\brefused?\b|\bbounced\b|returned (?:to|because|since|as|due)\b|\bblocked\b|\bbanned\b|\bdiscarded\b",
     r"\bdropped (?:after|because|by)\b|\bno bounce details\b",
     r"action (?:taken )?(?:on|with|for) this (?:e-?mail|mail|message) ?[=:] ?(?:delet|block|reject|quarantin|drop)",
+    r"\b(?:mail|message|e-?mail)s? [^.\n]{0,60}\bon hold\b",
     r"\bstopped\b|\bquarantined\b|\bdeleted unread",
     r"\b(?:considered|identified|classified|detected|recogni[sz]ed|flagged) (?:as |to be )?(?:an? )?"
     r"(?:unsolicited|spam|bulk|junk|virus|infected|malware|unwanted)",
@@ -231,7 +232,9 @@ def is_about_goods(text: str) -> bool:
 
 
 def is_about_work(subject: str) -> bool:
-    """Whether ``subject`` speaks of what a program does: builds, backups, jobs."""
+    """Whether ``subject`` speaks of what a program does, builds, backups, jobs; jobs@example.com is none."""
+    if "@" in subject:
+        subject = " ".join([word for word in subject.split() if "@" not in word])
     return _WORK.are_in_short(subject)
 
 

@@ -61,7 +61,9 @@ def test_octets_tell_where_the_label_cannot(codec: str, text: str, label: str | 
     assert decode(text.encode(codec), label) == text
 
 
-@pytest.mark.parametrize("text", ["Der Empfänger müßte dafür ÄÖÜ können", "Ça a échoué: boîte pleine", "Señor, ¿dónde está?"])
+@pytest.mark.parametrize(
+    "text", ["Der Empfänger müßte dafür ÄÖÜ können", "Ça a échoué: boîte pleine", "Señor, ¿dónde está?"]
+)
 def test_western_text_stays_what_it_is(text: str) -> None:
     assert decode(text.encode("cp1252"), "iso-8859-1") == text
     assert decode(text.encode("cp1252"), None) == text
