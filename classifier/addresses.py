@@ -26,7 +26,7 @@ _LEAD = (
     r"(?:invalid|bad) (?:final delivery userid|user|userid|recipient|address)|"
     r"no such (?:user|recipient|mailbox|address)|mailbox (?:is )?full|delivery to|could not deliver to|mailbox)"
 )
-_BULLET = r"^[ \t>*•・○●■◆.-]*(?:\d{1,2}[.)] |\[\d{1,2}\] )?(?:\d{3} (?:[245]\.\d\.\d )?)?"
+_BULLET = r"^[ \t>|│┃*•・○●■◆.-]*(?:\d{1,2}[.)] |\[\d{1,2}\] )?(?:\d{3} (?:[245]\.\d\.\d )?)?"
 _BEGIN = (
     # Exchange writes an X.400 name around it: c=US;a= ;p=Example;o=Site;dda:SMTP=cat@example.com;
     r"(?:c=[^\n@]{0,80};dda:)?"

@@ -152,6 +152,9 @@ class Classifier:
         if strength < PRIORITY_WEAK_TEXT:
             # Where rules know little, the words nearest to the server's own that make anything probable decide.
             best = next((evidence for evidence in asked if judge.guess(decisive, evidence) is not None), best)
+        if decisive is None and status.action is Action.DELAYED and not any([one.reply_code for one in asked]):
+            # The words of a warning without an answer are its own; failures have taught what words weigh.
+            best = best._replace(text="")
         verdict = judge.state(decisive, best)
         if verdict.cause is Cause.NO_REASON and not status.address:
             # Mission A10: neither a recipient nor a reason.

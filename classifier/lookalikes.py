@@ -30,6 +30,7 @@ from classifier.senders import (
 )
 from classifier.traces import HEAD, carries_original, foreign_in, has_reply
 from classifier.undelivered import (
+    is_about_another_thing,
     is_about_work,
     says_something_undelivered,
     says_undelivered,
@@ -100,7 +101,9 @@ def is_lookalike(message: Message, notice: str) -> bool:
     headers = message.headers
     subject = headers.get("subject")
     # A mail system repeats the subject of the mail that failed, whatever that was about.
-    is_of_work = (is_about_work(subject) or _ALERT.match(subject[:_MAX_SUBJECT])) and not is_named_daemon(headers)
+    is_of_work = (
+        is_about_work(subject) or is_about_another_thing(subject) or _ALERT.match(subject[:_MAX_SUBJECT])
+    ) and not is_named_daemon(headers)
     return (
         is_of_tracker(headers)
         or (is_of_work and not SENDERS_MAIL.are_in(head))

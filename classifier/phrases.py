@@ -258,7 +258,10 @@ DELAYED_ABROAD = Phrases(
     r"再度(?:配信|配送|送信)を",
     r"まだ(?:完了し|届い|届け)[^。]{0,8}ません|(?:配信|配送|送信|配達)を試行します",
     r"継続して(?:配信|配送|送信|再送)|尚未(?:投递|送达|送達|傳遞|发送)|继续(?:尝试|投递|重试)|繼續(?:嘗試|投遞)",
-    r"稍后重试|自动重试",
+    r"稍后重试|自动重试|försena|forsinke|viiväst|opožděn|zpožděn|oneskoren|k[ée]sik|késleltet|gecik|întârzi|καθυστερ",
+    r"забав[ия]|закъсн|затрим|odgođen|zakasnjel|ล่าช้า|trì hoãn|bị chậm|تأخ|تأجيل|עיכוב|מתעכב|in ritardo|retrasad",
+    r"fortsätter (?:att )?försök|fortsetter (?:å )?(?:prøve|forsøk)|fortsætter (?:med )?(?:at )?forsøg",
+    r"jatkaa yrit|edelleen yrit",
     r"아직 (?:전송|배달|전달)|계속(?:해서)? (?:시도|전송)|재시도|재전송을",
 )
 #: Subjects of such warnings.

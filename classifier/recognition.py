@@ -217,7 +217,8 @@ def _is_notice(message: Message, subject: str, notice: str, original: str, *, is
     headers = message.headers
     head = notice[:HEAD]
     is_passed_on = PASSED_ON.are_in_short(subject) and not AUTOMATIC.are_in(head)
-    if not is_named and (is_passed_on or _asks(subject) or is_about_work(subject) or is_written(headers, notice)):
+    is_answer = is_written(headers, notice) and not (is_system(headers) and AUTOMATIC.are_in(head))
+    if not is_named and (is_passed_on or _asks(subject) or is_about_work(subject) or is_answer):
         return False
     is_told = BOUNCE_SUBJECT.are_in_short(subject) or subject_says_undelivered(subject)
     is_letter = LETTER.are_in(head)

@@ -18,7 +18,7 @@ AUTO_REPLY_SUBJECT = Phrases(
     r"automaattinen vastaus|poissaolo|autoodpowied|odpowied[źz] automatyczna|automatick[áa] odpov",
     r"automatiku[sm] v[áa]lasz|автоответ|автоматический ответ|otomatik yan[ıi]t",
     r"automatiska atbilde|atv[aā]lin[āaâ]jums|automatinis atsakymas|automaatvastus|sj[áa]lfvirkt svar",
-    r"r[ăa]spuns automat|automatski odgovor|samodejni odgovor|автоматичн[аи]\S* (?:відповідь|отговор)",
+    r"r[ăa]spuns automat|automatski odgovor|samodejni odgovor|автоматичн[аи]\S* відповідь|автоматичен отговор",
     r"resposta autom[àa]tica|balasan (?:otomatis|automatik)|trả lời tự động|ตอบกลับอัตโนมัติ",
     r"αυτόματη απάντηση|(?:תשובה|מענה) אוטומטי|رد تلقائي|پاسخ خودکار|स्वचालित (?:उत्तर|जवाब)|автоматски одговор",
     r"自動(?:返信|応答|回答|配信)|(?:^|[^ご御])不在(?:の|通知|連絡|$)|休暇|外出中",

@@ -36,7 +36,7 @@ _LIST_SERVICE = re.compile(
     r"|\S+[+-](?:owner|admin|bounces?|request|help))@",
     re.IGNORECASE,
 )
-_FROM_BOUNCES = re.compile(r"[+-]bounces?@", re.IGNORECASE)
+_FROM_BOUNCES = re.compile(r"[+-](?:bounces?|owner)@", re.IGNORECASE)
 # A person's whole name: two words and more, or few characters of Chinese, Japanese or Korean.
 _WHOLE_NAME = re.compile(
     r"[^\W\d_][^\W\d_.'’-]*(?:[-'’. ]+[^\W\d_][^\W\d_.'’-]*){1,3}\.?"
@@ -217,7 +217,7 @@ def is_of_list(headers: Headers) -> bool:
         return False
     if "list-unsubscribe" in headers or headers.raw("precedence").lower() == "list":
         return True
-    # Nobody posts from where a list has its failures sent to.
+    # Nobody posts from where a list has its failures sent to, or its keeper is written to.
     return _FROM_BOUNCES.search(headers.raw("from")[:_MAX_FROM]) is None
 
 

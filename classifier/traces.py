@@ -20,7 +20,8 @@ _MAX_TO = 400
 # It begins with a class of characters, which ``re`` skips to; what stands before them is looked at behind them.
 _REPLY = re.compile(
     r"[#45](?<![\d.:/-][#45])"
-    r"(?:(?<=[45])\d\d[ -](?=[^\W\d]|[<#(]|\d\.\d)|(?:(?<=[45])|(?<=#)[45])\.\d{1,2}\.\d{1,3}(?![\d.]))"
+    # "#551" is an order's number, "#5.1.1" a status.
+    r"(?:(?<=[45])(?<!#[45])\d\d[ -](?=[^\W\d]|[<#(]|\d\.\d)|(?:(?<=[45])|(?<=#)[45])\.\d{1,2}\.\d{1,3}(?![\d.]))"
 )
 
 

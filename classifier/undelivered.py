@@ -159,6 +159,20 @@ _GOODS = Phrases(
 _WORK = Phrases(
     r"\bback-?ups?\b|\bpipeline\b|\bpush\b|\bcommit\b|\bbuild\b|\bpull request|\bmerge request|\bdeploy|\bcron\b",
     r"\bjobs?\b|\bsync\b|\bimport\b|バックアップ|ジョブ|ビルド",
+    r"\bwiki\b|\bpage (?:was )?(?:updated|edited|changed|created)",
+)
+
+
+#: What else could not be delivered or sent, where a sentence begins with it.
+_THING = Phrases(
+    r"(?:invitation|invite|order|parcel|package|shipment|payment|fax|sms)s?(?: \S{1,20}){0,2}"
+    r" (?:could|can|was|were|has|have)",
+    r"(?:bestellung|sendung|lieferung|einladung|zahlung|paket)(?:en)?(?: \S{1,20}){0,2} (?:konnte|kann|wurde|ist)",
+    r"(?:commande|colis|livraison|invitation|paiement)s?(?: \S{1,20}){0,2} (?:n'a|ne|a)\b",
+    r"(?:pedido|paquete|env[íi]o|pago|encomenda|pacote|invitaci[óo]n)(?: \S{1,20}){0,2} (?:no|n[ãa]o)\b",
+    r"(?:ordine|pacco|spedizione|pagamento)(?: \S{1,20}){0,2} non\b",
+    r"(?:bestelling|pakket|zending)(?: \S{1,20}){0,2} k[ao]n\b",
+    r"(?:ご注文|荷物|お支払い|招待|FAX)[^。]{0,12}(?:でき|失敗|届)|(?:订单|包裹|快递|訂單)[^。]{0,8}(?:未|失败|無法|无法)",
 )
 
 
@@ -236,6 +250,11 @@ def is_about_work(subject: str) -> bool:
     if "@" in subject:
         subject = " ".join([word for word in subject.split() if "@" not in word])
     return _WORK.are_in_short(subject)
+
+
+def is_about_another_thing(subject: str) -> bool:
+    """Whether ``subject`` says of goods, money, a fax or a date, and of no mail, that they could not be delivered."""
+    return _THING.are_in_short(subject) and not MAIL.are_in_short(subject)
 
 
 def is_about_mail(text: str) -> bool:

@@ -41,6 +41,7 @@ _COMPLAINT_WORDS = re.compile(
     r"|(?:als|comme|como|come|jako|som) [„\"'«]?(?:spam|junk|ongewenst)"
     r"|(?:spam|junk)[\w\"'“”-]* (?:gemeldet|markiert|eingestuft|signalé)|plainte"
     r"|(?:signalé|signalement)[^.]{0,60}(?:spam|indésirable)"
+    r"|\boffending (?:message|mail|e-?mail)"
     r"|迷惑メール[^。]{0,30}(?:報告|申告|通報|指定)|(?:举报|舉報|投诉|投訴)|스팸[^.]{0,20}신고|(?:пометил|отметил|жалоб)[^.]{0,60}спам",
     re.IGNORECASE,
 )

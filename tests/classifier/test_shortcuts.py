@@ -208,7 +208,7 @@ def test_fields_are_found_as_line_by_line() -> None:
 
 
 def test_a_reply_is_seen_where_the_plain_pattern_sees_one(texts: list[str]) -> None:
-    plain = re.compile(r"(?<![\d.:/-])(?:[45]\d\d[ -](?=[^\W\d]|[<#(]|\d\.\d)|#?[45]\.\d{1,2}\.\d{1,3}(?![\d.]))")
+    plain = re.compile(r"(?<![\d.:/-])(?:(?<!#)[45]\d\d[ -](?=[^\W\d]|[<#(]|\d\.\d)|#?[45]\.\d{1,2}\.\d{1,3}(?![\d.]))")
     made = ["#5.1.1", ".#5.1.1", "1550 a", "#550 a", "-5.1.1", "4.2.2.2", "550-5.1.1", "x#4.4.7", "5.1.1", "5550 no"]
     lines = {line for text in texts for line in text[:8_192].split("\n")}
     seen = 0
