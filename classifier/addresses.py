@@ -167,10 +167,13 @@ def _by_anchor(text: str, exclude: Container[str]) -> list[Named]:
     starts = [item for item in usable if _indent_of(lines[item[0]]) == indent]
     order: dict[str, Named] = {}
     lasts = _lasts_of(lines, starts) if len(starts) > 1 else [0]
+    headings = _headings_of(lines, starts) if len(starts) > 1 else {}
     for number, (at, address) in enumerate(starts):
         last = lasts[number]
         end = starts[last + 1][0] if last + 1 < len(starts) else len(lines)
-        if last == number:
+        if number in headings:
+            owned = f"{headings[number]}\n{lines[at]}"
+        elif last == number:
             owned = "\n".join(lines[at:end])
         else:
             below = starts[last][0] + 1
@@ -195,6 +198,24 @@ def _lasts_of(lines: list[str], starts: list[tuple[int, str]]) -> list[int]:
         if below == at + 1 and lines[at].strip(_AROUND) == address and lines[below].strip(_AROUND) == its:
             lasts[number] = lasts[number + 1]
     return lasts
+
+
+def _headings_of(lines: list[str], starts: list[tuple[int, str]]) -> dict[int, str]:
+    """Return, by number of ``starts``, the line above its block that says why, where each of several blocks has one.
+
+    "Unknown users:", two addresses on lines of their own, "Mailboxes that are full:", a third address.
+    """
+    headings: dict[int, str] = {}
+    heading = ""
+    for number, (at, address) in enumerate(starts):
+        if at == 0 or lines[at].strip(_AROUND) != address:
+            return {}
+        if number == 0 or starts[number - 1][0] != at - 1:
+            heading = lines[at - 1].strip()
+            if not heading.endswith((":", "：")):
+                return {}
+        headings[number] = heading
+    return headings if len(set(headings.values())) > 1 else {}
 
 
 def _anchored(line: str) -> re.Match[str] | None:

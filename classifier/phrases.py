@@ -233,6 +233,7 @@ DELAYED = Phrases(
 )
 #: Rarer ones, kept apart so that the common ones stay a small automaton.
 DELAYED_TOO = Phrases(
+    r"\bnot (?:been )?delivered yet|\btrying for (?:another |up to )?\d+ (?:more|days|hours)",
     r"\bnext (?:try|attempt|retry)\b|\bon hold (?:at|since|for|until)\b",
     r"attempts (?:to deliver [^.\n]{0,40})?(?:will continue|are still)|delivery will continue|could not yet be",
     r"(?:still|keeps?) (?:trying|waiting|retrying)|temporarily delayed|has not (?:yet )?been delivered yet",
@@ -269,7 +270,7 @@ DELAYED_SUBJECT = Phrases(
     r"delay|warning|still being retried|deferred|not yet|遅延|verzögert",
     r"vertraagd|retard|retras|ritard|atras|задерж|opó[źz]n|延迟|지연|遅れ|警告|延遲|försen|forsink|viivästy|zpožd",
     r"késle|gecik",
-    r"could not send message for (?:the )?past",
+    r"could not send message for (?:the )?past|still trying",
     r"waiting|demorad|adverten|warnung|avertissement|advertencia|avviso|waarschuwing|предупрежд|затрим",
 )
 #: Sentences that say it is not.
