@@ -180,7 +180,8 @@ def _by_anchor(text: str, exclude: Container[str]) -> list[Named]:
             owned = "\n".join([lines[at], *lines[below : min(end, below + _MAX_SHARED)]])
         known = order.get(address.lower())
         if known is not None:
-            known.text += "\n" + owned
+            # What is said of it elsewhere is a paragraph of its own, lest the first be taken for part of that.
+            known.text += "\n\n" + owned
         elif len(order) < MAX_RECIPIENTS:
             order[address.lower()] = Named(address, owned, is_listed=True)
     return list(order.values())

@@ -84,6 +84,12 @@ _MAX_PLACES = 8
 #: Characters in which somebody says why a mail is passed on.
 _OPENING = 300
 _MAX_SUBJECT = 100
+#: Programs that build, watch and keep account of other programs; a mail about a mail is not their work.
+_WORKERS = re.compile(
+    r"\b(?:jenkins|gitlab|gitea|bitbucket|buildbot|teamcity|bamboo|travis|circleci|jira|redmine|bugzilla|confluence"
+    r"|nagios|icinga|zabbix|grafana|prometheus|alertmanager|sentry|munin|monit|pagerduty)\b",
+    re.IGNORECASE,
+)
 #: Subjects of programs that watch servers.
 _ALERT = re.compile(
     r"\W{0,4}(?:(?:down|critical|problem|firing|resolved|recovery|recovered|alert|incident|outage|crit|unreachable)"
@@ -102,7 +108,10 @@ def is_lookalike(message: Message, notice: str) -> bool:
     subject = headers.get("subject")
     # A mail system repeats the subject of the mail that failed, whatever that was about.
     is_of_work = (
-        is_about_work(subject) or is_about_another_thing(subject) or _ALERT.match(subject[:_MAX_SUBJECT])
+        is_about_work(subject)
+        or is_about_another_thing(subject)
+        or _ALERT.match(subject[:_MAX_SUBJECT])
+        or _WORKERS.search(headers.get("from"))
     ) and not is_named_daemon(headers)
     return (
         is_of_tracker(headers)

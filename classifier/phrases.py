@@ -173,7 +173,7 @@ MAIL_TO_READER = Phrases(
 )
 #: Names for the mail of the one who reads the notification.
 SENDERS_MAIL = Phrases(
-    r"(?:your|following|this|attached|enclosed|below|above) (?:e-?)?(?:mail|message|letter)",
+    r"(?:your|following|this|attached|enclosed|below|above) (?:e-?)?(?:mail|message)",
     r"(?:mail|message) (?:that |which )?(?:you (?:sent|wrote|addressed|tried)|below|from you)",
     r"you (?:sent|were sending)",
     r"\bihre? (?:e-?mail|mail|nachricht)|votre (?:message|e-?mail|mail|courriel|courrier)",

@@ -19,7 +19,7 @@ _SYSTEM_SENDER = re.compile(
 # What else stands for an office or a program: nobody is called so.
 _OFFICE = re.compile(
     r"mail|post\b|admin|system|sistema|syst[èe]me|server|serv[ei]|support|security|gateway|filter|daemon|deliver|notif|robot|\bbot\b|auto"
-    r"|no.?reply|staff|microsoft|outlook|exchange|sympa|fml|team|help|list|abuse|sweeper|guard|shield|scan|virus|spam|firewall|webmaster|hostmaster|office|info\b|bounce|return|サポート|管理|事務局|運営|配信|センター"
+    r"|no.?reply|staff|microsoft|outlook|exchange|sympa|fml|team|help|list|abuse|sweeper|guard|shield|scan|virus|spam|firewall|webmaster|hostmaster|office|info\b|bounce|return|monitor|queue|\bmta\b|サポート|管理|事務局|運営|配信|センター"
     r"|中心|系统|系統|团队|团隊|통지|관리|센터|служб|систем|почт|correio|correo|courrier|\bposta\b|メール|郵便|메일|邮件|郵件|transfer|transport|relay|router",
     re.IGNORECASE,
 )

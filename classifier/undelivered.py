@@ -30,7 +30,7 @@ _MAY_BE = re.compile(
 
 #: A mail, in the words of mail systems.
 MAIL = Phrases(
-    r"\be?-?mails?\b|\bmessages?\b|\bletters?\b|\bpostings?\b|\bnachricht|courriel|courrier|mensaje|correo|mensagem|messaggi|\bposta\b",
+    r"\be?-?mails?\b|\bmessages?\b|\bpostings?\b|\bnachricht|courriel|courrier|mensaje|correo|mensagem|messaggi|\bposta\b",
     r"bericht|meddela|meddelelse|besked|melding|\bbrev|viesti|s[äa]hk[öo]posti|wiadomo|poczt|zpr[áa]v|spr[áa]v",
     r"e-?posta",
     r"level|[üu]zenet|ileti|mesaj|poruk|spor[oó][cč]il|pesan|surel|laišk|žinut|vēstul|kirj?a|sõnum|e-?pasts",
