@@ -228,12 +228,12 @@ def _is_notice(message: Message, subject: str, notice: str, original: str, *, is
     is_told = is_told or (names_nobody(subject) and foreign_in(f"{subject}\n{notice}", message) != [])
     is_shown = bool(original) or has_rows(message, notice, foreign)
     is_senders = SENDERS_MAIL.are_in(head) and says_undelivered(notice)
-    is_senders = is_senders or _is_row_of_reader(message, subject, notice)
     if is_letter:
+        is_senders = is_senders or _is_row_of_reader(message, subject, notice)
         return (is_told and (is_shown or (is_senders and is_system(headers)))) or (
             is_senders and foreign != [] and not is_passed_on
         )
-    if is_told or is_shown or is_senders:
+    if is_told or is_shown or is_senders or _is_row_of_reader(message, subject, notice):
         return True
     if is_named and says_something_undelivered(subject):
         return True
