@@ -222,10 +222,14 @@ def is_of_list(headers: Headers) -> bool:
 
 
 def is_of_tracker(headers: Headers) -> bool:
-    """Whether a ticket system sent it: its header says so, or the subject begins with a ticket's number."""
-    return _TICKET.match(headers.get("subject")[:_MAX_SUBJECT]) is not None or any(
-        name in headers for name in _TRACKER_FIELDS
-    )
+    """Whether a ticket system sent it: its header says so, or the subject begins with a ticket's number.
+
+    A mail system on the null path repeats the subject of the mail that failed, ticket and all.
+    """
+    if any(name in headers for name in _TRACKER_FIELDS):
+        return True
+    is_numbered = _TICKET.match(headers.get("subject")[:_MAX_SUBJECT]) is not None
+    return is_numbered and not (path_of(headers) == "<>" and is_named_daemon(headers))
 
 
 def is_for_failures(headers: Headers) -> bool:
