@@ -19,7 +19,7 @@ _RECIPIENT = re.compile(r"^([245]\d\d) (?:[245]\.\d\.\d )?<?([^\s<>]{1,128}@[^\s
 # What it still tries, in the same words but without a code.
 _DEFERRED = re.compile(r"^<?([^\s<>]{1,128}@[^\s<>]{1,255}?)>?\.\.\. *(Deferred\b.*)$")
 # What was noted of a recipient before the code that only says that the session is over.
-_NOTED = re.compile(r"^<?[^\s<>]{1,128}@[^\s<>]{1,255}?>?\.\.\. *(.+)$")
+_NOTED = re.compile(r"^<?[^\s<>@]{1,128}@[^\s<>@]{1,255}?>?\.\.\. *(.+)$")
 # Sendmail 8 lists recipients above the transcript, each with what was answered.
 _REASON = re.compile(r"^[ \t]*<?([^\s<>]{1,128}@[^\s<>]{1,255}?)>?[ \t]*\n[ \t]+\(reason: ([^\n]{1,500})", re.MULTILINE)
 _GIVEN_UP = re.compile(r"could not be delivered for|deleted from (?:the )?queue", re.IGNORECASE)

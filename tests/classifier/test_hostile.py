@@ -66,6 +66,20 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "distinct-addresses": lambda: (
         PLAIN % b"utf-8" + b"undeliverable\n" + b"".join(b"u%d@b.example\n" % i for i in range(30_000))
     ),
+    "headings-above-addresses": lambda: (
+        PLAIN % b"utf-8" + b"".join(b"No. %d:\na%d@b.example\n" % (i, i) for i in range(20_000))
+    ),
+    "clauses-of-addresses": lambda: (
+        PLAIN % b"utf-8"
+        + b"Your mail was not delivered: "
+        + b"".join(b"a%d@b.example is not one of us, " % i for i in range(20_000))
+    ),
+    "marks-of-quoting": lambda: PLAIN % b"utf-8" + b"a@b.example: user unknown\n" + b"> > > \n| | | \n" * 60_000,
+    "noted-recipients": lambda: (
+        PLAIN % b"utf-8" + b"   ----- Transcript of session follows -----\n" + b"<" + b"@..." * 60_000 + b"... \n"
+    ),
+    "octets-without-charset": lambda: PLAIN % b"unknown-8bit" + b"a@b.example " + b"\xa4\xa2\xb1\xe9\x83" * 100_000,
+    "octets-of-no-latin": lambda: PLAIN % b"iso-8859-1" + b"a@b.example " + b"\xb1\xbb\xcd\xcb\xff" * 100_000,
     "distinct-addresses-and-original": lambda: (
         PLAIN % b"utf-8"
         + b"undeliverable\n"
