@@ -163,7 +163,7 @@ _WORK = Phrases(
 )
 
 
-#: What else could not be delivered or sent, where a sentence begins with it.
+#: What else could not be delivered or sent, named right before the words that say so.
 _THING = Phrases(
     r"(?:invitation|invite|order|parcel|package|shipment|payment|fax|sms)s?(?: \S{1,20}){0,2}"
     r" (?:could|can|was|were|has|have)",
