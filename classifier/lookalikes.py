@@ -136,8 +136,8 @@ def _is_of_mail_to_reader(message: Message, head: str) -> bool:
         return False
     address = to.group(1)
     at = head.find(address)
-    if at >= 0 and has_reply(head):
-        # A server that verifies senders names them in its answer.
+    if at >= 0 and has_reply(head) and (foreign_in(head, message) or not _has_link(message, head)):
+        # A server that verifies senders names them in its answer; who fishes names nobody else and gives a link.
         return False
     for _ in range(_MAX_PLACES):
         if at < 0:

@@ -73,6 +73,12 @@ from model.reading import Action
 
 # How Majordomo tells the keeper of a list of a mail that it holds.
 _TO_LIST_KEEPER = re.compile(r"BOUNCE \S{1,200}@\S{1,200}:")
+# The row of a notice that says why.
+_REASON_ROW = re.compile(
+    r"^[ \t]*(?:reason|cause|motif|raison|grund|ursache|motivo|causa|reden|orsak|årsag|powód|důvod|причина|sebep"
+    r"|理由|原因|사유)[ \t]*[:：]",
+    re.IGNORECASE | re.MULTILINE,
+)
 _ENGLISH = (" the ", " to ", "our ", " of ", "nknown")
 #: Characters in which a person asks.
 _LETTER = 500
@@ -301,11 +307,16 @@ def _says_so_of_another(message: Message, subject: str, notice: str, original: s
         return (
             says_undelivered(notice)
             or (is_backed and (says_something_undelivered(notice) or names_nobody(notice)))
-            or (len(notice) <= _BRIEF and names_nobody(notice) and any(starts_line(notice, one) for one in foreign))
+            or (len(notice) <= _BRIEF and _says_why(notice) and any(starts_line(notice, one) for one in foreign))
         )
     if not names_nobody(notice):
         return carries_original(message) and has_reply(notice)
     return has_reply(notice) or (says_undelivered(notice) and SENDERS_MAIL.are_in(notice[:HEAD]))
+
+
+def _says_why(notice: str) -> bool:
+    """Whether a brief ``notice`` says of somebody that there is nobody, or has a row for the reason of a failure."""
+    return names_nobody(notice) or (_REASON_ROW.search(notice) is not None and says_something_undelivered(notice))
 
 
 def _weigh(message: Message, subject: str, notice: str, original: str) -> int:

@@ -29,7 +29,9 @@ AUTO_REPLY_SUBJECT = Phrases(
 ACKNOWLEDGED = Phrases(
     r"thank you for (?:contacting|your (?:e-?mail|message|inquiry|enquiry|request))|\bwe(?: have|'ve)? received your",
     r"(?:received|receipt of) your (?:e-?mail|message|inquiry|enquiry|request|ticket)",
-    r"\bticket (?:created|received|opened)",
+    r"\bticket (?:created|received|opened)|\b(?:request|case|enquiry|inquiry) (?:#?\d+ )?(?:has been )?received\b",
+    r"anfrage (?:ist )?(?:eingegangen|erhalten)|demande (?:bien )?(?:reçue|enregistrée)",
+    r"solicitud recibida|richiesta ricevuta",
     r"eingangsbest[äa]tigung|empfangsbest[äa]tigung|accus[ée] de r[ée]ception|acuse de recibo|conferma di ricezione",
     r"ontvangstbevestiging|potwierdzenie (?:otrzymania|odbioru)|受け?付け(?:ました|いたしました|完了)",
     r"受付(?:完了|のお知らせ)",

@@ -159,7 +159,7 @@ _GOODS = Phrases(
 _WORK = Phrases(
     r"\bback-?ups?\b|\bpipeline\b|\bpush\b|\bcommit\b|\bbuild\b|\bpull request|\bmerge request|\bdeploy|\bcron\b",
     r"\bjobs?\b|\bsync\b|\bimport\b|バックアップ|ジョブ|ビルド",
-    r"\bwiki\b|\bpage (?:was )?(?:updated|edited|changed|created)",
+    r"\bwiki\b|\bpage (?:was )?(?:updated|edited|changed|created)|\bforwarding (?:was|is|has been|rule)\b",
 )
 
 
