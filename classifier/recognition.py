@@ -237,7 +237,7 @@ def _is_notice(message: Message, subject: str, notice: str, original: str, *, is
     if is_letter:
         is_senders = is_senders or _is_row_of_reader(message, subject, notice)
         return (is_told and (is_shown or (is_senders and is_system(headers)))) or (
-            is_senders and foreign != [] and not is_passed_on
+            is_senders and bool(foreign) and not is_passed_on
         )
     if is_told or is_shown or is_senders or _is_row_of_reader(message, subject, notice):
         return True
