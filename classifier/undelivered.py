@@ -15,14 +15,18 @@ from classifier.phrase_search import Phrases
 _MAX_TEXT = 8_192
 _MAX_SENTENCES = 40
 _MAX_SENTENCE = 500
-# A line end inside a sentence is the writer's wrapping.
-_SENTENCE_END = re.compile(r"[.!?;](?=\s)|[。！？；]|\n[ \t]*\n|\n(?=[ \t]*[-*<•・■])")
+# A line end inside a sentence is the writer's wrapping. It begins with a class of characters, which ``re`` skips to.
+_SENTENCE_END = re.compile(
+    r"[.!?;。！？；\n](?:(?<=[.!?;])(?=\s)|(?<=[。！？；])|(?<=\n)(?:[ \t]*\n|(?=[ \t]*[-*<•・■])))"
+)
 
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")
-# A sentence goes on behind an empty line: "Delivery to", the address on a line of its own, "has failed".
+# A sentence goes on behind an empty line: "Delivery to", the address on a line of its own, "has failed". What stands
+# above the empty line is looked at where one was found.
 _IN_MIDST = re.compile(
-    r"(?<=[^.!?:;\s])[ \t]*\n[ \t]*\n[ \t]*(?=[a-zà-ÿ]|\S{1,128}@\S{1,255}[ \t]*\n[ \t]*\n[ \t]*[a-zà-ÿ])"
+    r"\n[ \t]*\n[ \t]*(?=[a-zà-ÿ]|\S{1,128}@\S{1,255}[ \t]*\n[ \t]*\n[ \t]*[a-zà-ÿ])"
 )
+_ENDS_SENTENCE = frozenset(".!?:;")
 # What may come to pass has not yet: "new messages will be rejected".
 _MAY_BE = re.compile(
     r"\b(?:will|would|may|might|can|could|to) be (?:rejected|refused|returned|blocked|bounced|discarded)"
@@ -265,6 +269,13 @@ def is_about_mail(text: str) -> bool:
 @lru_cache(maxsize=8)
 def _sentences(text: str) -> tuple[str, ...]:
     # One notice is asked about more than once.
-    text = _IN_MIDST.sub(" ", text[:_MAX_TEXT])
+    text = _IN_MIDST.sub(_without_gap, text[:_MAX_TEXT])
     pieces = _SENTENCE_END.split(text, _MAX_SENTENCES)[:_MAX_SENTENCES]
     return tuple([" ".join(piece[:_MAX_SENTENCE].split()) for piece in pieces if piece.strip()])
+
+
+def _without_gap(gap: re.Match[str]) -> str:
+    """Return a blank for an empty line amid a sentence; one behind the end of a sentence stays."""
+    line_start = gap.string.rfind("\n", 0, gap.start()) + 1
+    last = gap.string[line_start : gap.start()].rstrip(" \t")[-1:]
+    return gap.group() if not last or last.isspace() or last in _ENDS_SENTENCE else " "

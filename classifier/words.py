@@ -11,8 +11,6 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-import re2
-
 from model.cause import Cause, Reason
 
 #: A guess counts from this probability on.
@@ -40,13 +38,25 @@ _TOKEN = re.compile(r"[^\W\d_]{2,}|(?<![\w.])[45]\d\d(?![\w.])|(?<![\w.])[45]\.\
 _NAME = re.compile(r"[^\W\d_]\.\w|\w\.[^\W\d_]")
 # Writing without spaces between words: two characters each stand for a word.
 _UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-# What mail systems write around the reply of another, and headings: no word of it says why.
-_AROUND = re2.compile(
-    r"(?i)\(in reply to [^()]*\)|\bsmtp error from remote mail server after [^:]{1,40}:(?:x@x:?)?"
-    r"|\bdoes not like recipient\.|\bfailed after i sent the message\.|\bremote host said:|\bgiving up on \S+"
-    r"|\bhost [\w.-]+ ?\[[\da-f.:]+\](?::\d+)?:?(?: said:)?|\bhost [\w.-]+ said:"
-    r"|\bthe error that the other server returned was:|\(state \d+\)|\*{4,}[^*]{1,80}\*{4,}"
+# What mail systems write around the reply of another, and headings, in lower case: no word of it says why. Each with
+# a sign of it, so that few are searched; each begins with a literal, which ``re`` skips to.
+_AROUND = tuple(
+    (sign, re.compile(pattern, re.ASCII))
+    for sign, pattern in (
+        ("(in reply to ", r"\(in reply to [^()]*\)"),
+        ("smtp error ", r"smtp (?<!\wsmtp )error from remote mail server after [^:]{1,40}:(?:x@x:?)?"),
+        ("does not like ", r"does (?<!\wdoes )not like recipient\."),
+        ("failed after ", r"failed (?<!\wfailed )after i sent the message\."),
+        ("remote host ", r"remote (?<!\wremote )host said:"),
+        ("giving up on ", r"giving (?<!\wgiving )up on \S+"),
+        ("host ", r"host (?<!\whost )[\w.-]+(?: ?\[[\da-f.:]+\](?::\d+)?:?(?: said:)?| said:)"),
+        ("the error that ", r"the (?<!\wthe )error that the other server returned was:"),
+        ("(state ", r"\(state \d+\)"),
+        ("****", r"\*{4,}+[^*]{1,80}\*{4,}"),
+    )
 )
+# What may stand around a word, and is part of no other token.
+_PUNCTUATION = ".,:;!?()[]<>{}\"'*-"
 #: The plainest cause of each class: words tell classes apart, not more.
 _CAUSES = {
     Reason.USER_UNKNOWN: Cause.USER_UNKNOWN,
@@ -119,9 +129,7 @@ class WordWeights:
         return self._remembered(text[:_MAX_TEXT])
 
     def _weighed(self, text: str) -> Guess | None:
-        # RE2 takes no lone surrogates.
-        bare = _AROUND.sub(" ", text.encode("utf-8", "replace").decode())
-        known = [(token, found) for token in tokens_of(bare) if (found := self._weights.get(token))]
+        known = [(token, found) for token in tokens_of(_without_frame(text)) if (found := self._weights.get(token))]
         if not _has_words(known):
             return None
         share = 1 / (SCALE * math.sqrt(len(known) + 1))
@@ -132,13 +140,27 @@ class WordWeights:
         place = sums.index(highest)
         if probability < LEAST_PROBABILITY or self._reasons[place] in _SAYS_NOTHING:
             return None
-        for_it = sorted((_MOST_WEIGHT - _weight_at(packed, place), token) for token, packed in known)
+        shift = _FIELD * place
+        for_it = sorted([(_MOST_WEIGHT - ((packed >> shift) & _MASK), token) for token, packed in known])
         words = tuple([token for weight, token in for_it[:5] if weight < 0])
         return Guess(self._reasons[place], self._causes[place], probability, words)
 
 
 def _weight_at(packed: int, place: int) -> int:
     return (packed >> (_FIELD * place)) & _MASK
+
+
+def _without_frame(text: str) -> str:
+    """Return ``text`` in lower case without what mail systems write around the reply of another."""
+    text = text.lower()
+    for sign, pattern in _AROUND:
+        if sign in text:
+            text = pattern.sub(_blank, text)
+    return text
+
+
+def _blank(_: re.Match[str]) -> str:
+    return " "
 
 
 def _has_words(known: list[tuple[str, int]]) -> bool:
@@ -155,7 +177,12 @@ def tokens_of(text: str) -> set[str]:
     """Return the stems and codes of ``text``: of a status also its subject and detail, of a reply code its class."""
     found: set[str] = set()
     for chunk in text.lower().split():
-        found.update(_tokens_in_short(chunk) if len(chunk) <= _MAX_CHUNK else _tokens_in(chunk))
+        word = chunk.strip(_PUNCTUATION)
+        if word.isalpha() and word.isascii():
+            if len(word) > 1:
+                found.add(word[:_STEM])
+        else:
+            found.update(_tokens_in_short(chunk) if len(chunk) <= _MAX_CHUNK else _tokens_in(chunk))
     return found
 
 

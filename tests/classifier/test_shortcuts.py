@@ -252,3 +252,18 @@ def test_a_command_is_noted_in_no_html_that_lacks_its_words(messages: list[Messa
         assert noted.may_note_in_html(source) or not may_note, source
         noting += may_note
     assert noting > 20
+
+
+def test_sentences_go_on_where_the_plain_pattern_says_so(texts: list[str]) -> None:
+    midst = re.compile(
+        r"(?<=[^.!?:;\s])[ \t]*\n[ \t]*\n[ \t]*(?=[a-zà-ÿ]|\S{1,128}@\S{1,255}[ \t]*\n[ \t]*\n[ \t]*[a-zà-ÿ])"
+    )
+    end = re.compile(r"[.!?;](?=\s)|[。！？；]|\n[ \t]*\n|\n(?=[ \t]*[-*<•・■])")
+    made = ["a \n\n b", "a:\n\nb", "a \t\n \n\tb", "\n\nb", "a\n\n\nb", "To\n\na@b.example\n\nhas failed", "a.b", "a;b。c！d; e"]
+    joined = 0
+    for text in [*made, *(text[:8_192] for text in texts)]:
+        whole = midst.sub(" ", text)
+        pieces = [" ".join(piece[:500].split()) for piece in end.split(whole, 40)[:40] if piece.strip()]
+        assert undelivered._sentences(text) == tuple(pieces), text
+        joined += whole != text
+    assert joined > 100
