@@ -10,18 +10,21 @@ from classifier.rule import Evidence
 
 # It begins with a class of letters, so that ``re`` skips what begins with none of them.
 _HOST = re.compile(r"[HhSsTt](?<!\w[HhSsTt])(?i:(?<=h)ost|(?<=s)erver|(?<=t)o)[: ] ?\[?([\w-]+(?:\.[\w-]+)+)")
-# What the systems write about the dialogue: Postfix, Exim, qmail, Exchange, Google and others.
-_COMMAND = re.compile(
-    r"in reply to (end of )?(MAIL FROM|RCPT TO|DATA|EHLO|HELO)"
-    r"|after (?:pipelined )?(?:sending )?(?:the )?(end of data|MAIL FROM|RCPT TO|DATA|initial)"
-    r"|(?:>>> |STEP: |command:?\s+)(MAIL From|RCPT To|DATA)"
-    r"|did not like our (?:final )?(MAIL FROM|RCPT TO|DATA)|(does not like recipient)"
-    r"|(failed after I sent the message)",
-    re.IGNORECASE,
+# What the systems write about the dialogue, in lower case: Postfix, Exim, qmail, Exchange, Google and others. Each with
+# a sign of it, so that few are searched; each begins with a literal, which ``re`` skips to.
+_COMMANDS = tuple(
+    (sign, re.compile(pattern))
+    for sign, pattern in (
+        ("in reply to ", r"in reply to (?:end of )?(mail from|rcpt to|data|ehlo|helo)"),
+        ("after ", r"after (?:pipelined )?(?:sending )?(?:the )?(end of data|mail from|rcpt to|data|initial)"),
+        (">>> ", r">>> (mail from|rcpt to|data)"),
+        ("step: ", r"step: (mail from|rcpt to|data)"),
+        ("command", r"command:?\s+(mail from|rcpt to|data)"),
+        ("did not like our ", r"did not like our (?:final )?(mail from|rcpt to|data)"),
+        ("does not like recipient", r"does not like (recipient)"),
+        ("failed after i sent ", r"failed after i (sent) the message"),
+    )
 )
-# One of these stands in every match, at most so many characters after its start.
-_HINTS = ("after", "in reply to", ">>> ", "step: ", "command", "not like ")
-_HINT_OFFSET = 8
 
 
 def bare_evidence(
@@ -66,15 +69,10 @@ def reported_evidence(status: DeliveryStatus, report: Report, text: str) -> Evid
 def command_in(text: str) -> str:
     """Return the SMTP command that the collapsed ``text`` says was answered; "" when it says none."""
     lowered = text.lower()
-    first = -1
-    for hint in _HINTS:
-        at = lowered.find(hint)
-        if at >= 0 and (first < 0 or at < first):
-            first = at
-    match = _COMMAND.search(text, max(0, first - _HINT_OFFSET)) if first >= 0 else None
-    if match is None:
+    found = [match for sign, pattern in _COMMANDS if sign in lowered and (match := pattern.search(lowered))]
+    if not found:
         return ""
-    words = next((group for group in match.groups()[1:] if group), "").upper()
+    words = min(found, key=re.Match.start)[1].upper()
     if "RECIPIENT" in words or words.startswith("RCPT"):
         return "RCPT"
     if words == "INITIAL":

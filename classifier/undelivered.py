@@ -23,9 +23,7 @@ _SENTENCE_END = re.compile(
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")
 # A sentence goes on behind an empty line: "Delivery to", the address on a line of its own, "has failed". What stands
 # above the empty line is looked at where one was found.
-_IN_MIDST = re.compile(
-    r"\n[ \t]*\n[ \t]*(?=[a-zà-ÿ]|\S{1,128}@\S{1,255}[ \t]*\n[ \t]*\n[ \t]*[a-zà-ÿ])"
-)
+_IN_MIDST = re.compile(r"\n[ \t]*\n[ \t]*(?=[a-zà-ÿ]|\S{1,128}@\S{1,255}[ \t]*\n[ \t]*\n[ \t]*[a-zà-ÿ])")
 _ENDS_SENTENCE = frozenset(".!?:;")
 # What may come to pass has not yet: "new messages will be rejected".
 _MAY_BE = re.compile(

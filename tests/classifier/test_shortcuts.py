@@ -8,7 +8,7 @@ from random import Random, randrange
 
 import pytest
 
-from classifier import addresses, lookalikes, noted, phrases, quoted, reply_phrases, traces, undelivered
+from classifier import addresses, evidence, lookalikes, noted, phrases, quoted, reply_phrases, traces, undelivered
 from classifier.addresses import clean_address, find_all
 from classifier.dates import _DAY, _matches
 from classifier.forms import feedback
@@ -259,7 +259,8 @@ def test_sentences_go_on_where_the_plain_pattern_says_so(texts: list[str]) -> No
         r"(?<=[^.!?:;\s])[ \t]*\n[ \t]*\n[ \t]*(?=[a-zà-ÿ]|\S{1,128}@\S{1,255}[ \t]*\n[ \t]*\n[ \t]*[a-zà-ÿ])"
     )
     end = re.compile(r"[.!?;](?=\s)|[。！？；]|\n[ \t]*\n|\n(?=[ \t]*[-*<•・■])")
-    made = ["a \n\n b", "a:\n\nb", "a \t\n \n\tb", "\n\nb", "a\n\n\nb", "To\n\na@b.example\n\nhas failed", "a.b", "a;b。c！d; e"]
+    made = ["a \n\n b", "a:\n\nb", "a \t\n \n\tb", "\n\nb", "a\n\n\nb", "a.b", "a;b。c！d; e"]
+    made += ["To\n\na@b.example\n\nhas failed", "To\n\na@b.example\n\nHas failed"]
     joined = 0
     for text in [*made, *(text[:8_192] for text in texts)]:
         whole = midst.sub(" ", text)
@@ -267,3 +268,24 @@ def test_sentences_go_on_where_the_plain_pattern_says_so(texts: list[str]) -> No
         assert undelivered._sentences(text) == tuple(pieces), text
         joined += whole != text
     assert joined > 100
+
+
+def test_a_command_is_the_first_that_one_pattern_finds(texts: list[str]) -> None:
+    whole = re.compile("|".join(pattern.pattern for _, pattern in evidence._COMMANDS))
+    made = [
+        "x (in reply to end of DATA command)",
+        "SMTP error from remote server after pipelined end of data: 550",
+        ">>> RCPT To:<a@b.example>",
+        "STEP: DATA",
+        "command: MAIL FROM",
+        "did not like our final DATA",
+        "Remote host does not like recipient.",
+        "failed after I sent the message.",
+    ]
+    assert len(made) == len(evidence._COMMANDS) and all(evidence.command_in(text) for text in made)
+    seen = 0
+    for text in [*made, *(f"{one} {other}" for one in made for other in made), *texts]:
+        first = whole.search(text.lower())
+        assert evidence.command_in(text) == (evidence.command_in(first.group()) if first else ""), text
+        seen += first is not None
+    assert seen > 100
