@@ -48,7 +48,7 @@ _HEADER_LINE = re.compile(r"^(?:[\w-]{2,40}:|[ \t]+\S)")
 
 def cut_original(text: str) -> tuple[str, str]:
     """Return what the notification itself says, and the quoted original ("" when there is none)."""
-    lowered = _in_lower_case(text)
+    lowered = in_lower_case(text)
     phrase = _find_line(ORIGINAL_FOLLOWS, _MAY_FOLLOW, text, lowered)
     # A phrase in the very first line is a title above the notification, not its end.
     while phrase and not text[: phrase[0]].strip():
@@ -80,7 +80,8 @@ def _top_behind_report(text: str, lowered: str, at: int) -> int:
     return top if "@" in between and _REPORTED.search(between) else 0
 
 
-def _in_lower_case(text: str) -> str:
+def in_lower_case(text: str) -> str:
+    """Return ``text`` in lower case, character for character: what is found in it has the same place in ``text``."""
     lowered = text.lower()
     if len(lowered) == len(text):
         return lowered if lowered.isascii() else lowered.replace("\u017f", "s")

@@ -8,22 +8,35 @@ from __future__ import annotations
 
 import re
 
-# One of these, in lower case, stands in every announcement.
-_HINTS = (
-    " smtp;", "diagnostic code", "response", "reply", "answer", "returned", "responded", "reason for the problem",
-    "replied", "antwort", "respuesta", "resposta", "risposta", " svar", "antwoord",
-)  # fmt: skip
-_HINTS_ABROAD = (*_HINTS, "réponse", "odpowied", "ответ", "応答", "响应", "回應", "응답")
-_ANNOUNCED = re.compile(
-    # Exchange 2003: <host #5.7.1 smtp;550 5.7.1 Unable to relay>
-    r"#[245]\.\d{1,3}\.\d{1,3} smtp;"
-    r"|\bdiagnostic code[ \t]*:"
-    r"|\b(?:response|reply|answer)\b[^\n:]{0,60}?(?:was|is|follows|server|host)[ \t]*:"
-    r"|\b(?:server|host|system|mta)\b[^\n]{0,120}?\b(?:returned|replied|answered|responded)(?: with)?[ \t]*[:'\"]"
-    r"|\b(?:server|host|system)(?:'s)? (?:response|reply|answer)[ \t]*:|reason for the problem[ \t]*:"
-    r"|\b(?:antwort|antwoord|respuesta|resposta|risposta|réponse|svar|odpowiedź|ответ)\b[^\n:]{0,60}:"
-    r"|(?:応答|响应|回應|응답)[^\n:：]{0,20}[:：]",
-    re.IGNORECASE,
+from classifier.quoted import in_lower_case
+
+_ANSWERS = ("response", "reply", "answer")
+# What announces it, in lower case. Each has words of which one stands in it, so that few are searched, and begins with
+# a letter that ``re`` skips to; what must not stand before it is looked at behind it.
+_ANNOUNCED = tuple(
+    (signs, re.compile(pattern))
+    for signs, pattern in (
+        # Exchange 2003: <host #5.7.1 smtp;550 5.7.1 Unable to relay>
+        ((" smtp;",), r"#[245]\.\d{1,3}\.\d{1,3} smtp;"),
+        (("diagnostic code",), r"diagnostic(?<!\wdiagnostic) code[ \t]*:"),
+        (
+            _ANSWERS,
+            r"(?:re(?<!\wre)(?:sponse|ply)|a(?<!\wa)nswer)\b[^\n:]{0,60}?(?:was|is|follows|server|host)[ \t]*:",
+        ),
+        (
+            ("returned", "replied", "answered", "responded"),
+            r"(?:s(?<!\ws)(?:erver|ystem)|host(?<!\whost)|mta(?<!\wmta))\b[^\n]{0,120}?"
+            r"\b(?:returned|replied|answered|responded)(?: with)?[ \t]*[:'\"]",
+        ),
+        (_ANSWERS, r"(?:s(?<!\ws)(?:erver|ystem)|host(?<!\whost))(?:'s)? (?:response|reply|answer)[ \t]*:"),
+        (("reason for the problem",), r"reason for the problem[ \t]*:"),
+        (
+            ("antwo", "respuesta", "sposta", "réponse", "svar", "odpowied", "ответ"),
+            r"(?:a(?<!\wa)ntwo(?:rt|ord)|r(?<!\wr)(?:esp(?:ue|o)sta|isposta|éponse)|svar(?<!\wsvar)|odpowiedź(?<!\wodpowiedź)"
+            r"|ответ(?<!\wответ))\b[^\n:]{0,60}:",
+        ),
+        (("応答", "响应", "回應", "응답"), r"(?:応答|响应|回應|응답)[^\n:：]{0,20}[:：]"),
+    )
 )
 # IronPort and SES set a category before the reply they got: "5.1.0 - Unknown address error 550-'...'".
 _CATEGORY = re.compile(r"(?:^|(?<=: ))[245]\.\d\.\d - [A-Z][\w /]{3,40}? (?=[245]\d\d[ -])")
@@ -35,17 +48,20 @@ _MAX_WORDS = 1_000
 
 def server_words(text: str) -> str:
     """Return the paragraph in which ``text`` announces a server's answer and quotes it; "" when it quotes none."""
-    lowered = text[:_MAX_TEXT].lower()
-    if not any([hint in lowered for hint in (_HINTS if lowered.isascii() else _HINTS_ABROAD)]):
+    lowered = in_lower_case(text[:_MAX_TEXT])
+    found = [
+        match
+        for signs, pattern in _ANNOUNCED
+        if any([sign in lowered for sign in signs]) and (match := pattern.search(lowered))
+    ]
+    if not found:
         return ""
-    match = _ANNOUNCED.search(text[:_MAX_TEXT])
-    if match is None:
-        return ""
+    match = min(found, key=re.Match.start)
     words = text[match.end() : match.end() + _MAX_WORDS].lstrip()
     end = _END.search(words)
     words = words[: end.start()] if end else words
     # The host that said it stands before it, if anywhere.
-    return f"{match.group()} {words}" if words else ""
+    return f"{text[match.start() : match.end()]} {words}" if words else ""
 
 
 def without_category(words: str) -> str:

@@ -70,7 +70,7 @@ def test_no_line_that_introduces_a_copy_is_passed_over(
     seen = 0
     for text in texts:
         expected = lines_with(wanted, text)
-        lowered = quoted._in_lower_case(text)
+        lowered = quoted.in_lower_case(text)
         found: list[tuple[int, int]] = []
         line = quoted._find_line(wanted, gate, text, lowered)
         while line:
