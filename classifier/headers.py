@@ -57,7 +57,7 @@ _FOLD = re.compile(r"\n[ \t]+")
 class Headers:
     """The fields of one header block; names are given in lower case and must be among ``FIELDS``."""
 
-    __slots__ = ("_block", "_decoded", "_find", "_more", "_values")
+    __slots__ = ("_block", "_decoded", "_find", "_lowered", "_more", "_values")
 
     def __init__(self, block: bytes, *, is_original: bool = False) -> None:
         """Take ``block``, the octets before the empty line; what follows one is left out. The limits of S19 hold.
@@ -69,6 +69,8 @@ class Headers:
             end = block.find(b"\n\n")
             block = block[: end + 1] if end >= 0 else block
         self._block = b"\n" + _cut_block(block)
+        #: the same in lower case, once it is asked for
+        self._lowered: bytes | None = None
         self._find = _FIND_OF_ORIGINAL if is_original else _FIND
         #: the first value of each field, octets until it is asked for unless all are ASCII
         self._values: dict[str, str | bytes] | None = None
@@ -112,7 +114,9 @@ class Headers:
 
     def may_hold(self, text: str) -> bool:
         """Whether a value may hold ``text``, ASCII in lower case without white space, in any case."""
-        return text.encode() in self._block.lower()
+        if self._lowered is None:
+            self._lowered = self._block.lower()
+        return text.encode() in self._lowered
 
     def _read(self) -> dict[str, str | bytes]:
         """Find all fields, the first value of each and its others."""

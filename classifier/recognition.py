@@ -231,7 +231,7 @@ def _is_notice(message: Message, subject: str, notice: str, original: str, *, is
     if is_told and not is_letter:
         return True
     foreign = foreign_in(notice, message)
-    is_told = is_told or (names_nobody(subject) and foreign_in(f"{subject}\n{notice}", message) != [])
+    is_told = is_told or (names_nobody(subject) and foreign_in(f"{subject}\n{notice}", message) != ())
     is_shown = bool(original) or has_rows(message, notice, foreign)
     is_senders = SENDERS_MAIL.are_in(head) and says_undelivered(notice)
     if is_letter:

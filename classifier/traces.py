@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 from classifier.addresses import ADDRESS, find_all, starts_line, unglued
+from classifier.headers import Headers
 from classifier.message import Message
 from classifier.parties import Parties
 from classifier.phrases import AUTOMATIC, BOUNCE_SUBJECT
@@ -36,11 +38,15 @@ def carries_original(message: Message) -> bool:
     return message.first("message/rfc822", "text/rfc822-headers", "message/rfc822-headers") is not None
 
 
-def foreign_in(text: str, message: Message) -> list[str]:
+def foreign_in(text: str, message: Message) -> tuple[str, ...]:
     """Return the addresses in ``text`` that are neither the mail's own sender nor receiver."""
-    if "@" not in text:
-        return []
-    own = Parties(message.headers)
+    return _foreign_in(text, message.headers) if "@" in text else ()
+
+
+# One notice is asked about more than once.
+@lru_cache(maxsize=4)
+def _foreign_in(text: str, headers: Headers) -> tuple[str, ...]:
+    own = Parties(headers)
     found: list[str] = []
     for number, match in enumerate(find_all(ADDRESS, text[:HEAD])):
         if number >= _MAX_ADDRESSES:
@@ -48,10 +54,10 @@ def foreign_in(text: str, message: Message) -> list[str]:
         address = unglued(match.group(1))
         if "//" not in address and address.lower() not in own:
             found.append(address)
-    return found
+    return tuple(found)
 
 
-def has_rows(message: Message, notice: str, foreign: list[str]) -> bool:
+def has_rows(message: Message, notice: str, foreign: Sequence[str]) -> bool:
     """Whether it carries an original or lists recipients."""
     return carries_original(message) or any(starts_line(notice, address) for address in foreign)
 

@@ -67,8 +67,11 @@ def read(message: Message) -> Report | None:
 
 def _read_own(message: Message) -> Report | None:
     report = Report(form="rfc3464")
-    is_attached = message.report_type != "delivery-status" and is_person(message.headers)
-    for part in () if is_attached and path_of(message.headers) else message.find(*_TYPES):
+    parts = message.find(*_TYPES)
+    if parts and message.report_type != "delivery-status" and path_of(message.headers) and is_person(message.headers):
+        # Somebody attached it.
+        parts = []
+    for part in parts:
         _read_fields(part.text or decode(part.payload), report)
         # RFC 2046 5.2.1 forbids it, yet some encode the part and say so only inside it.
     if not report.recipients:
