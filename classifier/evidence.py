@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import re
-
 from classifier.matcher import codes_of, is_vague, subject_of
 from classifier.report import DeliveryStatus, Report
 from classifier.rule import Evidence
+from classifier.wordings import Wordings
 
-# It begins with a class of letters, so that ``re`` skips what begins with none of them.
-_HOST = re.compile(r"[HhSsTt](?<!\w[HhSsTt])(?i:(?<=h)ost|(?<=s)erver|(?<=t)o)[: ] ?\[?([\w-]+(?:\.[\w-]+)+)")
-# What the systems write about the dialogue, in lower case: Postfix, Exim, qmail, Exchange, Google and others. Each with
-# a sign of it, so that few are searched; each begins with a literal, which ``re`` skips to.
-_COMMANDS = tuple(
-    (sign, re.compile(pattern))
-    for sign, pattern in (
-        ("in reply to ", r"in reply to (?:end of )?(mail from|rcpt to|data|ehlo|helo)"),
-        ("after ", r"after (?:pipelined )?(?:sending )?(?:the )?(end of data|mail from|rcpt to|data|initial)"),
-        (">>> ", r">>> (mail from|rcpt to|data)"),
-        ("step: ", r"step: (mail from|rcpt to|data)"),
-        ("command", r"command:?\s+(mail from|rcpt to|data)"),
-        ("did not like our ", r"did not like our (?:final )?(mail from|rcpt to|data)"),
-        ("does not like recipient", r"does not like (recipient)"),
-        ("failed after i sent ", r"failed after i (sent) the message"),
-    )
+_NAME = r"(?:[: ] ?\[?)([\w-]+(?:\.[\w-]+)+)"
+# A host that is named, in lower case.
+_HOSTS = Wordings(
+    ("host", rf"host(?<!\whost){_NAME}"),
+    ("server", rf"server(?<!\wserver){_NAME}"),
+    ("to", rf"to(?<!\wto){_NAME}"),
+)
+# What the systems write about the dialogue, in lower case: Postfix, Exim, qmail, Exchange, Google and others.
+_COMMANDS = Wordings(
+    ("in reply to ", r"in reply to (?:end of )?(mail from|rcpt to|data|ehlo|helo)"),
+    ("after ", r"after (?:pipelined )?(?:sending )?(?:the )?(end of data|mail from|rcpt to|data|initial)"),
+    (">>> ", r">>> (mail from|rcpt to|data)"),
+    ("step: ", r"step: (mail from|rcpt to|data)"),
+    ("command", r"command:?\s+(mail from|rcpt to|data)"),
+    ("did not like our ", r"did not like our (?:final )?(mail from|rcpt to|data)"),
+    ("does not like recipient", r"does not like (recipient)"),
+    ("failed after i sent ", r"failed after i (sent) the message"),
 )
 
 
@@ -51,7 +51,7 @@ def reported_evidence(status: DeliveryStatus, report: Report, text: str) -> Evid
     """Return what ``text`` and the fields of one recipient prove together."""
     shown = subject_of(text)
     found_status, found_reply = codes_of(shown)
-    match = _HOST.search(shown)
+    match = _HOSTS.first_in(shown.lower())
     names: list[str] = []
     said_by = match.group(1) if match else ""
     for host in (status.remote_mta, report.reporting_mta, status.address.rpartition("@")[2], said_by):
@@ -68,11 +68,10 @@ def reported_evidence(status: DeliveryStatus, report: Report, text: str) -> Evid
 
 def command_in(text: str) -> str:
     """Return the SMTP command that the collapsed ``text`` says was answered; "" when it says none."""
-    lowered = text.lower()
-    found = [match for sign, pattern in _COMMANDS if sign in lowered and (match := pattern.search(lowered))]
-    if not found:
+    match = _COMMANDS.first_in(text.lower())
+    if match is None:
         return ""
-    words = min(found, key=re.Match.start)[1].upper()
+    words = match[1].upper()
     if "RECIPIENT" in words or words.startswith("RCPT"):
         return "RCPT"
     if words == "INITIAL":

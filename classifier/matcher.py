@@ -30,6 +30,10 @@ _FIRST_OF_MANY = re.compile(
 )
 # The end of the code that begins such a line: ``re`` skips to the "-".
 _CODE_AND_DASH = re.compile(r"-(?<=[245][0-57]\d-)")
+# What both patterns for a status hold: ``re`` skips to the first full stop.
+_HINT_OF_STATUS = re.compile(r"\.(?<=[245]\.)\d{1,3}\.\d")
+#: Characters that may belong to a reply and stand before that full stop.
+_BEFORE_STATUS = 7
 _STATUS_AFTER_REPLY = re.compile(r"[245](?<!\w[245])[0-5]\d[ \-]#?([245]\.\d{1,3}\.\d{1,3})\b(?!\.\d)")
 
 
@@ -125,13 +129,15 @@ class _Scopes:
 
 def find_status(text: str) -> str:
     """Return the enhanced status code in ``text`` that says most: one after a reply code, then not x.0.0."""
-    if text.count(".") < 2:
+    hint = _HINT_OF_STATUS.search(text)
+    if hint is None:
         return ""
-    found = _STATUS_AFTER_REPLY.findall(text)
+    first = max(0, hint.start() - _BEFORE_STATUS)
+    found = _STATUS_AFTER_REPLY.findall(text, first)
     specific = [status for status in found if not is_vague(status)]
     if specific:
         return str(specific[0])
-    others = _STATUS.findall(text)
+    others = _STATUS.findall(text, first)
     specific = [status for status in others if not is_vague(status)]
     return str((specific or found or others or [""])[0])
 

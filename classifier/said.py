@@ -9,34 +9,28 @@ from __future__ import annotations
 import re
 
 from classifier.quoted import in_lower_case
+from classifier.wordings import Wordings
 
 _ANSWERS = ("response", "reply", "answer")
-# What announces it, in lower case. Each has words of which one stands in it, so that few are searched, and begins with
-# a letter that ``re`` skips to; what must not stand before it is looked at behind it.
-_ANNOUNCED = tuple(
-    (signs, re.compile(pattern))
-    for signs, pattern in (
-        # Exchange 2003: <host #5.7.1 smtp;550 5.7.1 Unable to relay>
-        ((" smtp;",), r"#[245]\.\d{1,3}\.\d{1,3} smtp;"),
-        (("diagnostic code",), r"diagnostic(?<!\wdiagnostic) code[ \t]*:"),
-        (
-            _ANSWERS,
-            r"(?:re(?<!\wre)(?:sponse|ply)|a(?<!\wa)nswer)\b[^\n:]{0,60}?(?:was|is|follows|server|host)[ \t]*:",
-        ),
-        (
-            ("returned", "replied", "answered", "responded"),
-            r"(?:s(?<!\ws)(?:erver|ystem)|host(?<!\whost)|mta(?<!\wmta))\b[^\n]{0,120}?"
-            r"\b(?:returned|replied|answered|responded)(?: with)?[ \t]*[:'\"]",
-        ),
-        (_ANSWERS, r"(?:s(?<!\ws)(?:erver|ystem)|host(?<!\whost))(?:'s)? (?:response|reply|answer)[ \t]*:"),
-        (("reason for the problem",), r"reason for the problem[ \t]*:"),
-        (
-            ("antwo", "respuesta", "sposta", "réponse", "svar", "odpowied", "ответ"),
-            r"(?:a(?<!\wa)ntwo(?:rt|ord)|r(?<!\wr)(?:esp(?:ue|o)sta|isposta|éponse)|svar(?<!\wsvar)|odpowiedź(?<!\wodpowiedź)"
-            r"|ответ(?<!\wответ))\b[^\n:]{0,60}:",
-        ),
-        (("応答", "响应", "回應", "응답"), r"(?:応答|响应|回應|응답)[^\n:：]{0,20}[:：]"),
-    )
+# What announces it, in lower case.
+_ANNOUNCED = Wordings(
+    # Exchange 2003: <host #5.7.1 smtp;550 5.7.1 Unable to relay>
+    (" smtp;", r"#[245]\.\d{1,3}\.\d{1,3} smtp;"),
+    ("diagnostic code", r"diagnostic(?<!\wdiagnostic) code[ \t]*:"),
+    (_ANSWERS, r"(?:re(?<!\wre)(?:sponse|ply)|a(?<!\wa)nswer)\b[^\n:]{0,60}?(?:was|is|follows|server|host)[ \t]*:"),
+    (
+        ("returned", "replied", "answered", "responded"),
+        r"(?:s(?<!\ws)(?:erver|ystem)|host(?<!\whost)|mta(?<!\wmta))\b[^\n]{0,120}?"
+        r"\b(?:returned|replied|answered|responded)(?: with)?[ \t]*[:'\"]",
+    ),
+    (_ANSWERS, r"(?:s(?<!\ws)(?:erver|ystem)|host(?<!\whost))(?:'s)? (?:response|reply|answer)[ \t]*:"),
+    ("reason for the problem", r"reason for the problem[ \t]*:"),
+    (
+        ("antwo", "respuesta", "sposta", "réponse", "svar", "odpowied", "ответ"),
+        r"(?:a(?<!\wa)ntwo(?:rt|ord)|r(?<!\wr)(?:esp(?:ue|o)sta|isposta|éponse)|svar(?<!\wsvar)"
+        r"|odpowiedź(?<!\wodpowiedź)|ответ(?<!\wответ))\b[^\n:]{0,60}:",
+    ),
+    (("応答", "响应", "回應", "응답"), r"(?:応答|响应|回應|응답)[^\n:：]{0,20}[:：]"),
 )
 # IronPort and SES set a category before the reply they got: "5.1.0 - Unknown address error 550-'...'".
 _CATEGORY = re.compile(r"(?:^|(?<=: ))[245]\.\d\.\d - [A-Z][\w /]{3,40}? (?=[245]\d\d[ -])")
@@ -48,15 +42,9 @@ _MAX_WORDS = 1_000
 
 def server_words(text: str) -> str:
     """Return the paragraph in which ``text`` announces a server's answer and quotes it; "" when it quotes none."""
-    lowered = in_lower_case(text[:_MAX_TEXT])
-    found = [
-        match
-        for signs, pattern in _ANNOUNCED
-        if any([sign in lowered for sign in signs]) and (match := pattern.search(lowered))
-    ]
-    if not found:
+    match = _ANNOUNCED.first_in(in_lower_case(text[:_MAX_TEXT]))
+    if match is None:
         return ""
-    match = min(found, key=re.Match.start)
     words = text[match.end() : match.end() + _MAX_WORDS].lstrip()
     end = _END.search(words)
     words = words[: end.start()] if end else words

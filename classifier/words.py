@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from classifier.wordings import Wordings
 from model.cause import Cause, Reason
 
 #: A guess counts from this probability on.
@@ -38,22 +39,19 @@ _TOKEN = re.compile(r"[^\W\d_]{2,}|(?<![\w.])[45]\d\d(?![\w.])|(?<![\w.])[45]\.\
 _NAME = re.compile(r"[^\W\d_]\.\w|\w\.[^\W\d_]")
 # Writing without spaces between words: two characters each stand for a word.
 _UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-# What mail systems write around the reply of another, and headings, in lower case: no word of it says why. Each with
-# a sign of it, so that few are searched; each begins with a literal, which ``re`` skips to.
-_AROUND = tuple(
-    (sign, re.compile(pattern, re.ASCII))
-    for sign, pattern in (
-        ("(in reply to ", r"\(in reply to [^()]*\)"),
-        ("smtp error ", r"smtp (?<!\wsmtp )error from remote mail server after [^:]{1,40}:(?:x@x:?)?"),
-        ("does not like ", r"does (?<!\wdoes )not like recipient\."),
-        ("failed after ", r"failed (?<!\wfailed )after i sent the message\."),
-        ("remote host ", r"remote (?<!\wremote )host said:"),
-        ("giving up on ", r"giving (?<!\wgiving )up on \S+"),
-        ("host ", r"host (?<!\whost )[\w.-]+(?: ?\[[\da-f.:]+\](?::\d+)?:?(?: said:)?| said:)"),
-        ("the error that ", r"the (?<!\wthe )error that the other server returned was:"),
-        ("(state ", r"\(state \d+\)"),
-        ("****", r"\*{4,}+[^*]{1,80}\*{4,}"),
-    )
+# What mail systems write around the reply of another, and headings, in lower case: no word of it says why.
+_AROUND = Wordings(
+    ("(in reply to ", r"\(in reply to [^()]*\)"),
+    ("smtp error ", r"smtp (?<!\wsmtp )error from remote mail server after [^:]{1,40}:(?:x@x:?)?"),
+    ("does not like ", r"does (?<!\wdoes )not like recipient\."),
+    ("failed after ", r"failed (?<!\wfailed )after i sent the message\."),
+    ("remote host ", r"remote (?<!\wremote )host said:"),
+    ("giving up on ", r"giving (?<!\wgiving )up on \S+"),
+    ("host ", r"host (?<!\whost )[\w.-]+(?: ?\[[\da-f.:]+\](?::\d+)?:?(?: said:)?| said:)"),
+    ("the error that ", r"the (?<!\wthe )error that the other server returned was:"),
+    ("(state ", r"\(state \d+\)"),
+    ("****", r"\*{4,}+[^*]{1,80}\*{4,}"),
+    flags=re.ASCII,
 )
 # What may stand around a word, and is part of no other token.
 _PUNCTUATION = ".,:;!?()[]<>{}\"'*-"
@@ -129,7 +127,11 @@ class WordWeights:
         return self._remembered(text[:_MAX_TEXT])
 
     def _weighed(self, text: str) -> Guess | None:
-        known = [(token, found) for token in tokens_of(_without_frame(text)) if (found := self._weights.get(token))]
+        known = [
+            (token, found)
+            for token in tokens_of(_AROUND.blanked_in(text.lower()))
+            if (found := self._weights.get(token))
+        ]
         if not _has_words(known):
             return None
         share = 1 / (SCALE * math.sqrt(len(known) + 1))
@@ -148,19 +150,6 @@ class WordWeights:
 
 def _weight_at(packed: int, place: int) -> int:
     return (packed >> (_FIELD * place)) & _MASK
-
-
-def _without_frame(text: str) -> str:
-    """Return ``text`` in lower case without what mail systems write around the reply of another."""
-    text = text.lower()
-    for sign, pattern in _AROUND:
-        if sign in text:
-            text = pattern.sub(_blank, text)
-    return text
-
-
-def _blank(_: re.Match[str]) -> str:
-    return " "
 
 
 def _has_words(known: list[tuple[str, int]]) -> bool:

@@ -271,7 +271,7 @@ def test_sentences_go_on_where_the_plain_pattern_says_so(texts: list[str]) -> No
 
 
 def test_a_command_is_the_first_that_one_pattern_finds(texts: list[str]) -> None:
-    whole = re.compile("|".join(pattern.pattern for _, pattern in evidence._COMMANDS))
+    whole = re.compile("|".join(pattern.pattern for _, pattern in evidence._COMMANDS._rows))
     made = [
         "x (in reply to end of DATA command)",
         "SMTP error from remote server after pipelined end of data: 550",
@@ -282,7 +282,7 @@ def test_a_command_is_the_first_that_one_pattern_finds(texts: list[str]) -> None
         "Remote host does not like recipient.",
         "failed after I sent the message.",
     ]
-    assert len(made) == len(evidence._COMMANDS) and all(evidence.command_in(text) for text in made)
+    assert len(made) == len(evidence._COMMANDS._rows) and all(evidence.command_in(text) for text in made)
     seen = 0
     for text in [*made, *(f"{one} {other}" for one in made for other in made), *texts]:
         first = whole.search(text.lower())
