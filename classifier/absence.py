@@ -300,4 +300,4 @@ def _is_new(plain: str, *, has_left: bool) -> bool:
     if not _NEW_ADDRESS.search(plain) or _PLACE.search(plain) or _URGENT.search(plain):
         return False
     # Of somebody who left, "henceforth write to" names the successor.
-    return not (has_left and re.search("今後は", plain))
+    return not (has_left and "今後は" in plain)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import lru_cache
+from typing import TypeVar
 
 from classifier.literals import Arm, Clause, arms_of
 from classifier.prefilter import Match, compile_set, holds_all, matcher_of
@@ -22,19 +23,23 @@ _WHOLE_MEMORY = 8 * 1024 * 1024
 # A letter that no backslash changes into something else.
 _LETTER = re.compile(r"(\\.)|([A-Z])")
 
-#: Whether an alternative occurs in a text: of ASCII in lower case, or in any other as it is.
+#: Whether an alternative occurs in a text of ASCII, in lower case.
 Search = Callable[[str], object]
+#: ... or in the octets of any other, see ``Match``.
+_Any = TypeVar("_Any", Search | None, Match)
 
 
 class Phrases:
     """Alternatives searched at once, in linear time, ignoring case."""
 
-    __slots__ = ("_abroad", "_always", "_ascii", "_match_whole", "_remembered")
+    __slots__ = ("_abroad", "_ascii", "_match_whole", "_remembered", "_whole")
 
     def __init__(self, *alternatives: str, prefix: str = "") -> None:
         """Compile ``alternatives``; each must follow ``prefix``. ``^`` and ``$`` stand for the ends of a line."""
         joined = "|".join(alternatives)
-        self._match_whole = matcher_of(compile_set([f"(?m){prefix}(?:{joined})"], _WHOLE_MEMORY))
+        self._whole = f"(?m){prefix}(?:{joined})"
+        #: one automaton of all, made when it is asked
+        self._match_whole: Match | None = None
         arms = arms_of(joined, 1)
         #: by hint, the alternatives that may stand in a text of ASCII
         self._ascii = _by_hint(
@@ -47,7 +52,7 @@ class Phrases:
         #: the same of those that may stand in any other text
         self._abroad = _by_hint(
             [
-                ([tuple(text.casefold() for text in clause) for clause in arm.clauses], _search_abroad(arm, prefix))
+                ([tuple(text.casefold() for text in clause) for clause in arm.clauses], _match_abroad(arm, prefix))
                 for arm in arms
             ]
         )
@@ -65,10 +70,13 @@ class Phrases:
             return False
         # Full folding equates all that RE2 does; what it does with letters beyond ASCII is left to it.
         folded = text.casefold()
+        octets = b""
         for hint in [hint for hint in self._abroad if hint in folded]:
-            for clauses, search in self._abroad[hint]:
-                if holds_all(folded, clauses) and search is not None and search(text):
-                    return True
+            for clauses, match in self._abroad[hint]:
+                if holds_all(folded, clauses):
+                    octets = octets or text.encode("utf-8", "replace")
+                    if match(octets):
+                        return True
         return False
 
     def are_in_short(self, text: str) -> bool:
@@ -77,10 +85,12 @@ class Phrases:
 
     def are_in_the_long_way(self, text: str) -> bool:
         """The same by one automaton of all phrases: for lines that likely hold one, and the measure of shortcuts."""
+        if self._match_whole is None:
+            self._match_whole = matcher_of(compile_set([self._whole], _WHOLE_MEMORY))
         return bool(self._match_whole(text.encode("utf-8", "replace")))
 
 
-def _by_hint(arms: list[tuple[list[Clause], Search | None]]) -> dict[str, list[tuple[list[Clause], Search | None]]]:
+def _by_hint(arms: list[tuple[list[Clause], _Any]]) -> dict[str, list[tuple[list[Clause], _Any]]]:
     """Return, by hint, the alternatives of ``arms`` it speaks for, and what they need beside it.
 
     The hint of an alternative that needs nothing is "", which every text holds.
@@ -91,7 +101,7 @@ def _by_hint(arms: list[tuple[list[Clause], Search | None]]) -> dict[str, list[t
         # Where one word is part of another, its being there tells of both.
         if not word or not any(shorter in word for shorter in shortest if shorter):
             shortest.append(word)
-    found: dict[str, list[tuple[list[Clause], Search | None]]] = {}
+    found: dict[str, list[tuple[list[Clause], _Any]]] = {}
     for clauses, search in arms:
         for hint in dict.fromkeys(
             next(word for word in shortest if word in own and bool(word) == bool(own))
@@ -110,12 +120,6 @@ def _search_for(arm: Arm, prefix: str) -> Search:
     return lambda lowered: match(lowered.encode())
 
 
-def _search_abroad(arm: Arm, prefix: str) -> Search:
-    source = f"(?m){prefix}(?:{arm.source})"
-    return lambda text: _matcher_of(source)(text.encode("utf-8", "replace"))
-
-
-@cache
-def _matcher_of(source: str) -> Match:
-    # Most are never asked.
-    return matcher_of(compile_set([source], _MEMORY))
+def _match_abroad(arm: Arm, prefix: str) -> Match:
+    # Most are never asked. But no mail should wait for those that are: one takes up to 100 us to compile, all 30 ms.
+    return matcher_of(compile_set([f"(?m){prefix}(?:{arm.source})"], _MEMORY))

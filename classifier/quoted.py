@@ -35,6 +35,9 @@ _REPORTED = re.compile(
     r"^[ \t]*(?:<[^\s<>@]{1,64}@[^\s<>@]{1,255}>:|[^\s<>@]{1,64}@[^\s<>@]{1,255}[ \t]+[^\n]{0,400}?[45]\d\d[ -])",
     re.MULTILINE,
 )
+# No mail should wait for their automata.
+for _phrases in (ORIGINAL_FOLLOWS, _HEADER_START):
+    _phrases.are_in_the_long_way("")
 _MAX_BETWEEN = 4_096
 # The header of the original, each line behind a mark of quoting.
 _QUOTED_HEAD = re.compile(
@@ -43,6 +46,7 @@ _QUOTED_HEAD = re.compile(
     re.IGNORECASE,
 )
 _DRAWN = frozenset("-=*|_#>~")
+_QUOTED_FIELD = re.compile(r"[ \t>]*[\w-]{2,40}:")
 _HEADER_LINE = re.compile(r"^(?:[\w-]{2,40}:|[ \t]+\S)")
 
 
@@ -131,7 +135,7 @@ def head_of(original: str) -> bytes:
     """Return the header block at the start of a quoted original, indentation removed."""
     text = original.lstrip("\n -=_*")[:32_768]
     lines = text.split("\n")
-    first = next((index for index, line in enumerate(lines) if re.match(r"[ \t>]*[\w-]{2,40}:", line)), -1)
+    first = next((index for index, line in enumerate(lines) if _QUOTED_FIELD.match(line)), -1)
     if first < 0:
         return b""
     indent = len(lines[first]) - len(lines[first].lstrip(" \t>"))
