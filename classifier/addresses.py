@@ -12,6 +12,8 @@ _FULL_WIDTH = "“”「」『』：；，。、（）［］【】〈〉《》�
 _LOCAL = rf"(?:\"[^\"\n]{{1,64}}\"|[^\s<>()\[\]\"',;:=|@`{_FULL_WIDTH}][^\s<>()\[\]\"',;:|@`{_FULL_WIDTH}]{{0,127}})"
 #: Longest address with what may stand before it, in characters: where it begins is no farther from its @.
 _LONGEST = 200
+#: ... and longest words that introduce one, with what stands between.
+_LONGEST_INTRODUCTION = 40
 _LABEL = r"[\w\u0080-\uffff-]"
 # Both cases are in it. Ignoring case, re would look at each of the 65,000 characters whenever it compiles the pattern.
 _DOMAIN = rf"(?-i:[A-Za-z0-9\u0080-\uffff]{_LABEL}{{0,62}}(?:\.{{1,2}}{_LABEL}{{1,63}})*|\[[\d.]{{7,15}}\])"
@@ -54,23 +56,18 @@ _SERVICE = re.compile(
 _SUMMARY = re.compile(r"[ \t*]*to:.*\n(?:[ \t*]*(?:cc|date|sent):.*\n)*[ \t*\n]*(?:subject|sent|date):", re.IGNORECASE)
 # Who wrote, whom to ask: the words before an address that did not fail.
 _OTHERS = (
-    r"(?:(?<!generated )(?<!expanded )from|sender|return-path|reply-to|contact|help|mail from|questions?|"
-    r"envelope-from|cc|sent by|"
-    r"送信者|差出人|送信元|発信者|発信元|寄件人|寄件者|发件人|發件人|发送者|보낸 ?사람|발신자|absender|von|"
-    r"exp[ée]diteur|remitente|mittente|proveniente da|remetente|afzender|avsändare|afsender|avsender|nadawca|"
-    r"odes[íi]latel|odosielate[ľl]|"
-    r"felad[óo]|g[öo]nderen|отправител[ья]|відправник|αποστολέας|المرسل|השולח|ผู้ส่ง|người gửi|"
-    r"pengirim|originator)"
-)
-# One of these stands in every match within ASCII.
-_NOT_HINTS = (
-    "from", "sender", "return-path", "reply-to", "contact", "help", "question", "cc", "sent by", "von", "diteur",
-    "remitente", "mittente", "proveniente", "remetente", "afzender", "nadawca", "odesi", "odosiel", "felado",
-    "gonderen", "pengirim", "originator",
+    "from", "sender", "return-path", "reply-to", "contact", "help", "mail from", "question", "questions",
+    "envelope-from", "cc", "sent by",
+    "送信者", "差出人", "送信元", "発信者", "発信元", "寄件人", "寄件者", "发件人", "發件人", "发送者", "보낸 사람",
+    "보낸사람", "발신자", "absender", "von", "expéditeur", "expediteur", "remitente", "mittente", "proveniente da",
+    "remetente", "afzender", "avsändare", "afsender", "avsender", "nadawca", "odesílatel", "odesilatel",
+    "odosielateľ", "odosielatel", "feladó", "felado", "gönderen", "gonderen", "отправитель", "отправителя",
+    "відправник", "αποστολέας", "المرسل", "השולח", "ผู้ส่ง", "người gửi", "pengirim", "originator",
 )  # fmt: skip
-_CONTEXT_NOT = re.compile(rf"{_OTHERS}[ \t]*[:：=]?[ \t]*[<\"(]*$", re.IGNORECASE)
-# The same with a name between: "From: Cat <cat@example.com>".
-_LINE_OF_OTHERS = re.compile(rf"[ \t>*|-]*{_OTHERS}[ \t]*[:：][^\n@]*$", re.IGNORECASE)
+#: ... of which these are said of one that did.
+_NOT_OTHERS = ("generated from", "expanded from")
+# The same at the start of a line, with a name between: "From: Cat <cat@example.com>".
+_LINE_OF_OTHERS = re.compile(rf"[ \t>*|-]*(?:{'|'.join(_OTHERS)})[ \t]*[:：][^\n@]*$", re.IGNORECASE)
 # Text without spaces runs on from a word into an address and out of it again: "宛先cat@example.jp宛".
 _GLUED_BEFORE = re.compile(r"[^\x00-\x7f]+(?=[A-Za-z0-9])")
 _GLUED_BEHIND = re.compile(r"(?<=\.[A-Za-z]{2})[A-Za-z]{0,61}([^\x00-\x7f].*)")
@@ -269,12 +266,13 @@ def _indent_of(line: str) -> int:
 def find_all(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
     """Yield what ``pattern.finditer(text)`` would, but look only around each @."""
     done = 0
-    # Unless it is quoted, an address has no white space.
-    is_word = pattern is ADDRESS
+    # Unless it is quoted, an address has no white space, but what introduces it may.
+    lead = 0 if pattern is ADDRESS else _LONGEST_INTRODUCTION
     while (at := text.find("@", done)) >= 0:
         first = max(done, at - _LONGEST)
-        if is_word and text[at - 1 : at] != '"':
-            first = max(first, text.rfind(" ", first, at) + 1, text.rfind("\n", first, at) + 1)
+        if text[at - 1 : at] != '"':
+            blank = max(text.rfind(" ", first, at), text.rfind("\n", first, at))
+            first = max(first, blank + 1 - lead)
         match = pattern.search(text, first)
         if match is None:
             return
@@ -284,10 +282,11 @@ def find_all(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
 
 def _is_of_another(before: str) -> bool:
     """Whether what stands ``before`` an address says that it is a sender's, or that of somebody who helps."""
-    lowered = before.lower()
-    if before.isascii() and not any([hint in lowered for hint in _NOT_HINTS]):
-        return False
-    return _CONTEXT_NOT.search(before) is not None
+    words = before.removesuffix("\n").rstrip('<"(').rstrip(" \t")
+    if words.endswith((":", "：", "=")):
+        words = words[:-1].rstrip(" \t")
+    words = words.lower()
+    return words.endswith(_OTHERS) and not words.endswith(_NOT_OTHERS)
 
 
 def _by_pattern(text: str, pattern: re.Pattern[str], exclude: Container[str]) -> list[Named]:
