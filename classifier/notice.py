@@ -6,6 +6,7 @@ Quoted mail, forwarded mail and signatures go: a return date or an address in th
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from classifier.quoted import cut_original
 
@@ -42,6 +43,8 @@ _END = re.compile(
     r"|(?<=[^\W\d_][.])\s+(?=[A-ZÀ-Þ\"'(\u3040-\u9fff])|(?<=[)>\]\"'][.])\s+(?=[A-Z])"
     r"|(?<=\d[.])\s+(?=[A-Z])(?!(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|Uhr))|(?<=;)\s"
 )
+# Behind one of these, which ``re`` skips to, stands what _END matches.
+_STOP = re.compile(r"[。！？!?.;]")
 _AFTER_ABBREVIATION = re.compile(rf"\b{_ABBREVIATED}\.\Z")
 _LABELLED = re.compile(r"[ \t]*(?:[・*•◆■●○◇□▼▶※►-]|\d{1,2}[.)] |【|\[|<|[^\s:：]{1,12}[:：])")
 _JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff、。]")
@@ -99,9 +102,20 @@ def _lines_of(text: str) -> list[str]:
     return joined
 
 
+def _pieces_of(line: str) -> Iterator[str]:
+    """Yield what ``_END.split`` returns."""
+    done = 0
+    for stop in _STOP.finditer(line):
+        end = _END.match(line, stop.end())
+        if end is not None:
+            yield line[done : end.start()]
+            done = end.end()
+    yield line[done:]
+
+
 def _split(line: str) -> list[str]:
     parts: list[str] = []
-    for piece in _END.split(line):
+    for piece in _pieces_of(line):
         if parts and _AFTER_ABBREVIATION.search(parts[-1]):
             parts[-1] += f" {piece}"
         elif piece.strip():

@@ -43,6 +43,8 @@ _LEAST_PIECE = 2
 _OFTEN = 10_000
 # Words that share a blank both have it.
 _WORD = re.compile(r"(?=((?:^| )[^ ]+ ?))")
+# What a word beyond ASCII has that has a piece of ASCII: as many letters as _LEAST_PIECE beside each other.
+_ASCII_PIECE = re.compile(r"[!-~]{2}")
 #: Returns the numbers of the patterns that occur in some octets.
 Match = Callable[[bytes], list[int]]
 
@@ -231,7 +233,9 @@ class Prefilter:
         # A piece may need a blank before or behind it.
         blanked = f" {word} "
         if not word.isascii():
-            held = self._ascii.search(blanked) | self._foreign.search(blanked)
+            held = self._foreign.search(blanked)
+            if _ASCII_PIECE.search(word):
+                held |= self._ascii.search(blanked)
         else:
             held = (self._ascii if word.islower() else self._figures).search(blanked)
         if len(word) > _MAX_WORD:

@@ -8,7 +8,18 @@ from random import Random, randrange
 
 import pytest
 
-from classifier import addresses, evidence, lookalikes, noted, phrases, quoted, reply_phrases, traces, undelivered
+from classifier import (
+    addresses,
+    evidence,
+    lookalikes,
+    noted,
+    notice,
+    phrases,
+    quoted,
+    reply_phrases,
+    traces,
+    undelivered,
+)
 from classifier.addresses import clean_address, find_all
 from classifier.dates import _DAY, _matches
 from classifier.forms import feedback
@@ -170,6 +181,16 @@ def test_days_are_found_where_a_search_finds_them(texts: list[str]) -> None:
         assert [match.span() for match in _matches(text[:8_192])] == expected, text
         seen += len(expected)
     assert seen > 200
+
+
+def test_sentences_end_where_a_split_ends_them(texts: list[str]) -> None:
+    seen = 0
+    made = ["A. B! c? D; e。f！！ g", "a.  B", "(a.) B", "1. Jan 2. B", "a;b; c", "。。", "a!? B", '"a." B', ""]
+    for line in [*made, *(line for text in texts for line in text[:8_192].split("\n"))]:
+        expected = notice._END.split(line)
+        assert list(notice._pieces_of(line)) == expected, line
+        seen += len(expected) > 1
+    assert seen > 100
 
 
 def test_own_addresses_are_those_of_the_header(messages: list[Message], texts: list[str]) -> None:
