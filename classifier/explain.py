@@ -73,7 +73,7 @@ def explain(rules: RuleSet, evidence: Evidence) -> Explanation:
         evidence,
         verdict,
         winner,
-        _why(verdict, winner, guess, holding),
+        _why(rules, evidence, verdict, winner, guess, holding),
         _why_permanence(winner, verdict, evidence),
         tuple(Loser(rule, _why_it_lost(winner, rule) if winner else _TOO_LITTLE) for rule in others),
         tuple(_near(rules, evidence, holding)),
@@ -139,10 +139,19 @@ def conditions_of(rule: Rule) -> str:
     return " + ".join(looks)
 
 
-def _why(verdict: Verdict, winner: Rule | None, guess: Guess | None, holding: Sequence[Rule]) -> str:
+def _why(
+    rules: RuleSet,
+    evidence: Evidence,
+    verdict: Verdict,
+    winner: Rule | None,
+    guess: Guess | None,
+    holding: Sequence[Rule],
+) -> str:
     if winner:
         return _why_it_won(winner, len(holding) - 1)
-    return _why_words(guess, holding) if guess else _BUILT_IN.get(verdict.rule, "")
+    if guess is None or rules.words is None:
+        return _BUILT_IN.get(verdict.rule, "")
+    return _why_words(guess, rules.words.words_for(guess.reason, evidence.text), holding)
 
 
 def _why_it_won(winner: Rule, others: int) -> str:
@@ -152,8 +161,8 @@ def _why_it_won(winner: Rule, others: int) -> str:
     return f"{looks}, the strongest of {others + 1} rules that hold."
 
 
-def _why_words(guess: Guess, holding: Sequence[Rule]) -> str:
-    speaking = f"the words make it probable ({guess.probability:.2f}): {', '.join(guess.words)}."
+def _why_words(guess: Guess, words: Sequence[str], holding: Sequence[Rule]) -> str:
+    speaking = f"the words make it probable ({guess.probability:.2f}): {', '.join(words)}."
     if holding and holding[0].priority >= PRIORITY_WEAK_TEXT:
         return f"The strongest rule has only priority {holding[0].priority}; {speaking}"
     return f"No rule says more than a code does; {speaking}"

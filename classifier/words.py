@@ -81,8 +81,6 @@ class Guess:
     cause: Cause
     #: of the reason, from 0 to 1
     probability: float
-    #: the words (cut to their stems) that speak for it, the strongest first
-    words: tuple[str, ...]
 
 
 class WordWeights:
@@ -127,11 +125,7 @@ class WordWeights:
         return self._remembered(text[:_MAX_TEXT])
 
     def _weighed(self, text: str) -> Guess | None:
-        known = [
-            (token, found)
-            for token in tokens_of(_AROUND.blanked_in(text.lower()))
-            if (found := self._weights.get(token))
-        ]
+        known = self._known_in(text)
         if not _has_words(known):
             return None
         share = 1 / (SCALE * math.sqrt(len(known) + 1))
@@ -142,10 +136,18 @@ class WordWeights:
         place = sums.index(highest)
         if probability < LEAST_PROBABILITY or self._reasons[place] in _SAYS_NOTHING:
             return None
-        shift = _FIELD * place
-        for_it = sorted([(_MOST_WEIGHT - ((packed >> shift) & _MASK), token) for token, packed in known])
-        words = tuple([token for weight, token in for_it[:5] if weight < 0])
-        return Guess(self._reasons[place], self._causes[place], probability, words)
+        return Guess(self._reasons[place], self._causes[place], probability)
+
+    def words_for(self, reason: Reason, text: str) -> tuple[str, ...]:
+        """Return the words of ``text`` (their stems) that speak for ``reason``: five at most, strongest first."""
+        place = self._reasons.index(reason)
+        known = self._known_in(text[:_MAX_TEXT])
+        for_it = sorted([(_MOST_WEIGHT - _weight_at(packed, place), token) for token, packed in known])
+        return tuple([token for weight, token in for_it[:5] if weight < 0])
+
+    def _known_in(self, text: str) -> list[tuple[str, int]]:
+        tokens = tokens_of(_AROUND.blanked_in(text.lower()))
+        return [(token, found) for token in tokens if (found := self._weights.get(token))]
 
 
 def _weight_at(packed: int, place: int) -> int:
