@@ -12,11 +12,13 @@ from classifier import (
     addresses,
     evidence,
     lookalikes,
+    matcher,
     noted,
     notice,
     phrases,
     quoted,
     reply_phrases,
+    said,
     traces,
     undelivered,
 )
@@ -25,6 +27,7 @@ from classifier.dates import _DAY, _matches
 from classifier.forms import feedback
 from classifier.headers import FIELDS, MAX_HEADER_BLOCK, Headers
 from classifier.html import html_to_text
+from classifier.matcher import collapse, find_status, is_vague
 from classifier.message import Message, parse_message
 from classifier.parties import _OWN, Parties
 from classifier.phrase_search import Phrases
@@ -321,3 +324,34 @@ def test_a_command_is_the_first_that_one_pattern_finds(texts: list[str]) -> None
         assert evidence.command_in(text) == (evidence.command_in(first.group()) if first else ""), text
         seen += first is not None
     assert seen > 100
+
+
+def test_hosts_and_statuses_are_those_that_plain_patterns_find(texts: list[str]) -> None:
+    host = re.compile(r"(?<!\w)(?:host|server|to)[: ] ?\[?([\w-]+(?:\.[\w-]+)+)")
+    made = [
+        "to mx.example.net",
+        "Host [192.0.2.1]",
+        "the server:mx.example",
+        "auto x.example to: y.example",
+        "host to a.b",
+    ]
+    hosts = statuses = 0
+    for text in [*made, *(collapse(text) for text in texts)]:
+        expected, found = host.search(text.lower()), evidence._HOSTS.first_in(text.lower())
+        assert (expected and expected[1]) == (found and found[1]), text
+        every = [*matcher._STATUS_AFTER_REPLY.findall(text), *matcher._STATUS.findall(text)]
+        specific = [status for status in every if not is_vague(status)]
+        assert find_status(text) == (specific or every or [""])[0], text
+        hosts += expected is not None
+        statuses += bool(every)
+    assert hosts > 100 and statuses > 100
+
+
+def test_an_announcement_is_the_first_that_one_pattern_finds(texts: list[str]) -> None:
+    whole = re.compile("|".join(pattern.pattern for _, pattern in said._ANNOUNCED._rows))
+    seen = 0
+    for text in (quoted.in_lower_case(text[:8_192]) for text in texts):
+        expected, found = whole.search(text), said._ANNOUNCED.first_in(text)
+        assert (expected and expected.span()) == (found and found.span()), text
+        seen += expected is not None
+    assert seen > 20
