@@ -14,7 +14,7 @@ from model.detail import Agent, Engaged
 from model.fact import FactType, Hit, UniqueClock
 from store.environment import Environment
 from store.group import Facts
-from store.listed import ListedTogether
+from store.listed import ListedTogether, list_together
 from store.writer import write_now
 from tracker.agent import judge_user_agent
 
@@ -91,14 +91,14 @@ def listings(places: Sequence[bytes], numbers: Sequence[int], start_us: int) -> 
         [row[name] for row in rows] for name in ("address", "contact_ref", "last_name", "first_name", "company")
     )
     said = [addresses, contacts, last, first, companies, [()] * len(rows), *([[None] * len(rows)] * _SAID_BY_NOBODY)]
-    return ListedTogether(
+    return list_together(
         places,
         [number.to_bytes(8, "big") for number in numbers],
         said,
         [address.partition("@")[2] for address in addresses],
         [start_us + at * LISTING_US for at in range(len(rows))],
         [True] * len(rows),
-        0,
+        node=0,
     )
 
 

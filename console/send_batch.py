@@ -19,7 +19,7 @@ from model.fact import DeliveryKey, Fact, FactType
 from model.token import TokenFlag, day_of
 from store.fold import Receipt
 from store.gate import Candidate
-from store.listed import ListedTogether, marks_of
+from store.listed import ListedTogether, list_together, marks_of
 from store.listing import Listing
 from store.suppression import SuppressionKind
 
@@ -162,14 +162,14 @@ def _planned(
     if listed:
         said = list(zip(*map(astuple, _of(columns.rows, listed)), strict=True))[_SAID]
         planned.append(
-            ListedTogether(
+            list_together(
                 _of(columns.deliveries, listed),
                 _of(columns.row_ids, listed),
                 said,
                 _of(columns.addresses.domains, listed),
                 _of(times, listed),
                 _of(html, listed),
-                request.call.services.node,
+                node=request.call.services.node,
             )
         )
     for place in sorted(tests):

@@ -64,28 +64,23 @@ class ListedColumns(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ListedTogether:
-    """PLANNED facts about mails that are no tests, in columns of one length."""
+    """PLANNED facts about mails that are no tests, in columns of one length: as ListedColumns, but for two."""
 
-    #: DeliveryKey.pack() of the deliveries
     places: Sequence[bytes]
-    #: as Planned.row
-    rows: Sequence[bytes]
-    said: Said
+    times: Sequence[int]
+    marks: Sequence[bytes]
+    html: Sequence[bool]
     #: Address.domain of the addresses, empty where they are none
     domains: Sequence[str]
-    #: as Fact.at_us
-    times: Sequence[int]
-    #: as Fact.is_html
-    html: Sequence[bool]
-    node: int
+    packed: Sequence[bytes]
+    said: Said
 
     def __len__(self) -> int:
         """Return how many facts these are."""
         return len(self.places)
 
     def columns(self) -> ListedColumns:
-        """Return what is stored of them."""
-        marks = marks_of(self.places, self.rows)
+        """Return what is stored of them: left to whoever folds them, so that less goes from process to process."""
         addresses, contact_refs, last_names, first_names, companies, *others = self.said
         octets = {domain: domain_octets(domain, is_listed=True) for domain in set(self.domains)}
         domains = [
@@ -93,26 +88,54 @@ class ListedTogether:
             for domain, address in zip(self.domains, addresses, strict=True)
         ]
         shown = list(zip(addresses, last_names, first_names, companies, contact_refs, *others, strict=True))
-        return ListedColumns(self.places, self.times, marks, self.html, domains, self._packed(), shown)
+        return ListedColumns(self.places, self.times, self.marks, self.html, domains, self.packed, shown)
 
-    def _packed(self) -> list[bytes]:
-        said = self.said
-        # Left out where it says nothing of anybody.
-        used = len(said)
-        while used > 1 and said[used - 1].count(None) + said[used - 1].count(_NO_TAGS) == len(self):
-            used -= 1
-        plain, html = (flags_of(is_test=False, is_html=is_html) for is_html in (False, True))
-        flags = [html if is_html else plain for is_html in self.html]
-        head = repeat(int(FactType.PLANNED)), self.places, self.times, repeat(self.node), flags
-        packed: list[bytes] = []
-        for values in zip(*head, said[0], self.rows, *said[1:used], strict=False):
-            end = len(values)
-            while values[end - 1] is None or values[end - 1] == _NO_TAGS:
-                end -= 1
-            packed.append(_encode(values[:end]))
-        return packed
+
+def list_together(
+    places: Sequence[bytes],
+    rows: Sequence[bytes],
+    said: Said,
+    domains: Sequence[str],
+    times: Sequence[int],
+    html: Sequence[bool],
+    *,
+    node: int,
+) -> ListedTogether:
+    """Return that recipients are listed.
+
+    Arguments, in columns: ``places`` as DeliveryKey.pack() of the deliveries, ``rows`` as Planned.row, ``domains`` as
+    Address.domain of the addresses (empty where they are none), ``times`` as Fact.at_us, ``html`` as Fact.is_html.
+    """
+    packed = _pack(places, rows, said, times, html, node=node)
+    return ListedTogether(places, times, marks_of(places, rows), html, domains, packed, said)
+
+
+def _pack(
+    places: Sequence[bytes],
+    rows: Sequence[bytes],
+    said: Said,
+    times: Sequence[int],
+    html: Sequence[bool],
+    *,
+    node: int,
+) -> list[bytes]:
+    """Return the facts as store.codec.pack_fact packs each."""
+    # Left out where it says nothing of anybody.
+    used = len(said)
+    while used > 1 and said[used - 1].count(None) + said[used - 1].count(_NO_TAGS) == len(places):
+        used -= 1
+    without, with_html = (flags_of(is_test=False, is_html=is_html) for is_html in (False, True))
+    flags = [with_html if is_html else without for is_html in html]
+    packed: list[bytes] = []
+    head = repeat(int(FactType.PLANNED)), places, times, repeat(node), flags
+    for values in zip(*head, said[0], rows, *said[1:used], strict=False):
+        end = len(values)
+        while values[end - 1] is None or values[end - 1] == _NO_TAGS:
+            end -= 1
+        packed.append(_encode(values[:end]))
+    return packed
 
 
 def marks_of(places: Sequence[bytes], rows: Sequence[bytes]) -> list[bytes]:
-    """Return what records keep of the ids of PLANNED facts; arguments as in ListedTogether."""
+    """Return what records keep of the ids of PLANNED facts; arguments as in ``list_together``."""
     return [whole[:_MARK_SIZE] for whole in ids_of_planned(places, rows)]

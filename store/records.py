@@ -24,8 +24,8 @@ from store import keys
 from store.errors import StoreCorruptError, StoreError
 from store.transaction import Database, Transaction, put_all, scan_keys
 
-#: Deliveries whose records may wait in RECENT: some 5 MB there, and 10 MB in each process.
-MAX_WAITING = 32_768
+#: Deliveries whose records may wait in RECENT: some 10 MB there, and 20 MB in each process.
+MAX_WAITING = 65_536
 #: Rows of RECENT, however few deliveries they are about: every process reads them all when it begins.
 _MAX_ROWS = 8_192
 #: A commit that changes so many deliveries meets some of them on every page, and puts them in their places at once.

@@ -21,7 +21,7 @@ from store.errors import FactRefusedError
 from store.fold import Receipt
 from store.group import Facts, commit_group
 from store.list_process import ListProcess
-from store.listed import ListedTogether
+from store.listed import ListedTogether, list_together
 from store.reader import Reader
 from store.rows import rows_of
 from store.writer import Writer
@@ -48,14 +48,14 @@ def mailing(number: int, rows: int = ROWS) -> ListedTogether:
     """A list of recipients nobody else lists, with all that senders may say."""
     recipients = range(number * 100_000 + 1, number * 100_000 + 1 + rows)
     said = [field.default for field in fields(Planned) if field.name not in ("address", "row")]
-    return ListedTogether(
+    return list_together(
         [DeliveryKey(1, 1, recipient).pack() for recipient in recipients],
         [recipient.to_bytes(8, "big") for recipient in recipients],
         [[f"u{recipient}@example.jp" for recipient in recipients], *([nothing] * rows for nothing in said)],
         ["example.jp"] * rows,
         [T0_US + recipient for recipient in recipients],
         [recipient % 3 > 0 for recipient in recipients],
-        0,
+        node=0,
     )
 
 

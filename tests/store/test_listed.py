@@ -18,7 +18,7 @@ from store import keys
 from store.codec import pack_fact, unpack_fact
 from store.environment import Environment
 from store.group import Facts
-from store.listed import ListedTogether
+from store.listed import ListedTogether, list_together
 from store.roster import read_page
 from store.rows import rows_of
 from store.writer import write_now
@@ -48,14 +48,14 @@ def listing(rng: random.Random, number: int, at_us: int, broadcast: int) -> Fact
 def together(facts: Sequence[Fact]) -> ListedTogether:
     """The same, listed together: all are of one node."""
     details = [fact.detail for fact in facts]
-    return ListedTogether(
+    return list_together(
         [fact.key.pack() for fact in facts],
         [detail.row for detail in details if isinstance(detail, Planned)],
         list(zip(*[[value for at, value in enumerate(astuple(detail)) if at != 1] for detail in details], strict=True)),
         [domain_of(detail.address) for detail in details if isinstance(detail, Planned)],
         [fact.at_us for fact in facts],
         [fact.is_html for fact in facts],
-        facts[0].node,
+        node=facts[0].node,
     )
 
 
@@ -136,7 +136,7 @@ def test_a_listing_says_what_its_fact_says() -> None:
         assert list(listed.marks) == [fact.id[:8] for fact in facts]
         rows = [fact.detail.row for fact in facts if isinstance(fact.detail, Planned)]
         assert ids_of_planned([fact.key.pack() for fact in facts], rows) == [fact.id for fact in facts]
-    nobody = ListedTogether([], [], [[]] * 13, [], [], [], 0)
+    nobody = list_together([], [], [[]] * 13, [], [], [], node=0)
     assert (len(nobody), nobody.columns().packed) == (0, [])
 
 
