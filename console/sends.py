@@ -24,7 +24,7 @@ from store.errors import StoreError
 from store.fold import Receipt
 
 #: Batches whose commit is under way while the next one is read.
-_MAX_UNDER_WAY = 3
+_MAX_UNDER_WAY = 4
 #: Octets read from the connection at a time.
 _CHUNK = 262_144
 
