@@ -17,11 +17,14 @@ from bench.grown_store import Shape, grown_store, home_in, shape_for
 from bench.opens import BATCH, START_US, Opens, commit, places_of
 from bench.processes import Meter
 from store.environment import Environment
+from store.records import MAX_WAITING
 from store.writer import next_seq
 
 _SMALL_FACTS = 1_000_000
 #: Facts of a timed run at most.
 _MOST_A_RUN = 30_000
+#: Facts of a commit that is not timed: so few that their records wait too (store.records).
+_WARM_UP_BATCH = 4_000
 _YEAR_US = 365 * 86_400_000_000
 
 
@@ -81,7 +84,10 @@ class _TimedRun:
         with self._opened() as env:
             # Later than all that is there, from earlier runs too.
             visitors = Opens(self._rng, START_US + _YEAR_US + (next_seq(env) << 20), per_s=1_000)
-            batches = [visitors.opens(self._places()) for _ in range(_MOST_A_RUN // BATCH)]
+            # Until as many records wait as may: only then each that comes puts another in its place.
+            for _ in range(MAX_WAITING // _WARM_UP_BATCH + 1):
+                commit(env, visitors.opens(self._places(_WARM_UP_BATCH)))
+            batches = [visitors.opens(self._places(BATCH)) for _ in range(_MOST_A_RUN // BATCH)]
             times: list[float] = []
             meter, cpu, started = Meter({}), time.process_time(), time.perf_counter()
             for batch in batches:
@@ -97,10 +103,10 @@ class _TimedRun:
         p99_ms = times[int((len(times) - 1) * 0.99)] * 1_000
         return Sample(len(times) * BATCH, took, p99_ms, {"writer": used}, foreign)
 
-    def _places(self) -> list[bytes]:
+    def _places(self, count: int) -> list[bytes]:
         """Return deliveries of all broadcasts and recipients alike: a live server's are less scattered."""
         draw = self._rng.randrange
         return [
             places_of(draw(self._shape.broadcasts) + 1, [self._numbers[draw(len(self._numbers))]])[0]
-            for _ in range(BATCH)
+            for _ in range(count)
         ]
