@@ -54,6 +54,7 @@ def test_a_fill_that_was_broken_off_begins_anew(tmp_path: Path) -> None:
 @pytest.mark.system("gcc")
 def test_growth_and_recovery_use_the_same_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(growth, "_MOST_A_RUN", 1_000)
+    monkeypatch.setattr(growth, "MAX_WAITING", 1_000)
     monkeypatch.setattr(recovery, "_VISITS", 2_000)
     options = Options(seconds=1, runs=1, facts=2_000, store=tmp_path)
     (row,) = growth.measure_growth(options)
