@@ -105,11 +105,12 @@ def _list(request: Request, columns: Columns, facts: list[Fact | ListedTogether]
     services = request.call.services
     times = services.clock.stamps(services.now_us(), len(columns.rows))
     denials = _denials(request.call, columns)
-    asked = {*columns.excluded, *denials}
-    for sort, places in columns.sorts.items():
-        if sort.is_test:
-            asked.update(places)
-    known = _known(request.call, columns, asked)
+    tests = {place for sort, places in columns.sorts.items() if sort.is_test for place in places}
+    asked = {*columns.excluded, *denials, *tests}
+    known = {
+        **_known(request.call, columns, sorted(asked - tests), is_test=False),
+        **_known(request.call, columns, sorted(tests), is_test=True),
+    }
     denied: dict[int, Why] = {}
     repeated: set[int] = set()
     excluded: list[Fact] = []
@@ -134,7 +135,7 @@ def _list(request: Request, columns: Columns, facts: list[Fact | ListedTogether]
         # delivery is excluded would take away the first.
         if why[0] is not ExcludedKind.DUPLICATE:
             excluded.append(_fact(request, columns, place, FactType.EXCLUDED, services.stamp(), Excluded(*why)))
-    facts += _planned(request, columns, times, repeated)
+    facts += _planned(request, columns, times, tests, repeated)
     facts += excluded
     return denied, asked
 
@@ -145,15 +146,12 @@ def _is_same(columns: Columns, place: int, before: Listing) -> bool:
 
 
 def _planned(
-    request: Request, columns: Columns, times: Sequence[int], repeated: Set[int]
+    request: Request, columns: Columns, times: Sequence[int], tests: Set[int], repeated: Set[int]
 ) -> list[Fact | ListedTogether]:
     """Return the facts that the recipients are listed, but for those at the places ``repeated``."""
     html = [True] * len(columns.rows)
-    tests: list[int] = []
     for sort, places in columns.sorts.items():
-        if sort.is_test:
-            tests += places
-        elif not sort.is_html:
+        if not sort.is_html:
             for place in places:
                 html[place] = False
     left_out = {*repeated, *tests}
@@ -172,10 +170,9 @@ def _planned(
                 node=request.call.services.node,
             )
         )
-    for place in sorted(tests):
-        if place not in repeated:
-            detail = _detail(columns.rows[place], columns.row_ids[place])
-            planned.append(_fact(request, columns, place, FactType.PLANNED, times[place], detail))
+    for place in sorted(tests - repeated):
+        detail = _detail(columns.rows[place], columns.row_ids[place])
+        planned.append(_fact(request, columns, place, FactType.PLANNED, times[place], detail))
     return planned
 
 
@@ -243,22 +240,12 @@ def _denials(call: Call, columns: Columns) -> dict[int, Why]:
     return denials
 
 
-def _known(call: Call, columns: Columns, asked: Set[int]) -> dict[int, Listing]:
-    """Return how the recipients at the places ``asked`` are listed, by this request sent before or by another."""
-    known: dict[int, Listing] = {}
-    for is_test in (False, True):
-        places = [
-            place
-            for sort, some in columns.sorts.items()
-            if sort.is_test is is_test and asked
-            for place in some
-            if place in asked
-        ]
-        if not places:
-            continue
-        found = call.services.reader.listings([columns.deliveries[place] for place in places], is_test=is_test)
-        known.update((place, found[one]) for place in places if (one := columns.deliveries[place]) in found)
-    return known
+def _known(call: Call, columns: Columns, places: Sequence[int], *, is_test: bool) -> dict[int, Listing]:
+    """Return how the recipients at ``places`` are listed, by this request sent before or by another."""
+    if not places:
+        return {}
+    found = call.services.reader.listings([columns.deliveries[place] for place in places], is_test=is_test)
+    return {place: found[one] for place in places if (one := columns.deliveries[place]) in found}
 
 
 def _accepted(call: Call, columns: Columns, sort: Sort, places: Sequence[int]) -> Iterable[tuple[int, bytes]]:
