@@ -1,9 +1,11 @@
 """A process that stores long lists of recipients for another: folding them is all Python, and takes a core of its own.
 
 ``ListProcess`` is the end of whoever has lists to store, a Writer's thread; ``main`` is the process's own. They speak
-over a socket pair: groups of facts one way, pickled; the other way an empty message for each step, and at last what
-became of the group. It is begun when there is a list to store and ends by itself when there was none for a while;
-whatever happens to it, the Writer stores the same facts itself, and those that it had stored after all count once.
+over a socket pair: groups of facts one way, pickled; the other way an empty message for each step, word that a group
+is folded, and at last what became of it. The next group is handed over while the one before is committed, which is
+waiting for the disk. The process is begun when there is a list to store and ends by itself when there was none for a
+while; whatever happens to it, the Writer stores the same facts itself, and those that it had stored after all count
+once.
 """
 
 from __future__ import annotations
@@ -13,12 +15,15 @@ import gc
 import logging
 import os
 import pickle
+import queue
 import select
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -43,6 +48,10 @@ _PR_SET_PDEATHSIG = 1
 #: Octets of a message's length.
 _LENGTH = 8
 
+#: Messages of the process that are no answer: a step is done, and only the commit is left of a group.
+_STEP = b""
+_FOLDED = b"folded"
+
 # The end of the one that has lists to store
 
 
@@ -56,6 +65,10 @@ class ListProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._line: _Line | None = None
         self._is_ready = False
+        #: where the groups went that are not finished, the oldest first
+        self._handed: deque[_Line] = deque()
+        #: what became of the oldest group, if it is known but was not asked for yet
+        self._answer = b""
         self._begun_s = -_AGAIN_S
         #: how many groups it has stored
         self.groups = 0
@@ -65,24 +78,49 @@ class ListProcess:
         """The process's number; None while there is none."""
         return self._process.pid if self._process is not None else None
 
-    def store(self, group: Sequence[Facts], moved: Callable[[], None]) -> list[Receipt] | None:
-        """Have a group committed; returns a receipt for each submission, or None where the caller has to commit it.
+    def begin(self, group: Sequence[Facts]) -> bool:
+        """Hand over a group behind those that are not finished yet; False where the caller has to commit it."""
+        line = self._ready()
+        if line is None:
+            return False
+        try:
+            line.send(pickle.dumps(group, pickle.HIGHEST_PROTOCOL))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller does it itself
+            self._give_up(error)
+            return False
+        self._handed.append(line)
+        return True
+
+    def wait_folded(self, moved: Callable[[], None]) -> None:
+        """Wait until of the oldest group only the commit is left: it is time to hand over the next.
+
+        ``moved`` is called for each step done.
+        """
+        try:
+            while self._has_oldest and not self._answer:
+                message = self._handed[0].receive()
+                moved()
+                if message == _FOLDED:
+                    return
+                self._answer = message
+        except (EOFError, OSError) as error:
+            self._give_up(error)
+
+    def finish(self, moved: Callable[[], None]) -> list[Receipt] | None:
+        """Wait for the oldest group; returns a receipt for each submission, or None where the caller has to commit it.
 
         ``moved`` is called for each step done. Raises what ``commit_group`` raises, but for StoreFailedError.
         """
-        line = self._ready()
-        if line is None:
+        while self._has_oldest and not self._answer:
+            self.wait_folded(moved)
+        answer, self._answer = self._answer, b""
+        self._handed.popleft()
+        if not answer:
             return None
         try:
-            line.send(pickle.dumps(group, pickle.HIGHEST_PROTOCOL))
-            answer = b""
-            while not answer:
-                answer = line.receive()
-                moved()
             result: list[Receipt] | StoreError = pickle.loads(answer)  # noqa: S301 - what our own process sends
         except Exception as error:  # noqa: BLE001 - it may even be of another version: the caller does it itself
-            _log.warning("the process that stores lists failed", extra={"pid": self.pid, "error": repr(error)})
-            self._kill()
+            self._give_up(error)
             return None
         if isinstance(result, StoreError):
             raise result
@@ -97,6 +135,11 @@ class ListProcess:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(_END_S)
         self._kill()
+
+    @property
+    def _has_oldest(self) -> bool:
+        """Whether the process has the oldest group: another may have been begun since."""
+        return self._handed[0] is self._line
 
     def _ready(self) -> _Line | None:
         """Return the line to the process if it can take a group; begins one that is not there."""
@@ -132,6 +175,10 @@ class ListProcess:
         ours.settimeout(_STUCK_S)
         self._line = _Line(ours)
 
+    def _give_up(self, error: Exception) -> None:
+        _log.warning("the process that stores lists failed", extra={"pid": self.pid, "error": repr(error)})
+        self._kill()
+
     def _kill(self) -> None:
         """Make sure that there is none; its transaction, if any, is none then either."""
         if self._line is not None:
@@ -141,6 +188,7 @@ class ListProcess:
             self._process.wait()
         self._process = self._line = None
         self._is_ready = False
+        self._answer = b""
 
 
 class _Line:
@@ -190,17 +238,38 @@ def main(arguments: Sequence[str]) -> None:
     # As in a worker.
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
-    line.send(b"")
-    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        while line.has_come(float(idle_s)):
-            group = cast(Sequence[Facts], pickle.loads(line.receive()))  # noqa: S301 - what began us sends
-            line.send(pickle.dumps(_result_of(env, group, line)))
+    line.send(_STEP)
+    groups: queue.SimpleQueue[Sequence[Facts] | None] = queue.SimpleQueue()
+    folding = threading.Lock()
+    threading.Thread(target=_read, args=(line, groups, folding), name="groups", daemon=True).start()
+    with suppress(queue.Empty, BrokenPipeError, ConnectionResetError):
+        while (group := groups.get(timeout=float(idle_s))) is not None:
+            line.send(pickle.dumps(_result_of(env, group, line, folding)))
     env.close()
 
 
-def _result_of(env: Environment, group: Sequence[Facts], line: _Line) -> list[Receipt] | StoreError:
+def _read(line: _Line, groups: queue.SimpleQueue[Sequence[Facts] | None], folding: threading.Lock) -> None:
+    """Read groups while nothing is folded, that is, while the one before is committed; None when no more will come.
+
+    What cannot be read ends the process as well: the other end then stores it itself.
+    """
     try:
-        return commit_group(env, group, moved=lambda: line.send(b""))
+        with suppress(EOFError, ConnectionResetError):
+            while True:
+                message = line.receive()
+                with folding:
+                    groups.put(cast(Sequence[Facts], pickle.loads(message)))  # noqa: S301 - what began us sends
+    finally:
+        groups.put(None)
+
+
+def _result_of(
+    env: Environment, group: Sequence[Facts], line: _Line, folding: threading.Lock
+) -> list[Receipt] | StoreError:
+    try:
+        return commit_group(
+            env, group, moved=lambda: line.send(_STEP), folded=lambda: line.send(_FOLDED), folding=folding
+        )
     except StoreFailedError:
         raise  # only an end of this process helps, and the other end then does it itself
     except StoreError as error:

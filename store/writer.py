@@ -183,7 +183,7 @@ class Writer:
         reaped_s = time.monotonic()
         while (batch := self._next_batch()) is not None:
             if batch:
-                self._commit(batch)
+                self._store(batch)
             if self._has_failed:
                 return False
             if time.monotonic() - reaped_s >= _REAP_EVERY_S:
@@ -205,45 +205,81 @@ class Writer:
                 self._wake.wait(_REAP_EVERY_S)
             if not self._queue:
                 return None if self._is_stopping else []
-            batch: list[_Submission] = []
-            size = 0
+        return self._take()
+
+    def _take(self) -> list[_Submission]:
+        """Take as much of what waits as one commit may have; it is under way from then on."""
+        batch: list[_Submission] = []
+        size = 0
+        with self._wake:
             while self._queue and (not batch or size + self._queue[0].size <= MAX_BATCH_FACTS):
                 submission = self._queue.popleft()
                 batch.append(submission)
                 size += submission.size
-            self._in_flight = batch
-            return batch
+            self._in_flight = [*self._in_flight, *batch]
+        return batch
+
+    def _store(self, batch: list[_Submission]) -> None:
+        """Store a batch, and those that come while long lists are folded by their process, one after the other."""
+        is_begun = self._begin(batch)
+        while is_begun:
+            self._list_process.wait_folded(self._move)
+            following = self._take()
+            is_begun = self._begin(following)
+            self._finish(batch)
+            with self._wake:
+                self._in_flight = following
+            batch = following
+            if self._has_failed:
+                return
+        if batch:
+            self._commit(batch)
+
+    def _begin(self, batch: list[_Submission]) -> bool:
+        """Have long lists stored by their process; False where there are none, or there is no process."""
+        if sum(submission.listed for submission in batch) < _MANY_LISTED:
+            return False
+        return self._list_process.begin([submission.facts for submission in batch])
+
+    def _finish(self, batch: list[_Submission]) -> None:
+        try:
+            receipts = self._list_process.finish(self._move)
+        except StoreError as error:
+            self._refuse(batch, error)
+            return
+        if receipts is None:
+            self._commit(batch)
+        else:
+            self._acknowledge(batch, receipts)
 
     def _commit(self, batch: list[_Submission]) -> None:
+        group = [submission.facts for submission in batch]
         try:
-            receipts = self._write(batch)
-        except (FactRefusedError, StoreCorruptError) as error:
-            if len(batch) == 1:
-                self._answer([(batch[0], error)])
-                return
+            receipts = commit_group(self._env, group, moved=self._move, folding=self._folding)
+        except StoreError as error:
+            self._refuse(batch, error)
+            return
+        self._acknowledge(batch, receipts)
+
+    def _acknowledge(self, batch: list[_Submission], receipts: list[Receipt]) -> None:
+        self.commits += 1
+        self.facts_committed += sum(receipt.added for receipt in receipts)
+        self._answer(list(zip(batch, receipts, strict=True)))
+
+    def _refuse(self, batch: list[_Submission], error: StoreError) -> None:
+        if not isinstance(error, FactRefusedError | StoreCorruptError):
+            _log.error("commit failed", extra={"error": str(error), "submissions": len(batch)})
+            self._answer([(submission, error) for submission in batch])
+            self._has_failed = isinstance(error, StoreFailedError)
+        elif len(batch) == 1:
+            self._answer([(batch[0], error)])
+        else:
             # One bad fact, or one that touches a damaged record, must not fail its neighbours (D9). By halves:
             # a few commits more, not one for each neighbour.
             middle = len(batch) // 2
             self._commit(batch[:middle])
             if not self._has_failed:
                 self._commit(batch[middle:])
-            return
-        except StoreError as error:
-            _log.error("commit failed", extra={"error": str(error), "submissions": len(batch)})
-            self._answer([(submission, error) for submission in batch])
-            self._has_failed = isinstance(error, StoreFailedError)
-            return
-        self.commits += 1
-        self.facts_committed += sum(receipt.added for receipt in receipts)
-        self._answer(list(zip(batch, receipts, strict=True)))
-
-    def _write(self, batch: list[_Submission]) -> list[Receipt]:
-        group = [submission.facts for submission in batch]
-        if sum(submission.listed for submission in batch) >= _MANY_LISTED:
-            receipts = self._list_process.store(group, self._move)
-            if receipts is not None:
-                return receipts
-        return commit_group(self._env, group, moved=self._move, folding=self._folding)
 
     def _move(self) -> None:
         self._moved_s = time.monotonic()

@@ -38,8 +38,9 @@ from store.environment import Environment
 from store.list_process import ListProcess
 env = Environment(Path(sys.argv[1]), map_size=256 * 2**20)
 process = ListProcess(env)
-while process.store([], lambda: None) is None:
+while not process.begin([]):
     time.sleep(0.01)
+process.finish(lambda: None)
 print(process.pid, flush=True)
 sys.stdin.read()
 """
@@ -60,21 +61,25 @@ def mailing(number: int, rows: int = ROWS) -> ListedTogether:
     )
 
 
+def begin(process: ListProcess, group: list[Facts]) -> None:
+    """Hand the process a group, once it is there."""
+    assert eventually(lambda: process.begin(group))
+
+
 def by_itself(process: ListProcess, group: list[Facts]) -> list[Receipt]:
     """What the process answers, once it is there."""
-    deadline = time.monotonic() + 30
-    while (receipts := process.store(group, lambda: None)) is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    begin(process, group)
+    receipts = process.finish(lambda: None)
+    assert receipts is not None
     return receipts
 
 
 def eventually(is_true: Callable[[], bool]) -> bool:
     """Whether it comes true within some time."""
     deadline = time.monotonic() + 30
-    while not is_true() and time.monotonic() < deadline:
+    while not (is_now := is_true()) and time.monotonic() < deadline:
         time.sleep(0.02)
-    return is_true()
+    return is_now
 
 
 def is_there(pid: int) -> bool:
@@ -115,8 +120,8 @@ async def writer(env: Environment, process: ListProcess) -> AsyncIterator[Writer
 def test_it_leaves_what_the_caller_would_have_left(tmp_path: Path, process: ListProcess, env: Environment) -> None:
     group: list[Facts] = [[described(name="Spring"), mailing(1)], [mailing(2)], [mailing(1)]]
     moves: list[None] = []
-    by_itself(process, [])
-    receipts = process.store(group, lambda: moves.append(None))
+    begin(process, group)
+    receipts = process.finish(lambda: moves.append(None))
     assert receipts is not None
     assert receipts[:2] == [Receipt(ROWS + 1, 0), Receipt(ROWS, 0)]
     assert (receipts[2].added, receipts[2].known, list(receipts[2].found)) == (0, ROWS, list(mailing(1).places))
@@ -133,7 +138,35 @@ def test_a_list_that_cannot_be_stored_leaves_nothing(process: ListProcess, env: 
     with pytest.raises(FactRefusedError):
         by_itself(process, [[mailing(2)], [bad]])
     assert listed_in(env) == 0
-    assert process.store([[mailing(2)]], lambda: None) == [Receipt(ROWS, 0)]
+    assert by_itself(process, [[mailing(2)]]) == [Receipt(ROWS, 0)]
+
+
+def test_it_takes_the_next_group_while_the_one_before_is_committed(process: ListProcess, env: Environment) -> None:
+    bad = replace(mailing(2), times=[2**70] * ROWS)
+    begin(process, [[mailing(1)]])
+    process.wait_folded(lambda: None)
+    assert process.begin([[bad]])
+    assert process.begin([[mailing(3)], [mailing(1)]])
+    assert process.finish(lambda: None) == [Receipt(ROWS, 0)]
+    with pytest.raises(FactRefusedError):
+        process.finish(lambda: None)
+    receipts = process.finish(lambda: None)
+    assert receipts is not None
+    assert [(receipt.added, receipt.known) for receipt in receipts] == [(ROWS, 0), (0, ROWS)]
+    assert listed_in(env) == 2 * ROWS
+
+
+def test_all_groups_of_one_that_ended_are_left_to_the_caller(
+    process: ListProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(list_process, "_AGAIN_S", 0.0)
+    begin(process, [[mailing(1)]])
+    assert process.begin([[mailing(2)]])
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
+    # Another is begun for the third; the first two are none of its business.
+    begin(process, [[mailing(3)]])
+    assert [process.finish(lambda: None) for _ in range(3)] == [None, None, [Receipt(ROWS, 0)]]
 
 
 async def test_the_writer_lets_it_store_lists(process: ListProcess, writer: Writer, env: Environment) -> None:
@@ -180,7 +213,9 @@ async def test_a_list_that_was_only_said_to_be_stored_is_noticed(
     process: ListProcess, writer: Writer, env: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Negative control of the test above."""
-    monkeypatch.setattr(process, "store", lambda *_: [Receipt(ROWS, 0)])
+    monkeypatch.setattr(process, "begin", lambda *_: True)
+    monkeypatch.setattr(process, "wait_folded", lambda *_: None)
+    monkeypatch.setattr(process, "finish", lambda *_: [Receipt(ROWS, 0)])
     assert await writer.submit([mailing(1)]) == Receipt(ROWS, 0)
     assert not_stored(env, [1]) == [1]
 
@@ -189,9 +224,9 @@ def test_one_that_cannot_be_begun_is_not_begun_for_every_list(
     process: ListProcess, env: Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("sys.executable", str(tmp_path / "none"))
-    assert process.store([[mailing(1)]], lambda: None) is None
+    assert not process.begin([[mailing(1)]])
     monkeypatch.undo()
-    assert process.store([[mailing(1)]], lambda: None) is None
+    assert not process.begin([[mailing(1)]])
     assert process.pid is None
     assert listed_in(env) == 0
 
@@ -202,7 +237,7 @@ def test_it_ends_when_there_are_no_lists(env: Environment) -> None:
     pid = process.pid
     assert pid is not None
     assert eventually(lambda: not is_there(pid))
-    assert process.store([[mailing(2)]], lambda: None) is None
+    assert not process.begin([[mailing(2)]])
     process.stop()
 
 

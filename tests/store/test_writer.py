@@ -170,7 +170,7 @@ async def test_an_error_nobody_foresaw_ends_the_writer_aloud(tmp_path: Path, mon
     called: list[bool] = []
     env = Environment(tmp_path / "data", map_size=64 * 2**20)
     writer = Writer(env, on_failed=lambda: called.append(True))
-    monkeypatch.setattr(writer, "_write", lambda _: 1 / 0)
+    monkeypatch.setattr(writer, "_store", lambda _: 1 / 0)
     writer.start()
     with pytest.raises(StoreFailedError):
         await asyncio.wait_for(writer.submit([planned()]), 10)
