@@ -86,7 +86,8 @@ def _export(api: Api, ours: Ours, listed: int) -> tuple[Sample, float]:
     _check(ours.server.home / "exports", listed)
     api.ask("DELETE", place)
     took = _at(task["ended_at"]) - _at(task["started_at"])
-    return Sample(listed, took, None, *meter.read(0.0)), max(sizes, default=0.0) - min(sizes, default=0.0)
+    # From the first look on, not from the least: at its end the process gives its memory back piece by piece.
+    return Sample(listed, took, None, *meter.read(0.0)), max(sizes) - sizes[0] if sizes else 0.0
 
 
 def _memory_of_maker(console: int) -> float | None:
