@@ -57,7 +57,7 @@ _SUMMARY = re.compile(r"[ \t*]*to:.*\n(?:[ \t*]*(?:cc|date|sent):.*\n)*[ \t*\n]*
 # Who wrote, whom to ask: the words before an address that did not fail.
 _OTHERS = (
     "from", "sender", "return-path", "reply-to", "contact", "help", "mail from", "question", "questions",
-    "envelope-from", "cc", "sent by",
+    "envelope-from", "cc", "sent by", "message-id", "message id", "msgid",
     "送信者", "差出人", "送信元", "発信者", "発信元", "寄件人", "寄件者", "发件人", "發件人", "发送者", "보낸 사람",
     "보낸사람", "발신자", "absender", "von", "expéditeur", "expediteur", "remitente", "mittente", "proveniente da",
     "remetente", "afzender", "avsändare", "afsender", "avsender", "nadawca", "odesílatel", "odesilatel",
@@ -201,19 +201,31 @@ def _lasts_of(lines: list[str], starts: list[tuple[int, str]]) -> list[int]:
 def _headings_of(lines: list[str], starts: list[tuple[int, str]]) -> dict[int, str]:
     """Return, by number of ``starts``, the line above its block that says why, where each of several blocks has one.
 
-    "Unknown users:", two addresses on lines of their own, "Mailboxes that are full:", a third address.
+    "Unknown users:", two addresses on lines of their own, "Mailboxes that are full:", a third address. Without colons
+    a line and the addresses below it are a paragraph, and all paragraphs are such.
     """
     headings: dict[int, str] = {}
     heading = ""
+    blocks = 0
+    have_colons = are_paragraphs = True
     for number, (at, address) in enumerate(starts):
         if at == 0 or lines[at].strip(_AROUND) != address:
             return {}
         if number == 0 or starts[number - 1][0] != at - 1:
+            blocks += 1
             heading = lines[at - 1].strip()
-            if not heading.endswith((":", "：")):
-                return {}
+            have_colons = have_colons and heading.endswith((":", "："))
+            are_paragraphs = are_paragraphs and heading != "" and _is_blank(lines, at - 2)
+        if number + 1 == len(starts) or starts[number + 1][0] != at + 1:
+            are_paragraphs = are_paragraphs and _is_blank(lines, at + 1)
         headings[number] = heading
-    return headings if len(set(headings.values())) > 1 else {}
+    if blocks > 1 and (are_paragraphs or (have_colons and len(set(headings.values())) > 1)):
+        return headings
+    return {}
+
+
+def _is_blank(lines: list[str], number: int) -> bool:
+    return not 0 <= number < len(lines) or not lines[number].strip()
 
 
 def _anchored(line: str) -> re.Match[str] | None:

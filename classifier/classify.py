@@ -179,7 +179,9 @@ def _texts_of(status: DeliveryStatus, report: Report, notification: _Notificatio
             yield f"{status.diagnostic}\n{own}"
             if len(named) > 1:
                 return
-    if notice and len(report.recipients) == 1:
+    if report.is_shared:
+        yield notice
+    elif notice and len(report.recipients) == 1:
         yield f"{status.diagnostic}\n{notice}"
 
 

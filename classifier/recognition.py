@@ -206,10 +206,12 @@ def reports_failure(message: Message, notice: str, original: str) -> bool:
     is_listed = any(starts_line(notice, address) for address in foreign)
     if not says_undelivered(notice):
         return is_answered and (is_listed or says_something_undelivered(subject))
+    is_senders = SENDERS_MAIL.are_in(notice[:HEAD])
     return (
         is_answered
         or is_listed
         or any(names_nobody_of(notice, address) or says_turned_away_for(notice, address) for address in foreign)
+        or (is_senders and any(says_undelivered_to(notice, address) for address in foreign))
     )
 
 

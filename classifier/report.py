@@ -34,6 +34,8 @@ class Report:
     recipients: list[DeliveryStatus] = field(default_factory=list)
     #: what the notification says in words, without the quoted original (mission A25)
     text: str = ""
+    #: whether all it says is said of all recipients alike, as where one block lists them
+    is_shared: bool = False
     reporting_mta: str = ""
     envelope_id: str = ""
     arrival_date: str = ""

@@ -64,9 +64,16 @@ def read(message: Message) -> Report | None:
         )
         for name in named
     ]
+    report.is_shared = len(named) > 1 and _are_one_block(named)
     if not named:
         report.recipients = [DeliveryStatus(action=action, diagnostic=notice)]
     return report
+
+
+def _are_one_block(named: list[Named]) -> bool:
+    """Whether lines next to each other list them all, with nothing said of one alone."""
+    said = {name.text.partition("\n")[2] for name in named}
+    return len(said) == 1 and all(name.is_listed for name in named)
 
 
 def _was_delivered(name: Named) -> bool:
