@@ -38,6 +38,8 @@ _REPORT_TYPE = re.compile(r"report-type\s*=\s*\"?([\w.+-]+)", re.IGNORECASE)
 # It begins with what ``re`` skips to.
 _BARE_DELIMITER = re.compile(rb"\n--(\S[^\n\"]{0,80})\n(?i:Content-(?:Type|Description|Disposition)):")
 _MBOX = re.compile(rb"(?:>?From [^\n]*(?:\n|\Z))+")
+# A parameter on a line of its own that lost the white space before it (RFC 5322 2.2.3).
+_LOST_FOLD = re.compile(rb";[ \t]*\n(?=(?:boundary|charset|report-type|name|format|differences)=)", re.IGNORECASE)
 # A field at the very start of a block: what nearly every block begins with.
 _FIRST_FIELD = re.compile(rb"[!-9;-~]+[ \t]*:")
 #: Heads of parts are much the same in all mails; so many of so many octets at most are remembered.
@@ -188,7 +190,7 @@ def parse_message(raw: bytes) -> Message:
     if separator:
         raw = raw[separator.end() :]
     end, start = _split_head(raw, 0, len(raw))
-    headers = Headers(raw[:end])
+    headers = _headers_of(raw[:end])
     content_type = headers.raw("content-type")
     parts: list[Part] = []
     root = Part(_Head(headers, _type_in(content_type), content_type, True), raw, start, len(raw))
@@ -242,8 +244,14 @@ def _report_type_in(content_type: str) -> str:
     return match.group(1).lower() if match else ""
 
 
-def _read_head(block: bytes) -> _Head:
+def _headers_of(block: bytes) -> Headers:
     headers = Headers(block)
+    # What follows it is on a line that is no continuation.
+    return Headers(_LOST_FOLD.sub(b"; ", block)) if headers.raw("content-type").endswith(";") else headers
+
+
+def _read_head(block: bytes) -> _Head:
+    headers = _headers_of(block)
     content_type = headers.raw("content-type")
     has_fields = _FIRST_FIELD.match(block) is not None or bool(headers)
     return _Head(headers, _type_in(content_type), content_type, has_fields)

@@ -237,7 +237,8 @@ DELAYED_TOO = Phrases(
     r"\bnext (?:try|attempt|retry)\b|\bon hold (?:at|since|for|until)\b",
     r"attempts (?:to deliver [^.\n]{0,40})?(?:will continue|are still)|delivery will continue|could not yet be",
     r"(?:still|keeps?) (?:trying|waiting|retrying)|temporarily delayed|has not (?:yet )?been delivered yet",
-    r"will be tried (?:again|for)",
+    r"will be tried (?:again|for)|will (?:stay|remain|be kept) (?:in|on) the queue",
+    r"delivery to [^\s]{3,80} (?:is )?delayed",
     r"will (?:re)?try (?:again|for)|we (?:will )?retry|retry(?:ing)? every|longer than (?:expected|usual)",
 )
 #: "Not yet", and "we go on trying", in the words of others.

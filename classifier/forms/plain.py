@@ -30,6 +30,7 @@ _DELIVERED = re.compile(
 _KEEPER = re.compile(r"(?:owner-([^@]+)|([^@]+?)[-+](?:request|owner|help|admin))@(.+)", re.IGNORECASE)
 #: One of these stands in every such address.
 _KEEPERS = ("owner", "request@", "help@", "admin@")
+_EXPANDED = re.compile(r"[ \t]*<?[^\s<>]{1,320}>?\s{1,8}\(expanded from:?\s{1,8}([^\s()]{1,320})\)")
 _CODE = re.compile(r"\b[45]\d\d\b|[45]\.\d\.\d")
 
 
@@ -58,7 +59,8 @@ def read(message: Message) -> Report | None:
         named = _named_in(message, notice, report.returned_head)
     report.recipients = [
         DeliveryStatus(
-            address=name.address,
+            address=_mailed_as(name),
+            final_address=name.address if _mailed_as(name) != name.address else "",
             action=Action.DELIVERED if len(named) > 1 and _was_delivered(name) else action,
             diagnostic=_with_answer_first(name.text),
         )
@@ -68,6 +70,12 @@ def read(message: Message) -> Report | None:
     if not named:
         report.recipients = [DeliveryStatus(action=action, diagnostic=notice)]
     return report
+
+
+def _mailed_as(name: Named) -> str:
+    """Return the address that was mailed, which Postfix puts behind what it became: "<a@x> (expanded from <b@x>)"."""
+    match = _EXPANDED.match(name.text) if "(expanded from" in name.text else None
+    return (clean_address(match.group(1)) if match is not None else "") or name.address
 
 
 def _are_one_block(named: list[Named]) -> bool:
