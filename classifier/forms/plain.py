@@ -31,6 +31,7 @@ _KEEPER = re.compile(r"(?:owner-([^@]+)|([^@]+?)[-+](?:request|owner|help|admin)
 #: One of these stands in every such address.
 _KEEPERS = ("owner", "request@", "help@", "admin@")
 _EXPANDED = re.compile(r"[ \t]*<?[^\s<>]{1,320}>?\s{1,8}\(expanded from:?\s{1,8}([^\s()]{1,320})\)")
+_QUEUED_TOO_LONG = "I'm not going to try again;"
 _CODE = re.compile(r"\b[45]\d\d\b|[45]\.\d\.\d")
 
 
@@ -106,6 +107,10 @@ def _notice_in_html(message: Message) -> str:
 
 def _with_answer_first(text: str) -> str:
     """Return ``text`` with the answer that it quotes in a paragraph of its own above it."""
+    answered, given_up, _ = text.partition(_QUEUED_TOO_LONG)
+    if given_up and "emote host said:" in answered:
+        # qmail adds it to whatever the other server said last.
+        return f"{answered.rstrip()}\n\n{text}"
     words = server_words(text)
     return f"{without_category(words)}\n\n{text}" if words else text
 
