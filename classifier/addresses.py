@@ -42,6 +42,8 @@ _LED_ANCHOR = re.compile(
 _PLAIN_ANCHOR = re.compile(
     rf"[ \t]*<?(?!(?i:smtp=))([A-Za-z0-9][^\s<>()\[\]\"',;:|@`{_FULL_WIDTH}]{{0,127}}@{_DOMAIN})"
 )
+# A line that is what a server answered.
+_ANSWER = re.compile(r"[ \t>|<*-]*[45]\d\d[ -]")
 _INTRODUCED = re.compile(
     r"(?<!\w)(?:recipients?|address(?:es)?|(?:mail|message|delivery|deliver(?:ed|ing)?) (?:it )?(?:to|for)|"
     r"addressed to|sent to|user|mailbox|rcpt to|account|to|for|inbox)(?=[\s:：<\"'(\[])"
@@ -156,6 +158,15 @@ def _by_anchor(text: str, exclude: Container[str]) -> list[Named]:
     # "To: x" above "Subject: y" sums up the message that failed: no recipient if others stand below.
     summed_up = [at for at, _ in anchors if _is_to(lines[at]) and _SUMMARY.match("\n".join(lines[at : at + 4]))]
     usable = [(at, address) for at, address in anchors if address.lower() not in exclude and not _DAEMON.match(address)]
+    # An answer may begin with another address: where lines without a code list the recipients, no answer does.
+    unanswered = [item for item in usable if not _ANSWER.match(lines[item[0]])]
+    if usable and not unanswered:
+        # The sentence above an answer may name the recipient, and the answer another.
+        above = "\n".join(lines[: usable[0][0]])
+        introduced = _by_pattern(above, _INTRODUCED, exclude)
+        if introduced and not {name.address.lower() for name in introduced} & {item[1].lower() for item in usable}:
+            return [Named(name.address, text) for name in introduced] if len(introduced) == 1 else introduced
+    usable = unanswered or usable
     if summed_up:
         usable = [item for item in usable if item[0] not in summed_up] or usable
     if not usable:
@@ -322,6 +333,13 @@ def _by_pattern(text: str, pattern: re.Pattern[str], exclude: Container[str]) ->
         places.append(line)
         if len(order) >= MAX_RECIPIENTS:
             break
+    if pattern is _INTRODUCED and len(places) > 1:
+        answers = [_ANSWER.match(text, place) is not None for place in places]
+        if not all(answers):
+            # An answer may name another address.
+            kept = [item for item, is_answer in zip(order.items(), answers, strict=True) if not is_answer]
+            places = [place for place, is_answer in zip(places, answers, strict=True) if not is_answer]
+            order = dict(kept)
     named = list(order.values())
     if len(named) > 1 and len(set(places)) < len(places) and len(text) <= _MAX_CLAUSES:
         _give_clauses(text, named)

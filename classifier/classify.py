@@ -10,7 +10,7 @@ from classifier.addresses import clean_address, find_named
 from classifier.evidence import bare_evidence, command_in, reported_evidence
 from classifier.forms import FORMS
 from classifier.headers import Headers
-from classifier.judge import Judge
+from classifier.judge import Judge, has_words
 from classifier.matcher import collapse
 from classifier.message import Message, parse_message
 from classifier.noted import may_note, may_note_in_html, passage_about
@@ -149,7 +149,9 @@ class Classifier:
             evidence = reported_evidence(status, report, f"{status.diagnostic}\n{subject}")
             decisive = judge.strongest(evidence)
             best = evidence if decisive is not None else best
-        if strength < PRIORITY_WEAK_TEXT:
+        if strength < PRIORITY_STATUS and asked[0].reply_code and self._stands_alone(asked[0], strength):
+            best, decisive = asked[0], judge.strongest(asked[0])
+        elif strength < PRIORITY_WEAK_TEXT:
             # Where rules know little, the words nearest to the server's own that make anything probable decide.
             best = next((evidence for evidence in asked if judge.guess(decisive, evidence) is not None), best)
         if decisive is None and status.action is Action.DELAYED and not any([one.reply_code for one in asked]):
@@ -163,6 +165,18 @@ class Classifier:
             # A warning without a reason says that time passes; the cause stays unknown.
             verdict = replace(verdict, stated=Reason.TIMEOUT)
         return verdict, best
+
+    def _stands_alone(self, answered: Evidence, strength: int) -> bool:
+        """Whether an answer that no rule knows well says more than the words around it, which say nothing specific.
+
+        Arguments: ``strength`` is the priority of what those words say.
+        """
+        rule = self.judge.strongest(answered)
+        if rule is not None and rule.priority >= PRIORITY_WEAK_TEXT:
+            return False
+        if rule is not None and has_words(answered.text) and (rule.statuses or strength < PRIORITY_WEAK_TEXT):
+            return True
+        return self.judge.guess(rule, answered) is not None
 
 
 def _texts_of(status: DeliveryStatus, report: Report, notification: _Notification) -> Iterator[str]:

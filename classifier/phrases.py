@@ -234,7 +234,7 @@ DELAYED = Phrases(
 #: Rarer ones, kept apart so that the common ones stay a small automaton.
 DELAYED_TOO = Phrases(
     r"\bnot (?:been )?delivered yet|\btrying for (?:another |up to )?\d+ (?:more|days|hours)",
-    r"\bnext (?:try|attempt|retry)\b|\bon hold (?:at|since|for|until)\b",
+    r"\bnext (?:try|attempt|retry)\b|\b(?:is|are|kept|put|been|was) on hold\b(?: at| since| for| until)",
     r"attempts (?:to deliver [^.\n]{0,40})?(?:will continue|are still)|delivery will continue|could not yet be",
     r"(?:still|keeps?) (?:trying|waiting|retrying)|temporarily delayed|has not (?:yet )?been delivered yet",
     r"will be tried (?:again|for)|will (?:stay|remain|be kept) (?:in|on) the queue",

@@ -16,6 +16,8 @@ _ANSWERS = ("response", "reply", "answer")
 _ANNOUNCED = Wordings(
     # Exchange 2003: <host #5.7.1 smtp;550 5.7.1 Unable to relay>
     (" smtp;", r"#[245]\.\d{1,3}\.\d{1,3} smtp;"),
+    # Exchange 5.5: MSEXCH:IMS:Org:Site:SERVER 3550 (000B09B6) 550 Host unknown
+    ("msexch:", r"msexch(?<!\wmsexch):[^\n]{0,120}?\([0-9a-f]{8}\)"),
     ("diagnostic code", r"diagnostic(?<!\wdiagnostic) code[ \t]*:"),
     (_ANSWERS, r"(?:re(?<!\wre)(?:sponse|ply)|a(?<!\wa)nswer)\b[^\n:]{0,60}?(?:was|is|follows|server|host)[ \t]*:"),
     (
@@ -36,6 +38,18 @@ _ANNOUNCED = Wordings(
 _CATEGORY = re.compile(r"(?:^|(?<=: ))[245]\.\d\.\d - [A-Z][\w /]{3,40}? (?=[245]\d\d[ -])")
 # An empty line, or one that begins with a label of its own.
 _END = re.compile(r"\n[ \t]*(?:\n|[A-Za-z][A-Za-z -]{2,30}:[ \t])")
+# A line that begins with a reply code, whatever points to it, or with what sendmail puts before one; the lines below
+# it go on unless they are empty or something else begins.
+_ANSWER_LINE = re.compile(
+    r"^[ \t>|<*#-]{0,12}(?:received >>> |\(reason: )?(?!554 5\.0\.0 service unav)"
+    r"([45]\d\d[ -]\S[^\n]*(?:\n(?!giving up on )[ \t]*[\w'\"(][^\n]*){0,12})",
+    re.IGNORECASE | re.MULTILINE,
+)
+_CODE = re.compile(r"[45]\d\d[ -]")
+# What sendmail says of whatever was answered after DATA, and the headings of a transcript.
+_SUMMARY = re.compile(
+    r"^[ \t]*(?:554 5\.0\.0 Service unavailable|-+ ?(?:Session|End) Transcript ?-*)[ \t]*$", re.MULTILINE
+)
 _MAX_TEXT = 8_192
 _MAX_WORDS = 1_000
 
@@ -55,3 +69,18 @@ def server_words(text: str) -> str:
 def without_category(words: str) -> str:
     """Return ``words`` without the category that some senders put before the answer they got."""
     return _CATEGORY.sub("", words)
+
+
+def answer_line(text: str) -> str:
+    """Return the answer that stands on lines of its own, which begin with a reply code; "" without any."""
+    if _CODE.search(text[:_MAX_TEXT]) is None:
+        return ""
+    match = _ANSWER_LINE.search(text[:_MAX_TEXT])
+    return match.group(1)[:_MAX_WORDS] if match is not None else ""
+
+
+def without_summary(text: str) -> str:
+    """Return ``text`` without the lines of a transcript that say nothing of what was answered in it."""
+    if "<<< " not in text and "<-- " not in text:
+        return text
+    return _SUMMARY.sub("", text)

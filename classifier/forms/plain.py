@@ -11,13 +11,15 @@ from itertools import islice
 from classifier.addresses import ADDRESS, MAX_RECIPIENTS, Named, clean_address, find_named
 from classifier.bare_names import find_bare_names
 from classifier.charsets import decode_octal
+from classifier.evidence import command_in
 from classifier.headers import Headers
+from classifier.matcher import collapse
 from classifier.message import Message
 from classifier.parties import Parties
 from classifier.quoted import cut_original, head_of
 from classifier.recognition import action_of, is_bounce, may_be_bounce
 from classifier.report import DeliveryStatus, Report
-from classifier.said import server_words, without_category
+from classifier.said import answer_line, server_words, without_category, without_summary
 from classifier.undelivered import says_failed_of
 from model.reading import Action
 
@@ -49,6 +51,7 @@ def read(message: Message) -> Report | None:
     notice, original = cut_original(decode_octal(text[:_MAX_NOTICE]))
     if not is_bounce(message, notice, original):
         return None
+    notice = without_summary(notice)
     report = Report(form="plain", text=notice)
     if original:
         report.returned_head = head_of(original)
@@ -59,14 +62,12 @@ def read(message: Message) -> Report | None:
         report.text = notice = f"{notice}\n\n{more}"
         named = _named_in(message, notice, report.returned_head)
     report.recipients = [
-        DeliveryStatus(
-            address=_mailed_as(name),
-            final_address=name.address if _mailed_as(name) != name.address else "",
-            action=Action.DELIVERED if len(named) > 1 and _was_delivered(name) else action,
-            diagnostic=_with_answer_first(name.text),
-        )
-        for name in named
+        _status_of(name, Action.DELIVERED if len(named) > 1 and _was_delivered(name) else action) for name in named
     ]
+    if len(named) == 1 and (words := answer_line(notice)) and report.recipients[0].diagnostic == named[0].text:
+        # What was answered stands above the one it was about.
+        report.recipients[0].command = command_in(collapse(notice))
+        report.recipients[0].diagnostic = f"{words}\n\n{named[0].text}"
     report.is_shared = len(named) > 1 and _are_one_block(named)
     if not named:
         report.recipients = [DeliveryStatus(action=action, diagnostic=notice)]
@@ -105,14 +106,22 @@ def _notice_in_html(message: Message) -> str:
     return cut_original(html.text[:_MAX_NOTICE])[0] if html is not None else ""
 
 
-def _with_answer_first(text: str) -> str:
-    """Return ``text`` with the answer that it quotes in a paragraph of its own above it."""
+def _status_of(name: Named, action: Action) -> DeliveryStatus:
+    """Return what is said of one recipient, with the answer that it quotes in a paragraph of its own above it."""
+    mailed = _mailed_as(name)
+    status = DeliveryStatus(mailed, name.address if mailed != name.address else "", action)
+    text = status.diagnostic = name.text
     answered, given_up, _ = text.partition(_QUEUED_TOO_LONG)
     if given_up and "emote host said:" in answered:
         # qmail adds it to whatever the other server said last.
-        return f"{answered.rstrip()}\n\n{text}"
-    words = server_words(text)
-    return f"{without_category(words)}\n\n{text}" if words else text
+        status.diagnostic = f"{answered.rstrip()}\n\n{text}"
+    elif words := without_category(server_words(text)):
+        status.diagnostic = f"{words}\n\n{text}"
+    elif words := answer_line(text):
+        # What it answered stands before it.
+        status.command = command_in(collapse(text))
+        status.diagnostic = f"{words}\n\n{text}"
+    return status
 
 
 def _notice_of(message: Message) -> str:
