@@ -20,6 +20,7 @@ from classifier.report import DeliveryStatus, Report
 from classifier.returned import read_returned
 from classifier.rule import PRIORITY_STATUS, PRIORITY_WEAK_TEXT, Evidence, Rule
 from classifier.rulefile import RuleSet
+from classifier.said import without_summary
 from classifier.senders import is_daemon
 from model.cause import Cause, Reason
 from model.reading import Action, Kind, Reading, RecipientReading, Returned, Verdict
@@ -246,7 +247,7 @@ class _Notification:
     def words(self) -> str:
         """The same without the quoted original."""
         if self._words is None:
-            self._words = cut_original(self.opening)[0] if self.opening else ""
+            self._words = without_summary(cut_original(self.opening)[0]) if self.opening else ""
         return self._words
 
     @property

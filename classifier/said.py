@@ -50,6 +50,16 @@ _CODE = re.compile(r"[45]\d\d[ -]")
 _SUMMARY = re.compile(
     r"^[ \t]*(?:554 5\.0\.0 Service unavailable|-+ ?(?:Session|End) Transcript ?-*)[ \t]*$", re.MULTILINE
 )
+# What sendmail makes of any refusal of a recipient, below the words of it.
+_CALLED_UNKNOWN = re.compile(
+    r"^(<<< 5\d\d[ -](?:5\.\d\.\d )?[^\n<]*[^\W\d]{3} [^\n]*\n)550 (?:5\.1\.1 )?<[^>\n]{1,320}>\.\.\. User unknown$",
+    re.MULTILINE,
+)
+# The command that names a recipient, and what was answered: on the next line, behind an arrow and perhaps a time.
+_RCPT = re.compile(r"\brcpt to: ?$", re.IGNORECASE)
+_LONGEST_RCPT = 12
+_NEXT_ANSWER = re.compile(r"[^\n]{0,80}\n[^\n]{0,60}?(?:<<<|<--|>>>) ([45]\d\d[ -][^\n]+)")
+_MAX_PLACES = 16
 _MAX_TEXT = 8_192
 _MAX_WORDS = 1_000
 
@@ -79,8 +89,25 @@ def answer_line(text: str) -> str:
     return match.group(1)[:_MAX_WORDS] if match is not None else ""
 
 
+def answer_to(text: str, address: str) -> str:
+    """Return what a transcript in ``text`` says was answered when ``address`` was named; "" when it does not say."""
+    at = text.find(f"<{address}>")
+    for _ in range(_MAX_PLACES):
+        if at < 0:
+            return ""
+        if _RCPT.search(text, max(0, at - _LONGEST_RCPT), at) is not None:
+            match = _NEXT_ANSWER.match(text, at + len(address) + 2)
+            return match.group(1) if match is not None else ""
+        at = text.find(f"<{address}>", at + 1)
+    return ""
+
+
 def without_summary(text: str) -> str:
     """Return ``text`` without the lines of a transcript that say nothing of what was answered in it."""
     if "<<< " not in text and "<-- " not in text:
         return text
-    return _SUMMARY.sub("", text)
+    return _CALLED_UNKNOWN.sub(_answer_alone, _SUMMARY.sub("", text))
+
+
+def _answer_alone(match: re.Match[str]) -> str:
+    return match[1]

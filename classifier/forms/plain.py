@@ -19,7 +19,7 @@ from classifier.parties import Parties
 from classifier.quoted import cut_original, head_of
 from classifier.recognition import action_of, is_bounce, may_be_bounce
 from classifier.report import DeliveryStatus, Report
-from classifier.said import answer_line, server_words, without_category, without_summary
+from classifier.said import answer_line, answer_to, server_words, without_category, without_summary
 from classifier.undelivered import says_failed_of
 from model.reading import Action
 
@@ -117,7 +117,7 @@ def _status_of(name: Named, action: Action) -> DeliveryStatus:
         status.diagnostic = f"{answered.rstrip()}\n\n{text}"
     elif words := without_category(server_words(text)):
         status.diagnostic = f"{words}\n\n{text}"
-    elif words := answer_line(text):
+    elif words := answer_to(text, name.address) or answer_line(text):
         # What it answered stands before it.
         status.command = command_in(collapse(text))
         status.diagnostic = f"{words}\n\n{text}"

@@ -6,6 +6,7 @@ import re
 from itertools import islice
 
 from classifier.addresses import MAX_RECIPIENTS
+from classifier.judge import has_words
 from classifier.message import Message
 from classifier.quoted import cut_original, head_of
 from classifier.recognition import action_of, is_bounce, may_be_bounce
@@ -80,7 +81,8 @@ def _read_lines(lines: list[str]) -> list[DeliveryStatus]:
             diagnostic = "\n".join([*said, diagnostic])
         elif answer:
             # A server's own words stand apart: sendmail calls most of what it is told "User unknown".
-            diagnostic = "\n".join(answer) + f"\n\n{diagnostic}"
+            said_so = "\n".join(answer)
+            diagnostic = said_so if has_words(said_so[4:]) else f"{said_so}\n\n{diagnostic}"
         known = order.get(address.lower())
         # What was deferred at one host may have failed at the next.
         if (known is None or known.action is Action.DELAYED) and len(order) < MAX_RECIPIENTS:

@@ -14,8 +14,10 @@ from model.reading import Kind
 
 HERE = Path(__file__).parent
 WRAPPERS = tomllib.loads((HERE / "wrappers.toml").read_text(encoding="utf-8"))
+OF_TWO = tomllib.loads((HERE / "wrappers-of-two.toml").read_text(encoding="utf-8"))
 SEED = int(os.environ.get("TEST_SEED", "20261127"))
 MAILED = "mika@hamabe.example"
+OTHER = "sora@yamate.example"
 _SAMPLE = 80
 #: Of so many answers so few may mean something else where words stand around them.
 _MOST_CHANGED = 4
@@ -52,9 +54,32 @@ def test_an_answer_means_the_same_in_a_notice(name: str, classifier: Classifier)
     assert len(changed) <= _MOST_CHANGED, changed
 
 
+@pytest.mark.parametrize("name", sorted(OF_TWO))
+def test_each_of_two_recipients_has_its_own_answer(name: str, classifier: Classifier) -> None:
+    print(f"TEST_SEED={SEED}")
+    wrapper = OF_TWO[name]
+    changed: list[str] = []
+    for first, second in zip(ANSWERS[::2], ANSWERS[1::2], strict=True):
+        text = wrapper["head"].replace("{a}", MAILED).replace("{b}", OTHER)
+        for address, answer in ((MAILED, first), (OTHER, second)):
+            text += wrapper["each"].replace("{a}", address).replace("{r}", answer)
+        reading = classifier.read(_with_header(wrapper, text + wrapper["tail"]))
+        if "will " in first + second:
+            continue
+        assert [recipient.address for recipient in reading.recipients] == [MAILED, OTHER], (first, second)
+        for recipient, answer in zip(reading.recipients, (first, second), strict=True):
+            bare = {classifier.diagnose(answer, command=command).reason for command in (None, "RCPT", "DATA")}
+            if recipient.verdict is None or recipient.verdict.reason not in bare:
+                changed.append(f"{answer}: {recipient.verdict}")
+    assert len(changed) <= _MOST_CHANGED, changed
+
+
 def _mail(name: str, answer: str) -> bytes:
     wrapper = WRAPPERS[name]
-    text = wrapper["text"].replace("{a}", MAILED).replace("{r}", answer)
+    return _with_header(wrapper, wrapper["text"].replace("{a}", MAILED).replace("{r}", answer))
+
+
+def _with_header(wrapper: dict[str, str], text: str) -> bytes:
     header = (
         f"Return-Path: <>\nFrom: {wrapper['from']}\nTo: b+tok3n@bounce.example.com\nSubject: {wrapper['subject']}\n"
         "Date: Fri, 27 Nov 2026 09:12:33 +0900\nContent-Type: text/plain; charset=utf-8\n\n"
