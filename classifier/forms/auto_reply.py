@@ -41,6 +41,9 @@ def read_unmarked(message: Message) -> Report | None:
     Asked after all forms of failures, which use the null path as well.
     """
     headers = message.headers
+    if is_automatic(message):
+        # It speaks of a failure, but no form takes it for one.
+        return _read(message)
     if headers.raw("return-path").strip() != "<>" or _DAEMON.search(headers.get("from")):
         return None
     part = message.first("text/plain", "text/html")

@@ -11,6 +11,7 @@ from classifier.message import Message
 from classifier.quoted import cut_original, head_of
 from classifier.recognition import action_of, is_bounce, may_be_bounce
 from classifier.report import DeliveryStatus, Report
+from classifier.said import without_summary
 from model.reading import Action
 
 _TRANSCRIPT = re.compile(r"^ *-+ Transcript of session follows -+ *$", re.MULTILINE)
@@ -48,7 +49,7 @@ def read(message: Message) -> Report | None:
     for recipient in recipients:
         if recipient.action is Action.FAILED or is_over:
             recipient.action = action
-    report = Report(form="sendmail", recipients=recipients, text=notice)
+    report = Report(form="sendmail", recipients=recipients, text=without_summary(notice))
     report.returned_head = head_of(original) if original else b""
     return report
 
