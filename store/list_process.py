@@ -258,9 +258,9 @@ def _read(line: _Line, groups: queue.SimpleQueue[Sequence[Facts] | None], foldin
             while True:
                 message = line.receive()
                 with folding:
-                    groups.put(cast(Sequence[Facts], pickle.loads(message)))  # noqa: S301 - what began us sends
+                    groups.put_nowait(cast(Sequence[Facts], pickle.loads(message)))  # noqa: S301 - what began us sends
     finally:
-        groups.put(None)
+        groups.put_nowait(None)
 
 
 def _result_of(
