@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from classifier.charsets import decode, decode_words
 
@@ -37,13 +36,17 @@ def _pattern_of(names: frozenset[str]) -> str:
     for name in sorted(names, reverse=True):
         by_letter.setdefault(name[0], []).append(_in_any_case(name[1:]))
     name = "|".join(f"{_in_any_case(letter)}(?:{'|'.join(rest)})" for letter, rest in by_letter.items())
-    return rf"\n({name})[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)"
+    letters = "".join(f"{letter}{letter.upper()}" for letter in by_letter)
+    # One look at the first letter is enough for most lines.
+    return rf"\n(?=[{letters}])({name})[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)"
 
 
 def _in_any_case(text: str) -> str:
     return "".join(f"[{letter}{letter.upper()}]" if letter.isalpha() else re.escape(letter) for letter in text)
 
 
+#: How most write them, and the names in lower case.
+_AS_WRITTEN = {name.title(): name for name in FIELDS} | {"Message-ID": "message-id"}
 _FIELD = _pattern_of(FIELDS)
 _FIELD_OF_ORIGINAL = _pattern_of(FIELDS_OF_ORIGINAL)
 #: for blocks of ASCII, and for all others
@@ -125,21 +128,22 @@ class Headers:
         if end >= 0:
             block = block[: end + 1]
         values: dict[str, str | bytes] = {}
-        found: Iterable[tuple[str, str | bytes]]
         # A longer line is cut where it is decoded.
         if block.isascii() and b"\x1b" not in block and len(block) <= MAX_HEADER_LINE:
-            found = [
-                (name, _FOLD.sub(" ", value).strip() if "\n" in value else value.strip())
-                for name, value in self._find[0](block.decode("ascii"))
-            ]
+            for written, text in self._find[0](block.decode("ascii")):
+                name = _AS_WRITTEN.get(written) or written.lower()
+                value = _FOLD.sub(" ", text).strip() if "\n" in text else text.strip()
+                if name not in values:
+                    values[name] = value
+                else:
+                    self._more.setdefault(name, [values[name]]).append(value)
         else:
-            found = [(name.decode("ascii"), value) for name, value in self._find[1](block)]
-        for written, value in found:
-            name = written.lower()
-            if name not in values:
-                values[name] = value
-            else:
-                self._more.setdefault(name, [values[name]]).append(value)
+            for written_so, octets in self._find[1](block):
+                name = written_so.decode("ascii").lower()
+                if name not in values:
+                    values[name] = octets
+                else:
+                    self._more.setdefault(name, [values[name]]).append(octets)
         self._values = values
         return values
 
