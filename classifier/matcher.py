@@ -18,7 +18,11 @@ _REPLY = re.compile(
     r"([245](?<![\w.@/\[:+-][245])[0-57]\d)(?=[ \-:;]|$)(?!-\d\d-)(?! ?(?:bytes|octets|kb|mb)\b)", re.IGNORECASE
 )
 _STATUS = re.compile(r"([245](?<![\w.@/-][245])(?<!\d-[245])\.\d{1,3}\.\d{1,3})(?![\w.-]*[.@]?\d)(?![\w.]*@)")
-_ADDRESS = re.compile(r"[<\"'(\[]?(?<![\w.+=/-])[\w.+=/!#$%&*^{}|~-]{1,128}@(?:[\w-]+\.)*[\w-]+[>\"')\]]?")
+# Writing without spaces goes on behind a domain ("x@example.jpは"): a last label that begins in ASCII ends with it.
+_ADDRESS = re.compile(
+    r"[<\"'(\[]?(?<![\w.+=/-])[\w.+=/!#$%&*^{}|~-]{1,128}@"
+    r"(?:(?:[\w-]+\.)*[a-zA-Z0-9-]+|(?:[\w-]+\.)+[\w-]+)[>\"')\]]?"
+)
 _TYPED = re.compile(r"rfc822; ?(?=x@x)", re.IGNORECASE)
 _FEW_ADDRESSES = 20
 _URL = re.compile(r"(https?://[^/\s<>\"']{1,255})[/?#][^\s<>\"']*")
