@@ -24,6 +24,7 @@ from store.errors import (
     StoreCorruptError,
     StoreError,
     StoreFailedError,
+    StoreFileError,
     StoreFullError,
     StorePathError,
     StoreVersionError,
@@ -39,6 +40,8 @@ _OPENINGS = 10
 #: With less room than this an input/output error means a full disk.
 _FULL_BYTES = 2**20
 _MOUNTS = Path("/proc/self/mounts")
+#: What LMDB says of a file that it will not read the next time either.
+_UNREADABLE = (lmdb.InvalidError, lmdb.VersionMismatchError, lmdb.CorruptedError, lmdb.PageNotFoundError)
 _REMOTE_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs"})
 
 
@@ -48,7 +51,8 @@ class Environment:
     def __init__(self, path: Path, *, map_size: int = DEFAULT_MAP_SIZE, read_only: bool = False) -> None:
         """Open, or make, the store in directory ``path``; ``map_size`` in bytes is where growth begins anew.
 
-        Raises StorePathError, StoreVersionError, or StoreError for any other reason it cannot be opened.
+        Raises StorePathError, StoreVersionError, StoreFileError where there is something else than a store, or
+        StoreError for any other reason it cannot be opened.
         """
         self.path = path
         self._pid = os.getpid()
@@ -66,6 +70,12 @@ class Environment:
                 mode=0o600,
             )
             self._open_databases(read_only)
+        except _UNREADABLE as error:
+            reason = str(error).removeprefix(f"{path}: ")
+            raise StoreFileError(
+                f"{path / 'data.mdb'} is no store, or is damaged where it begins ({reason}).\n"
+                "Nothing was changed. Move it away and put a backup in its place: `yamabiko store restore DIR`."
+            ) from error
         except lmdb.Error as error:
             raise StoreError(f"the store in {path} cannot be opened: {error}") from error
 

@@ -16,6 +16,10 @@ class StorePathError(StoreError):
     """The directory cannot hold a store: missing, not ours, or on a network file system."""
 
 
+class StoreFileError(StoreError):
+    """The data file is none of LMDB's, or is damaged where LMDB begins to read it. Opening it again will not help."""
+
+
 # Writing
 
 

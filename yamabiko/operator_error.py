@@ -31,13 +31,20 @@ def load_settings(context: click.Context) -> Settings:
 @contextmanager
 def friendly() -> Iterator[None]:
     """Turn the errors of secrets and store into OperatorErrors."""
-    from store.errors import BackupError, StoreCorruptError, StoreError, StorePathError, StoreVersionError
+    from store.errors import (
+        BackupError,
+        StoreCorruptError,
+        StoreError,
+        StoreFileError,
+        StorePathError,
+        StoreVersionError,
+    )
 
     try:
         yield
     except SecretsError as error:
         raise OperatorError(str(error), exits.CONFIG) from error
-    except (BackupError, StoreCorruptError) as error:
+    except (BackupError, StoreCorruptError, StoreFileError) as error:
         raise OperatorError(str(error), exits.DATA) from error
     except (StorePathError, StoreVersionError) as error:
         raise OperatorError(str(error), exits.CONFIG) from error

@@ -31,6 +31,8 @@ _FIRST_SLOT = {"smtp": 0, "tracker": 3, "console": 7}
 _ORDER = ("tracker", "smtp", "console")
 #: How long a kind leaves the processors to each of those before it.
 _HEAD_START_S = 1.0
+#: How a worker ends that would end so again.
+_HOPELESS = (exits.CONFIG, exits.DATA)
 _TICK_S = 0.5
 _START_TICK_S = 0.05
 _PATIENCE_S = 5.0
@@ -143,8 +145,8 @@ class Supervisor:
             code = await child.run_once()
             if self._stopping.is_set():
                 return
-            if code == exits.CONFIG and self._state == "starting":
-                self._stop(exits.CONFIG)  # the worker said why; starting it again would say it again
+            if code in _HOPELESS and self._state == "starting":
+                self._stop(code)  # the worker said why; starting it again would say it again
                 return
             child.restarts += 1
             pause = child.pause_s()

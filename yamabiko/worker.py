@@ -17,7 +17,7 @@ import uvloop
 
 from config.settings import Settings, from_values
 from store.environment import Environment
-from store.errors import StoreError
+from store.errors import StoreError, StoreFileError, StorePathError, StoreVersionError
 from store.writer import Writer
 from yamabiko import beat, exits, key_file, logs, run_files, token_file
 from yamabiko.beat import Beat
@@ -187,13 +187,20 @@ def fill(line: bytes, run: Path, beat_fd: int) -> int:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(worker.run())
-    except (SecretsError, StartError) as error:
-        for problem in str(error).splitlines():
-            _log.error("cannot start", extra={"problem": problem})
-        return exits.CONFIG
+    except (SecretsError, StartError, StorePathError, StoreVersionError) as error:
+        return _refuse(error, exits.CONFIG)
+    except StoreFileError as error:
+        return _refuse(error, exits.DATA)
     except (StoreError, OSError) as error:
         _log.error("worker failed", exc_info=error)
         return exits.TEMPORARY
     except Exception as error:  # noqa: BLE001 - the boundary of the process: the end is told in one log line
         _log.critical("worker failed, a fault of ours", exc_info=error)
         return exits.SOFTWARE
+
+
+def _refuse(error: Exception, code: int) -> int:
+    """Say what keeps this worker from starting, now and whenever it is tried again; returns ``code``."""
+    for problem in str(error).splitlines():
+        _log.error("cannot start", extra={"problem": problem})
+    return code

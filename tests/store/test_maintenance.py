@@ -17,7 +17,7 @@ from model.detail import Planned
 from model.fact import Fact, FactType
 from store import keys as layout
 from store.environment import Environment
-from store.errors import BackupError, StoreCorruptError, StoreError, StorePathError, StoreVersionError
+from store.errors import BackupError, StoreCorruptError, StoreError, StoreFileError, StorePathError, StoreVersionError
 from store.fold import Fold
 from store.log import scan_log
 from store.maintenance import backup, compact, rebuild, restore, snapshot, stat
@@ -362,7 +362,7 @@ def test_a_file_of_somebody_else_is_refused_unchanged(path: Path) -> None:
     path.mkdir()
     (path / "data.mdb").write_bytes(b"not LMDB" * 4096)
     before = file_state(path)
-    with pytest.raises(StoreError):
+    with pytest.raises(StoreFileError, match="store restore"):
         Environment(path, map_size=_MAP)
     assert file_state(path) == before
 

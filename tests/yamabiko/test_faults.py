@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.yamabiko.serving import Server, fastest, is_alive, slowness, wait_for
+from store import keys
+from store.environment import Environment
+from tests.yamabiko.serving import LEAN, Server, fastest, is_alive, slowness, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +129,28 @@ def test_starting_is_refused_with_bad_rules_secrets_or_settings(tmp_path: Path) 
     assert (settings.returncode, b"YAMABIKO_SMTP_PORT" in settings.stderr) == (78, True)
     for result in (bad_rules, refused, settings):
         assert b"Traceback" not in result.stderr
+
+
+@pytest.mark.row("D13")
+def test_starting_is_refused_with_data_that_cannot_be_read(tmp_path: Path) -> None:
+    """A service manager must not start it for ever: the data is as it is."""
+    server = Server(tmp_path / "home", **LEAN).start()
+    assert server.stop() == 0, "negative control: this is a good home"
+    data = tmp_path / "home" / "data" / "data.mdb"
+    env = Environment(data.parent)
+    with env.write() as txn:
+        txn.put(keys.META_VERSION, b"99", db=env.db(keys.META))
+    env.close()
+    newer = data.read_bytes()
+    for content, code, words in (
+        (newer, 78, b"has format '99'"),
+        (b"something else", 65, b"is no store"),
+        (bytes(65_536), 65, b"store restore DIR"),
+    ):
+        data.write_bytes(content)
+        for command in (("serve",), ("store", "verify"), ("report", "spring")):
+            result = server.run(*command)
+            assert (result.returncode, words in result.stderr) == (code, True), (command, result)
+            assert b"Traceback" not in result.stderr
+            assert b"starting another" not in result.stderr
+            assert data.read_bytes() == content
