@@ -5,6 +5,8 @@ from __future__ import annotations
 import mailbox
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -222,3 +224,27 @@ def test_files_are_left_as_they_were_and_broken_ones_do_no_harm(
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == files
     assert printed.startswith("3 mails,"), printed
     assert yamabiko.numbers(broadcast)["undelivered"] == 1
+
+
+@pytest.mark.row("P21", "T01")
+def test_a_mail_larger_than_smtp_takes_is_named_and_may_be_taken_later(
+    yamabiko: world.Yamabiko, tmp_path: Path, people: list[str]
+) -> None:
+    broadcast = people[0].partition("@")[2]
+    answers = yamabiko.list_people(broadcast, people[:3])
+    contents = [
+        mails.bounce(Original(address, answer["return_path"], ()), _FAILURE).replace(b"ID: <", b"ID: <%d." % i, 1)
+        for i, (answer, address) in enumerate(zip(answers, people[:3], strict=True))
+    ]
+    contents[1] += b"\r\n" + b"An original without end.\r\n" * 4_000
+    path = _as_mbox(tmp_path, contents)
+    command = [sys.executable, "-m", "yamabiko", "--home", str(yamabiko.server.home), "ingest", str(path)]
+    small = {**os.environ, "YAMABIKO_SMTP_MAX_MESSAGE_BYTES": "65536"}
+    first = subprocess.run(command, env=small, capture_output=True, check=False, timeout=60)
+    assert first.returncode == 65
+    assert first.stdout.startswith(b"2 mails, 2 facts, 0 of them known already."), "those beside it are taken"
+    named = re.search(rb"returned.mbox#2: ([0-9,]+) octets are too large; not taken in", first.stderr)
+    assert named, first.stderr
+    assert 100_000 < int(named[1].replace(b",", b"")) < 110_000
+    assert b"1 mails are larger than smtp.max_message_bytes, 65,536" in first.stderr
+    assert yamabiko.server.run("ingest", str(path)).startswith("3 mails, 3 facts, 2 of them known already.")

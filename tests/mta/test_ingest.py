@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import mailbox
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,38 @@ def test_long_lines_and_crlf() -> None:
     first, second = read_stream(io.BytesIO(data), "x")
     assert first.content == b"Subject: x\r\n\r\n" + line + b"\r\n"
     assert second.content == b"Subject: y\r\n\r\nFrom\r\n"
+
+
+_LARGE = b"Subject: large\n\n" + b"x" * 983 + b"\n"
+
+
+@pytest.mark.row("P21", "T01")
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n"])
+def test_a_mail_that_is_too_large_is_told_and_not_cut(newline: bytes) -> None:
+    large = _LARGE.replace(b"\n", newline)
+    small = b"Subject: small\n\n>From a friend\n".replace(b"\n", newline)
+    size = len(large)
+    box = newline.join(b"From a b" + newline + content for content in (small, large, small)) + newline
+    for most, kept in ((size, True), (size - 1, False), (200, False)):
+        one, two, three = read_stream(io.BytesIO(box), "x", most=most)
+        assert one.content == three.content == small.replace(b">From", b"From"), "those beside it are whole"
+        assert (two.source, two.size, two.is_too_large) == ("x#2", size, not kept)
+        assert two.content == (large if kept else b"")
+        (alone,) = read_stream(io.BytesIO(large), "y", most=most)
+        assert (alone.size, alone.content, alone.is_too_large) == (size, large if kept else b"", not kept)
+
+
+def test_a_mailbox_of_empty_lines_takes_no_more_memory_than_it_has() -> None:
+    data = b"From a b\nSubject: x\n" + b"\n" * 2_000_000
+    tracemalloc.start()
+    try:
+        (mail,) = read_stream(io.BytesIO(data), "x")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    print(f"{peak:,} octets for {len(data):,}")
+    assert mail.size > 1_999_000
+    assert peak < 4 * len(data), "a list of its lines takes twenty times as much"
 
 
 # -- facts
