@@ -93,6 +93,12 @@ def read_time(text: str) -> datetime | None:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
+def ended_at(block: BlockIn, now_us: int) -> datetime | None:
+    """Return when a block ended; None while it holds at ``now_us``. One that has ended keeps nobody out."""
+    until = block.expires_at
+    return until if until is not None and until.timestamp() * 1e6 <= now_us else None
+
+
 def check_value(block: BlockIn) -> str:
     """Return what a block names in the form it is compared in. Raises AddressError when it names nothing.
 

@@ -7,7 +7,7 @@ import json
 from datetime import datetime
 
 from console.audit import audited
-from console.block_csv import CsvLine, check_value, read_lines, read_text
+from console.block_csv import CsvLine, check_value, ended_at, read_lines, read_text
 from console.broadcasts import read_cursor, write_cursor
 from console.identity import Scope
 from console.kept import kept
@@ -22,6 +22,7 @@ from console.schema_suppressions import (
     BlockPath,
     BlocksQuery,
     DuplicateLine,
+    ExpiredLine,
     ImportOut,
     ImportQuery,
     MalformedLine,
@@ -125,6 +126,8 @@ class _Taking:
         self._seen: dict[str, int] = {}
         self._malformed: list[MalformedLine] = []
         self._duplicates: list[DuplicateLine] = []
+        self._expired: list[ExpiredLine] = []
+        self._now_us = call.services.now_us()
         self._lines = self._known = 0
         self.added = 0
         #: to be written: (name, block)
@@ -142,6 +145,9 @@ class _Taking:
         if first != line.number:
             self._duplicates.append(DuplicateLine(line.number, first))
             return
+        ended = ended_at(line.block, self._now_us)
+        if ended is not None:
+            self._expired.append(ExpiredLine(line.number, ended))
         known = services.reader.document(tenant, BLOCK_KIND, name)
         if known is None:
             self.added += 1
@@ -154,8 +160,8 @@ class _Taking:
         """Return the answer."""
         return ImportOut(
             dry_run, self._lines, self.added, len(self.changed) - self.added, self._known, len(self._malformed),
-            len(self._duplicates), self._malformed[:_SHOWN], self._duplicates[:_SHOWN],
-            [block for _, block in self.changed[:_SAMPLE]],
+            len(self._duplicates), self._malformed[:_SHOWN], self._duplicates[:_SHOWN], len(self._expired),
+            self._expired[:_SHOWN], [block for _, block in self.changed[:_SAMPLE]],
         )  # fmt: skip
 
 

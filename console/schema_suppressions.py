@@ -229,6 +229,13 @@ class DuplicateLine(Struct, frozen=True):
     first: int
 
 
+class ExpiredLine(Struct, frozen=True):
+    """A line whose block has ended: it is taken, but keeps nobody out."""
+
+    line: int
+    expires_at: datetime
+
+
 class ImportOut(Struct, frozen=True):
     """What an upload did, or would do. Of the lists at most a thousand lines are shown; the counts are whole."""
 
@@ -241,6 +248,8 @@ class ImportOut(Struct, frozen=True):
     duplicate_count: int
     malformed: list[MalformedLine]
     duplicates: list[DuplicateLine]
+    expired_count: int
+    expired: list[ExpiredLine]
     sample: list[BlockIn]
 
 

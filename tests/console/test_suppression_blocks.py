@@ -121,6 +121,22 @@ async def test_a_file_is_tried_first_and_then_taken(api: Api) -> None:
     assert (await upload(api, "a@example.jp,2031-01-01,new"))["changed"] == 1
 
 
+@pytest.mark.row("E36", "E38")
+@pytest.mark.parametrize("dry", [True, False])
+async def test_lines_that_have_ended_are_told(dry: bool, api: Api) -> None:
+    """They are taken, so that a list may end a block; nobody must think that they keep anybody out."""
+    assert (await api.call("POST", "/v1/blocks", json={"kind": "domain", "value": "held.example"})).status == 201
+    text = "domain,expires_at\nold.example,2020-01-01\nnew.example,2099-01-01\nheld.example,2020-01-01T00:00:00+09:00\n"
+    told = await upload(api, text, dry=dry)
+    assert (told["added"], told["changed"], told["malformed_count"], told["expired_count"]) == (2, 1, 0, 2)
+    assert told["expired"] == [
+        {"line": 2, "expires_at": "2020-01-01T00:00:00Z"}, {"line": 4, "expires_at": "2020-01-01T00:00:00+09:00"},
+    ]  # fmt: skip
+    assert await excluded(api, "a@old.example") is None
+    assert await excluded(api, "a@held.example") == ("block" if dry else None)
+    assert await excluded(api, "a@new.example") == (None if dry else "block")
+
+
 async def test_a_file_without_names_of_columns_from_japanese_excel(api: Api) -> None:
     done = await upload(api, "a@example.jp,,社長の指示\r\n*.example.com\r\n".encode("cp932"))
     assert (done["added"], done["malformed"]) == (2, [])

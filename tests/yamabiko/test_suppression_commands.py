@@ -57,6 +57,14 @@ def test_lists_are_taken_over_and_given_out(server: Server, tmp_path: Path) -> N
     blocks = tmp_path / "blocks.csv"
     blocks.write_text("\n".join([lines[0], *(line for line in lines[1:] if ",block," in line)]))
     assert b"2 taken, 0 twice, 0 wrong" in other.run("suppressions", "import", str(blocks)).stdout
+    ended = tmp_path / "ended.csv"
+    ended.write_text("old.example,2020-01-01\nnew.example,2099-01-01\nc@example.jp,2020-01-01\n")
+    for option, words in ((("--dry-run",), b"3 would be taken"), ((), b"3 taken")):
+        told = server.run("suppressions", "import", str(ended), *option)
+        assert told.returncode == 0, told
+        assert words + b", 0 twice, 0 wrong, 2 ended already." in told.stdout
+        assert b"line 1: ended on 2020-01-01T00:00:00+00:00, keeps nobody out" in told.stderr
+        assert told.stderr.count(b"keeps nobody out") == 2
     assert server.run("store", "verify").returncode == 0
 
 

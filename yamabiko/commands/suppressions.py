@@ -160,6 +160,7 @@ def import_command(context: click.Context, source: Path, tenant: int, kind: str,
             facts.setdefault((fact.key, getattr(fact.detail, "name", "")), fact)
     for number, problem in problems:
         click.echo(f"line {number}: {problem}", err=True)
+    ended = _tell_ended(lines) if kind == "block" else 0
     added = 0
     if not dry_run:
         with friendly(), open_store(settings) as env:
@@ -170,9 +171,21 @@ def import_command(context: click.Context, source: Path, tenant: int, kind: str,
     doing = f"{len(facts)} would be taken" if dry_run else f"{added} taken"
     known = f", {len(facts) - added} known already" if not dry_run and added < len(facts) else ""
     twice = len(lines) - len(facts) - len(problems)
-    click.echo(f"{len(lines)} lines: {doing}{known}, {twice} twice, {len(problems)} wrong.")
+    over = f", {ended} ended already" if ended else ""
+    click.echo(f"{len(lines)} lines: {doing}{known}, {twice} twice, {len(problems)} wrong{over}.")
     if problems:
         raise click.exceptions.Exit(exits.DATA)
+
+
+def _tell_ended(lines: list[CsvLine]) -> int:
+    """Tell which lines name a block that keeps nobody out any more; returns how many."""
+    from console.block_csv import ended_at
+
+    now_us = time.time_ns() // 1_000
+    ended = [(line.number, at) for line in lines if line.block and (at := ended_at(line.block, now_us))]
+    for number, at in ended:
+        click.echo(f"line {number}: ended on {at.isoformat()}, keeps nobody out", err=True)
+    return len(ended)
 
 
 def _is_set(reader: Reader, fact: Fact) -> bool:
