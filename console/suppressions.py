@@ -14,7 +14,16 @@ from console.identity import Scope
 from console.outgoing.event_log import Names
 from console.problem import bad_request, not_found
 from console.route import Answer, Call, Reply, Route, missing
-from console.schema import PreflightIn, PreflightOut, PreflightRow, ReleaseQuery, SuppressionPath, time_of, us_of
+from console.schema import (
+    PreflightIn,
+    PreflightOut,
+    PreflightRow,
+    ReleaseQuery,
+    SuppressionName,
+    SuppressionPath,
+    time_of,
+    us_of,
+)
 from console.schema_suppressions import (
     ChangedBlockOut,
     ChangedEntry,
@@ -109,6 +118,8 @@ async def list_suppressions(call: Call) -> Reply:
     """Return a page of entries that hold now (E35)."""
     services, tenant = call.services, call.identity.tenant
     query: SuppressionsQuery = call.query
+    if query.kind is SuppressionName.BLOCK:
+        raise bad_request("Custom blocks have a list of their own: GET /v1/blocks.")
     limits = {
         "now_us": services.now_us(),
         "kind": _KINDS[query.kind.value] if query.kind else None,

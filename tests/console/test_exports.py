@@ -254,6 +254,43 @@ async def test_report_clicks_links_and_suppressions(api: Api) -> None:
     assert number == number_of(api)
 
 
+@pytest.mark.row("E36", "E38", "N15")
+async def test_suppressions_have_custom_blocks(api: Api) -> None:
+    """What is set by hand keeps people out as well, and says by whom and until when (E38)."""
+    await spring(api)
+    for body in (
+        {"kind": "address", "value": "Taro@Example.JP", "note": "by phone"},
+        {"kind": "domain", "value": "*.example.com", "expires_at": "2099-01-01T00:00:00Z"},
+        {"kind": "domain", "value": "gone.example", "expires_at": "2026-01-01T00:00:00Z"},
+        {"kind": "company", "value": "=株式会社例"},
+    ):
+        assert (await api.call("POST", "/v1/blocks", json=body)).status in (200, 201)
+
+    async def blocks(**asked: Any) -> list[dict[str, str]]:
+        head, *rows = await exported(api, type="suppressions", lang="en", **asked)
+        return [dict(zip(head, row, strict=True)) for row in rows]
+
+    listed = [row for row in await blocks() if row["Kind"] == "block"]
+    assert listed == await blocks(kind="block"), "the same rows, whether asked for alone"
+    told = {(row["Address"], row["Receiving domain"], row["Company"]): row for row in listed}
+    assert set(told) == {
+        ("Taro@example.jp", "example.jp", ""), ("", "*.example.com", ""), ("", "", "'=株式会社例"),
+    }  # fmt: skip
+    by_address = told["Taro@example.jp", "example.jp", ""]
+    assert by_address["Reason"] == "Blacklist: Custom Block (worker:address in block list)"
+    assert (by_address["Active"], by_address["Expires at"], by_address["Note"]) == ("1", "", "by phone")
+    assert by_address["API user"] and by_address["Since"]
+    assert len(by_address["Recipient number"]) == 16
+    assert told["", "*.example.com", ""]["Expires at"].startswith("2099-01-01 ")
+    whole = await blocks(scope="all")
+    ended = [row for row in whole if row["Receiving domain"] == "gone.example"]
+    assert [row["Active"] for row in ended] == ["0"]
+    assert [row["Receiving domain"] for row in await blocks(kind="block", domain="example.com")] == ["*.example.com"]
+    assert await blocks(kind="block", to="2020-01-01T00:00:00Z") == []
+    refused = await api.call("GET", "/v1/suppressions?kind=block")
+    assert refused.status == 400 and "GET /v1/blocks" in refused.text
+
+
 @pytest.mark.row("K21", "K37")
 async def test_events_are_all_facts_without_secrets(api: Api) -> None:
     number = await spring(api)

@@ -60,7 +60,7 @@ class _Time(click.DateTime):
 @click.option("--tag", help="Of mail_status.")
 @click.option("--api-user", help="Of mail_status.")
 @click.option("--status", help="Of mail_status: requested, delivered, soft_bounce, invalid, cancelled.")
-@click.option("--kind", "suppression_kind", help="Of suppressions: bounce, complaint, unsubscribe, soft.")
+@click.option("--kind", "suppression_kind", help="Of suppressions: bounce, complaint, block, unsubscribe, soft.")
 @click.option("--domain", help="Of suppressions.")
 @click.option("--all", "is_whole", is_flag=True, help="Leave filters aside: the whole table.")
 @click.option("--tenant", type=click.IntRange(0, 65_535), default=1, show_default=True)

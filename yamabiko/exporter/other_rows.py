@@ -1,4 +1,4 @@
-"""Rows that are no deliveries: facts, the suppression list, broadcasts with their numbers, links."""
+"""Rows that are no deliveries: facts, broadcasts with their numbers, links."""
 
 from __future__ import annotations
 
@@ -7,22 +7,18 @@ import json
 from enum import Enum
 from typing import Any
 
-from console.export_rules import SUPPRESSION_NAMES
-from model.cause import BY_NUMBER
 from model.detail import DocumentSet, Engaged, Planned, Report, Unmatched
 from model.fact import Fact, FactType
 from store.log import scan_log
-from store.reader import Broadcast, Reader, SuppressionRow
+from store.reader import Broadcast, Reader
 from store.report import build_report, status_of
-from store.suppression import DENIALS
 from store.windows import Windows
 from store.writer import next_seq
-from yamabiko.exporter.job import Batch, ExportError, Rows, Source
+from yamabiko.exporter.job import Batch, Rows, Source
 from yamabiko.exporter.people_rows import broadcasts_of
 from yamabiko.exporter.tables import EVIDENCE, EXCLUDED, REPORT_CLASSES, REPORT_COUNTS, REPORT_RATES
 
 _BATCH = 2_000
-_SUPPRESSIONS = 500
 #: Octets that identify and say nothing to a reader.
 _INTERNAL = frozenset({"origin", "row", "raw", "global_mark"})
 #: Configuration may hold secrets of webhooks, and what people did has a list of its own.
@@ -32,7 +28,7 @@ _NOT_EXPORTED = frozenset({FactType.DOCUMENT_SET, FactType.AUDITED})
 def events(source: Source) -> Rows:
     """Yield all facts of the window in the order they were stored, of one broadcast or of all (K21, K37)."""
     job, last = source.job, next_seq(source.env)
-    names = _Names(source)
+    names = Names(source)
     rows: list[tuple[Any, ...]] = []
     seq = 0
     for seq, fact in scan_log(source.env):
@@ -53,7 +49,7 @@ def events(source: Source) -> Rows:
     yield Batch(rows, 1.0)
 
 
-class _Names:
+class Names:
     """Ids of broadcasts and targets of links, looked up once."""
 
     def __init__(self, source: Source) -> None:
@@ -75,7 +71,7 @@ class _Names:
         return self._targets[number].get(link)
 
 
-def _event(seq: int, fact: Fact, names: _Names) -> tuple[Any, ...]:
+def _event(seq: int, fact: Fact, names: Names) -> tuple[Any, ...]:
     detail, key = fact.detail, fact.key
     report = detail if isinstance(detail, Report | Unmatched) else None
     said = report if isinstance(report, Report) else None
@@ -116,40 +112,6 @@ def _json(fact: Fact) -> str:
             value = value.value if isinstance(value, str) else value.name.lower()
         values[field.name] = value
     return json.dumps(values, ensure_ascii=False)
-
-
-def suppressions(source: Source) -> Rows:
-    """Yield the suppression list as it holds now; with ``scope=all`` also what has expired."""
-    kind, domain = source.filter("kind"), source.filter("domain")
-    if kind is not None and kind not in SUPPRESSION_NAMES:
-        raise ExportError(f"kind: one of {', '.join(SUPPRESSION_NAMES)}.")
-    reader, job, names = Reader(source.env), source.job, _Names(source)
-    after = None
-    while True:
-        page = reader.suppressions(
-            job.tenant, after=after, limit=_SUPPRESSIONS, now_us=None if source.is_whole else job.now_us,
-            domain=domain, since_us=source.from_us, until_us=source.until_us,
-        )  # fmt: skip
-        after = page.after
-        # Recipients are spread evenly over their numbers, so the cursor tells how far it is.
-        share = 1.0 if after is None else int.from_bytes(after[2:10], "big") / 2**64
-        yield Batch(
-            [_suppression(row, names, job.now_us) for row in page.rows if kind in (None, row.entry.kind.public_name)],
-            share,
-        )
-        if after is None:
-            return
-
-
-def _suppression(row: SuppressionRow, names: _Names, now_us: int) -> tuple[Any, ...]:
-    entry = row.entry
-    cause = BY_NUMBER.get(entry.cause)
-    broadcast = row.fact.key.broadcast
-    return (
-        f"{row.recipient:016x}", row.address, entry.domain or None, entry.kind.public_name, DENIALS[entry.kind],
-        entry.at_us, entry.expires_at_us, entry.is_active(now_us), cause.cause.value if cause else None,
-        entry.failures, f"{broadcast:012x}" if broadcast else None, names.id_of(broadcast),
-    )  # fmt: skip
 
 
 def report(source: Source) -> Rows:

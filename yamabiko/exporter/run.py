@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from console.schema_exports import ExportDone, ExportFormat, ExportIn, ExportJob, ExportType
 from store.environment import Environment
 from store.reader import Reader
-from yamabiko.exporter import delivery_rows, other_rows, people_rows
+from yamabiko.exporter import delivery_rows, other_rows, people_rows, suppression_rows
 from yamabiko.exporter.column import Table
 from yamabiko.exporter.csv_file import CsvFile
 from yamabiko.exporter.job import ExportError, Progress, Rows, Source
@@ -25,7 +25,7 @@ _SOURCES: Mapping[ExportType, Callable[[Source], Rows]] = {
     ExportType.RECIPIENTS: people_rows.recipients,
     ExportType.UNACKED_ERRORS: people_rows.unacked_errors,
     ExportType.MAIL_STATUS: delivery_rows.mail_status,
-    ExportType.SUPPRESSIONS: other_rows.suppressions,
+    ExportType.SUPPRESSIONS: suppression_rows.suppressions,
     ExportType.EVENTS: other_rows.events,
     ExportType.CLICKS: delivery_rows.clicks,
     ExportType.DELIVERIES: delivery_rows.deliveries,

@@ -160,6 +160,9 @@ _SUPPRESSIONS = Table((
     word("cause", "不達の原因", "Cause"),
     count("failures", "不達回数", "Failures"),
     *_BROADCAST,
+    text("company", "会社名", "Company"),
+    text("api_user", "API_USER", "API user"),
+    text("note", "メモ", "Note"),
 ))  # fmt: skip
 
 _LINKS = Table((
