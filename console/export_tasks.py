@@ -18,7 +18,7 @@ from typing import Protocol
 import msgspec
 
 from console.export_rules import MEDIA
-from console.schema_exports import ExportDone, ExportIn, ExportJob, ExportState
+from console.schema_exports import ExportDone, ExportIn, ExportJob, ExportState, Removed
 from model.detail import Audited, DocumentSet
 from model.fact import DeliveryKey, Fact, FactType
 from store.errors import StoreError
@@ -74,6 +74,7 @@ class Task(msgspec.Struct, frozen=True):
     replaced: int = 0
     is_restricted: bool = False
     error: str | None = None
+    removed: Removed | None = None
 
     def is_kept(self, now_us: int) -> bool:
         """Whether its file is there to download."""
@@ -135,7 +136,7 @@ class ExportTasks:
             await self._note(tenant, task, "export.cancel", actor)
             return self.find(tenant, task.id) or task
         if task.is_kept(self._now_us()):
-            task = msgspec.structs.replace(task, expires_us=self._now_us() - 1)
+            task = msgspec.structs.replace(task, expires_us=self._now_us() - 1, removed=Removed.DELETED)
             await self._save(tenant, task, "export.cancel", actor)
             self.path_of(tenant, task).unlink(missing_ok=True)
         return task

@@ -26,9 +26,15 @@ from console.schema_exports import (
     ExportsQuery,
     ExportState,
     ExportType,
+    Removed,
 )
 
 _CHUNK = 262_144
+_WHY_GONE = {
+    None: "Files are kept for seven days.",
+    Removed.DELETED: "The file was removed by request.",
+    Removed.ERASURE: "The file was removed since somebody who may have been in it was forgotten.",
+}
 
 
 async def create_export(call: Call) -> Reply:
@@ -182,9 +188,8 @@ def _too_many() -> ProblemError:
 
 
 def _gone(task: Task) -> ProblemError:
-    return ProblemError(
-        410, "gone", f"Files are kept for seven days. POST /v1/exports/{task.id}/retry makes this one again."
-    )
+    why = _WHY_GONE[task.removed]
+    return ProblemError(410, "gone", f"{why} POST /v1/exports/{task.id}/retry makes this one again.")
 
 
 def _shown(call: Call, task: Task) -> ExportOut:
@@ -204,6 +209,7 @@ def _shown(call: Call, task: Task) -> ExportOut:
         rows=rows,
         size_bytes=task.size_bytes,
         replaced=task.replaced,
+        removed=task.removed,
         error=task.error,
         actor=task.actor,
         request={name: value for name, value in msgspec.to_builtins(task.request).items() if value is not None},

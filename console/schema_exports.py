@@ -65,6 +65,15 @@ class ExportState(StrEnum):
     FAILED = "failed"
 
 
+class Removed(StrEnum):
+    """Why a file went before its time."""
+
+    #: somebody asked for it
+    DELETED = "deleted"
+    #: somebody who may be in it was forgotten (N14)
+    ERASURE = "erasure"
+
+
 Metric = Annotated[
     str, Meta(pattern=whole(r"[a-z_]{1,32}(:[A-Za-z_:]{1,64})?"), description="a number with people behind")
 ]
@@ -140,6 +149,8 @@ class ExportOut(Struct, frozen=True):
     size_bytes: int | None
     #: characters that the encoding does not have, written as a substitute
     replaced: int
+    #: why the file went before its time; null where it did not
+    removed: Removed | None
     #: why it failed, and what to do
     error: str | None
     #: who asked for it

@@ -12,12 +12,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from config.settings import Settings
 from yamabiko import exits, logs, notify, run_files
+
+if TYPE_CHECKING:
+    from store.erasure import ErasureReport
 
 _MIB = 2**20
 _TICK_S = 10.0
@@ -57,7 +61,7 @@ def _size_of(data: Path) -> int:
 
 
 def _run_child(settings: Settings, lock: run_files.Lock) -> int:
-    order = [str(settings.data), settings.logging.level, settings.logging.file]
+    order = [str(settings.data), str(settings.exports), settings.logging.level, settings.logging.file]
     with _ended_by_signals():
         child = subprocess.Popen(  # noqa: S603 - ourselves
             [sys.executable, "-m", "yamabiko.forgetting", *order], pass_fds=[lock.descriptor], stdin=subprocess.DEVNULL
@@ -89,21 +93,41 @@ def _ended_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def forget(data: Path, exports: Path, people: Iterable[tuple[int, int]], actor: str) -> tuple[ErasureReport, int]:
+    """Forget ``people`` (tenant, recipient) and those wished for; returns what was done, and how many exports went.
+
+    Exports go first, so that somebody who is said to be forgotten is in none. Raises StoreError, OSError; nothing is
+    lost then, and it may be done again.
+    """
+    from console.export_erasure import remove_exports
+    from store.environment import Environment
+    from store.erasure import erase, wished_erasures
+
+    now_us, wanted = time.time_ns() // 1_000, set(people)
+    env = Environment(data)
+    try:
+        tenants = {tenant for tenant, _ in wanted.union(wished_erasures(env))}
+        removed = remove_exports(env, exports, tenants, now_us=now_us, actor=actor)
+    finally:
+        env.close()
+    return erase(data, wanted, now_us=now_us, actor=actor), removed
+
+
 def main() -> int:
     """Forget, in a process of its own; returns the exit code."""
     from store.environment import wait_until_closed
-    from store.erasure import erase
     from store.errors import StoreError
 
-    data, level, file = sys.argv[1:]
+    data, exports, level, file = sys.argv[1:]
     logs.set_up("forgetting", level, Path(file) if file else None)
     try:
         wait_until_closed(Path(data))
-        report = erase(Path(data), [], now_us=time.time_ns() // 1_000, actor="start of the server")
-    except StoreError as error:
+        report, removed = forget(Path(data), Path(exports), [], "start of the server")
+    except (StoreError, OSError) as error:
         _log.error("erasure failed", exc_info=error)
         return exits.UNAVAILABLE
-    _log.info("people forgotten", extra={"people": report.people, "facts": report.facts, "changed": report.changed})
+    done = {"people": report.people, "facts": report.facts, "changed": report.changed, "exports_removed": removed}
+    _log.info("people forgotten", extra=done)
     return exits.OK
 
 

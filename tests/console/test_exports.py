@@ -445,8 +445,10 @@ async def test_two_at_a_time_and_cancelling_frees_a_turn(api: Api, monkeypatch: 
     os.kill(held.pids[1], signal.SIGCONT)
     assert (await ended(api, ids[1]))["state"] == "succeeded"
     # Of one that is done, the file goes and the row stays.
-    assert (await api.call("DELETE", f"/v1/exports/{ids[1]}")).json["url"] is None
-    assert (await api.call("GET", f"/v1/exports/{ids[1]}/file")).status == 410
+    gone = (await api.call("DELETE", f"/v1/exports/{ids[1]}")).json
+    assert (gone["url"], gone["removed"]) == (None, "deleted")
+    missing = await api.call("GET", f"/v1/exports/{ids[1]}/file")
+    assert missing.status == 410 and "removed by request" in missing.text
     assert len((await api.call("GET", "/v1/exports")).json["exports"]) == 4
 
 

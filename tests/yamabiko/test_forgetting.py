@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from console.export_erasure import remove_exports
 from store.environment import Environment, is_open_elsewhere, wait_until_closed
 from store.errors import StoreError
 from tests.yamabiko.serving import LEAN, Server, wait_for
@@ -82,6 +83,73 @@ def test_who_is_to_be_forgotten_is_forgotten_before_the_server_serves(tmp_path: 
         server.kill()
     assert server.run("store", "verify").returncode == 0
     assert server.run("report", "spring").stdout == report, "figures stay"
+
+
+@pytest.mark.row("N14", "D14", "E48")
+@pytest.mark.parametrize("how", ["at the start", "by the command"])
+def test_exports_made_before_go_with_the_person(how: str, tmp_path: Path) -> None:
+    server = Server(tmp_path / "home", **LEAN).start()
+    try:
+        server.send_row(address=f"{CANARY}@example.jp")
+        ids = {kind: made(server, {"type": kind, "format": "ndjson"}) for kind in ("deliveries", "report")}
+        files = {kind: server.home / "exports" / f"0001-{ids[kind]}.ndjson" for kind in ids}
+        assert CANARY.encode() in files["deliveries"].read_bytes(), "the control"
+        if how == "at the start":
+            wish(server)
+        assert server.stop() == 0
+        others = files["deliveries"].with_name("0002" + files["deliveries"].name[4:])
+        others.write_bytes(b"another tenant's")
+        if how == "by the command":
+            told = server.run("store", "erase", "--address", f"{CANARY}@example.jp")
+            assert (told.returncode, b"1 files of exports" in told.stdout) == (0, True), told
+        server.start()
+        assert not files["deliveries"].exists()
+        assert files["report"].exists() and others.exists()
+        token = server.token()
+        shown = json.loads(server.get(f"/v1/exports/{ids['deliveries']}", token=token)[1])
+        assert (shown["state"], shown["url"], shown["removed"]) == ("succeeded", None, "erasure")
+        status, text = server.get(f"/v1/exports/{ids['deliveries']}/file", token=token)
+        assert (status, "was forgotten" in text) == (410, True), text
+        assert json.loads(server.get(f"/v1/exports/{ids['report']}", token=token)[1])["removed"] is None
+        audit = json.loads(server.get("/v1/audit", token=token)[1])["audit"]
+        assert [row["target"] for row in audit if row["action"] == "export.erase"] == [f"export:{ids['deliveries']}"]
+        assert server.ask("POST", f"/v1/exports/{ids['deliveries']}/retry", b"", token=token)[0] == 200
+        wait_for(files["deliveries"].exists, 20, server.log_text)
+        again = files["deliveries"].read_bytes()
+        assert again and CANARY.encode() not in again
+        assert server.stop() == 0
+    finally:
+        server.kill()
+    assert server.run("store", "verify").returncode == 0
+
+
+def made(server: Server, request: dict[str, str]) -> str:
+    """Have an export made; returns its id."""
+    status, text = server.ask("POST", "/v1/exports", json.dumps(request).encode(), token=server.token())
+    assert status == 201, text
+    found: str = json.loads(text)["id"]
+
+    def is_made() -> bool:
+        state: str = json.loads(server.get(f"/v1/exports/{found}", token=server.token())[1])["state"]
+        return state == "succeeded"
+
+    wait_for(is_made, 20, server.log_text)
+    return found
+
+
+def test_files_of_exports_that_nobody_knows_go_too(tmp_path: Path) -> None:
+    """One whose row is lost, one that a killed process had begun; no mark of one under way, no file of others."""
+    env = Environment(tmp_path / "data", map_size=2**24)
+    exports = tmp_path / "exports"
+    assert remove_exports(env, exports, {1}, now_us=0, actor="test") == 0, "there are none at all"
+    exports.mkdir()
+    stays = {"0001-00000000000000aa.part", "0002-00000000000000aa.csv", "notes.txt"}
+    goes = {"0001-00000000000000aa.csv", ".0001-00000000000000ab.parquet.123.new"}
+    for name in stays | goes:
+        (exports / name).write_bytes(b"x")
+    assert remove_exports(env, exports, {1}, now_us=0, actor="test") == len(goes)
+    assert {path.name for path in exports.iterdir()} == stays
+    env.close()
 
 
 @pytest.mark.row("N14")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import click
 
 from yamabiko import exits
@@ -20,14 +18,15 @@ def erase_command(context: click.Context, addresses: tuple[str, ...], tenant: in
 
     Addresses, names, machines' addresses, words and raw mails of theirs are taken out of every fact, and the data is
     written anew, so that no free page keeps anything. Figures stay, and so does suppression: it knows people by a keyed
-    number only. The server must not be running; it takes as much free space as the data has.
+    number only. Files of exports made before, in HOME/exports, go too. The server must not be running; it takes as much
+    free space as the data has.
 
     Backups made before still hold what they held: make a new one and destroy the old.
     """
     from model.address import Address
     from model.errors import AddressError
-    from store.erasure import erase
     from yamabiko import key_file
+    from yamabiko.forgetting import forget
     from yamabiko.key_file import KeyFile
 
     settings = load_settings(context)
@@ -37,7 +36,9 @@ def erase_command(context: click.Context, addresses: tuple[str, ...], tenant: in
             people = [(tenant, keys.recipient_number(tenant, Address.parse(text).folded)) for text in addresses]
         except AddressError as error:
             raise OperatorError(f"--address: {error}.", exits.USAGE) from error
-        report = erase(settings.data, people, now_us=time.time_ns() // 1_000, actor="command line")
+        report, exports = forget(settings.data, settings.exports, people, "command line")
     click.echo(f"{report.people} people forgotten; {report.changed:,} of {report.facts:,} facts written anew without.")
+    if exports:
+        click.echo(f"{exports} files of exports that may have had them were removed.")
     if report.changed:
         click.echo("Backups made before hold them still: make a new one and destroy the old.")
