@@ -54,5 +54,9 @@ class StoreCorruptError(StoreError):
     """A record does not pass its checksum."""
 
 
+class RebuildNeededError(StoreCorruptError):
+    """A row is damaged that every write needs: nothing is stored before `yamabiko store rebuild`. It can be read."""
+
+
 class BackupError(StoreError):
     """A backup cannot be made, or is not whole."""

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from store import keys
-from store.errors import StoreCorruptError, StoreError
+from store.errors import RebuildNeededError, StoreError
 from store.transaction import Database, Transaction, put_all, scan_keys
 
 #: Deliveries whose records may wait in RECENT: some 10 MB there, and 20 MB in each process.
@@ -82,7 +82,7 @@ class RecentRecords:
     def span(self, txn: Transaction) -> tuple[int, int]:
         """Return the first and the last number of RECENT as ``txn`` sees it, and remember what is new in it.
 
-        ``txn`` must not have written to RECENT. Raises StoreCorruptError when a row does not pass its checksum.
+        ``txn`` must not have written to RECENT. Raises RebuildNeededError when a row does not pass its checksum.
         """
         with txn.cursor(db=self.recent) as cursor:
             if not cursor.last():
@@ -168,7 +168,7 @@ class Records:
     """The records of deliveries as one transaction sees them."""
 
     def __init__(self, known: RecentRecords, txn: Transaction) -> None:
-        """``txn`` must not have written records yet. Raises StoreCorruptError when RECENT is damaged."""
+        """``txn`` must not have written records yet. Raises RebuildNeededError when RECENT is damaged."""
         self._known = known
         self._txn = txn
         self._first, self._last = known.span(txn)
@@ -370,7 +370,10 @@ def _rows_of(txn: Transaction, recent: Database, first: int) -> Iterator[tuple[i
             key, value = cursor.key(), cursor.value()
             body = value[4:]
             if len(body) < 2 or _checksum(key, body) != value[:4]:
-                raise StoreCorruptError("a row of recent records does not pass its checksum")
+                raise RebuildNeededError(
+                    "a row of recent records does not pass its checksum, nothing more can be stored: stop the server, "
+                    "run `yamabiko store rebuild`, start it again"
+                )
             yield int.from_bytes(key, "big"), body[0], body[1:]
             is_there = cursor.next()
 

@@ -18,6 +18,7 @@ from store import keys
 from store.environment import Environment
 from store.errors import (
     FactRefusedError,
+    RebuildNeededError,
     StoreBusyError,
     StoreClosedError,
     StoreCorruptError,
@@ -89,6 +90,8 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         #: held while facts are folded, which is all Python; not while their log is compressed, and LMDB commits
         self._folding = threading.Lock()
+        #: what keeps everything from being stored until the store is folded anew; empty while nothing does
+        self._damage = ""
         self.commits = 0
         self.facts_committed = 0
 
@@ -139,7 +142,13 @@ class Writer:
     @property
     def is_healthy(self) -> bool:
         """Whether commits go through."""
-        return not self._has_failed and self._thread.is_alive() and self.stalled_s < STALL_S
+        return not self._has_failed and not self._damage and self._thread.is_alive() and self.stalled_s < STALL_S
+
+    @property
+    def problem(self) -> str:
+        """Why commits do not go through, for who looks after the server; empty when they do."""
+        words = self._damage or f"commits do not go through ({self.stalled_s:.1f} s)"
+        return "" if self.is_healthy else words
 
     @property
     def waiting_s(self) -> float:
@@ -262,12 +271,18 @@ class Writer:
         self._acknowledge(batch, receipts)
 
     def _acknowledge(self, batch: list[_Submission], receipts: list[Receipt]) -> None:
+        self._damage = ""
         self.commits += 1
         self.facts_committed += sum(receipt.added for receipt in receipts)
         self._answer(list(zip(batch, receipts, strict=True)))
 
     def _refuse(self, batch: list[_Submission], error: StoreError) -> None:
-        if not isinstance(error, FactRefusedError | StoreCorruptError):
+        if isinstance(error, RebuildNeededError):
+            if not self._damage:
+                _log.critical("nothing can be stored", extra={"problem": str(error)})
+            self._damage = str(error)
+            self._answer([(submission, error) for submission in batch])
+        elif not isinstance(error, FactRefusedError | StoreCorruptError):
             _log.error("commit failed", extra={"error": str(error), "submissions": len(batch)})
             self._answer([(submission, error) for submission in batch])
             self._has_failed = isinstance(error, StoreFailedError)

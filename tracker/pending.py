@@ -187,7 +187,7 @@ class Pending:
     def _lose(self, facts: int, error: BaseException) -> None:
         self._metrics.add(Count.LOST, facts)
         if isinstance(error, StoreError | asyncio.CancelledError):
-            self._complain("facts were lost: %s", type(error).__name__)
+            self._complain("facts were lost: %s %s", type(error).__name__, error)
         else:
             self._complain("facts were lost, unexpectedly", error=error)
 

@@ -152,8 +152,8 @@ def read_settings(run: Path) -> Settings:
 def _problems(context: WorkerContext) -> dict[str, str]:
     """Return what is wrong with what every worker has."""
     found = {}
-    if not context.writer.is_healthy:
-        found["store"] = f"{context.name}: commits do not go through ({context.writer.stalled_s:.1f} s)"
+    if problem := context.writer.problem:
+        found["store"] = problem
     for name, live in (("keys", context.keys.problem), ("tokens", context.tokens.problem)):
         if live:
             found[name] = live

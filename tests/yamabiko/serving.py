@@ -141,6 +141,14 @@ class Server:
             client.mail("")
             return client.rcpt(address)[0]
 
+    def deliver(self, address: str, content: bytes) -> int:
+        """The reply code to a mail to this address."""
+        with smtplib.SMTP("127.0.0.1", self.port("smtp"), timeout=20) as client:
+            client.ehlo("mx.example.jp")
+            client.mail("")
+            client.rcpt(address)
+            return client.data(content)[0]
+
     def log_lines(self) -> list[dict[str, Any]]:
         """The JSON lines logged so far."""
         return [json.loads(line) for line in self.log_text().splitlines() if line.startswith("{")]

@@ -104,6 +104,52 @@ async def test_damage_is_told_until_it_is_mended(settings: Settings) -> None:
     assert not await looked(ScrubWatch(settings))
 
 
+@pytest.mark.row("D11")
+def test_damage_that_stops_all_writing_is_told_at_once_with_the_command(tmp_path: Path) -> None:
+    server = Server(tmp_path / "home", **LEAN).start()
+    row = json.dumps({"broadcast": "spring", "address": "later@example.jp"}).encode()
+
+    def post() -> int:
+        return server.ask("POST", "/v1/sends", row, token=server.token(), media="application/x-ndjson")[0]
+
+    try:
+        answer = server.send_row(address="first@example.jp")
+        assert server.stop() == 0
+        env = Environment(server.home / "data")
+        with env.write() as txn, txn.cursor(db=env.db(keys.RECENT)) as cursor:
+            assert cursor.first()
+            put_over(txn, env.db(keys.RECENT), cursor.key(), cursor.value()[:-1] + b"!")
+        env.close()
+        server.start()
+        assert server.get("/healthz")[0] == 200, "nobody wrote yet"
+        assert post() == 503
+        assert server.deliver(answer["return_path"], b"Subject: x\r\n\r\nx\r\n") == 451
+        told: dict[str, str] = {}
+
+        def is_told() -> bool:
+            told.update(
+                {c["name"]: c["problem"] for c in json.loads(server.get("/healthz")[1])["checks"] if not c["ok"]}
+            )
+            return {"store", "smtp-0.store"} <= set(told)
+
+        wait_for(is_told, 10, server.log_text)
+        assert server.get("/healthz")[0] == 503
+        assert all("`yamabiko store rebuild`" in words for words in told.values()), told
+        logged = [line for line in server.log_lines() if line["event"] == "nothing can be stored"]
+        assert logged and all("`yamabiko store rebuild`" in line["problem"] for line in logged)
+        assert server.get("/v1/broadcasts/spring/report", token=server.token())[0] == 200, "what is stored is told"
+        assert server.stop() == 0
+        assert server.run("store", "rebuild").returncode == 0
+        assert server.run("store", "verify").returncode == 0
+        server.start()
+        assert post() == 200
+        assert server.deliver(answer["return_path"], b"Subject: x\r\n\r\nx\r\n") == 250
+        assert server.get("/healthz")[0] == 200
+        assert server.stop() == 0
+    finally:
+        server.kill()
+
+
 async def test_a_file_cut_short_kills_who_looks_and_nobody_else(settings: Settings) -> None:
     file = settings.data / "data.mdb"
     os.truncate(file, file.stat().st_size // 2 // 4_096 * 4_096)

@@ -194,7 +194,7 @@ class ConsoleService:
         info = self._context.env.info()
         is_filling = info["used"] > info["map_size"] * _MAP_ALARM
         checks = [
-            HealthCheck("store", "" if self._context.writer.is_healthy else "commits do not go through"),
+            HealthCheck("store", self._context.writer.problem),
             HealthCheck("disk", "free disk space is low; mail is answered 452" if low else ""),
         ]
         words = "most of store.map_size_gib is in use; it grows by itself, the disk does not" if is_filling else ""
