@@ -10,7 +10,6 @@ once.
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import logging
 import os
@@ -33,6 +32,7 @@ from store.environment import Environment
 from store.errors import StoreError, StoreFailedError
 from store.fold import Receipt
 from store.group import Facts, commit_group
+from store.lifeline import end_with
 
 _log = logging.getLogger("yamabiko.store")
 
@@ -44,7 +44,6 @@ _STUCK_S = 10.0
 _AGAIN_S = 10.0
 #: So long it may take to end by itself when nobody has lists any more.
 _END_S = 5.0
-_PR_SET_PDEATHSIG = 1
 #: Octets of a message's length.
 _LENGTH = 8
 
@@ -230,8 +229,7 @@ def main(arguments: Sequence[str]) -> None:
     fd, parent, idle_s, map_size, path = arguments
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Stopped while it holds the lock on the store it would not notice that the other end is gone.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != int(parent):
+    if not end_with(int(parent), signal.SIGKILL):
         return
     env = Environment(Path(path), map_size=int(map_size))
     line = _Line(socket.socket(fileno=int(fd)))

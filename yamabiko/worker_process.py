@@ -6,7 +6,6 @@ It imports, waits until its settings are there, prepares if nobody needs it yet,
 from __future__ import annotations
 
 import argparse
-import ctypes
 import gc
 import os
 import select
@@ -15,15 +14,15 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+from store.lifeline import end_with
 from yamabiko import exits
-
-_PR_SET_PDEATHSIG = 1
 
 
 def main(argv: list[str]) -> int:
     """Run one worker; returns its exit code."""
     arguments = _parse(argv)
-    _die_with_supervisor(arguments.supervisor)
+    if not end_with(arguments.supervisor, signal.SIGTERM):
+        return exits.TEMPORARY
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.set_blocking(arguments.beat_fd, False)
     os.environ.update(_environment(arguments.kind, arguments.run))
@@ -53,13 +52,6 @@ def _environment(kind: str, run: Path) -> dict[str, str]:
         # since it asks nobody for anything.
         found["SSL_CERT_FILE"] = os.devnull
     return found
-
-
-def _die_with_supervisor(supervisor: int) -> None:
-    """Have the kernel send SIGTERM when the supervisor ends, however it ends; exit if it has already."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    if os.getppid() != supervisor:
-        raise SystemExit(exits.TEMPORARY)
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
