@@ -12,7 +12,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def end_with(parent: int, signal_number: int) -> bool:
-    """Have this process sent a signal when the process ``parent``, which began it, ends; False if it has ended already."""
+    """Have a signal sent to this process when ``parent``, which began it, ends; False if it has ended already."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
     # It may have ended before it was asked for.
     return os.getppid() == parent
