@@ -96,6 +96,15 @@ def test_one_figure_explains_itself(home: Path) -> None:
     assert "(native.failed.out_of_band.user_unknown): 1" in hidden
 
 
+@pytest.mark.parametrize(("zone", "offset"), [("Asia/Tokyo", "+0900"), ("America/New_York", "-0")])
+def test_times_are_those_of_the_zone_that_reports_count_in(
+    home: Path, zone: str, offset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("YAMABIKO_CONSOLE_ZONE", zone)
+    (line,) = [line for line in shown(home, "spring", "--lang", "ja").splitlines() if line.startswith("状態")]
+    assert "確定の目安: " in line and f" {offset}" in line, line
+
+
 def test_a_figure_that_is_not_there_is_told_with_those_that_are(home: Path) -> None:
     result = run(home, "spring", "--profile", "bales", "--explain", "bounces")
     assert result.exit_code == exits.USAGE

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -81,7 +82,7 @@ def report_command(
 
         click.echo(msgspec.json.encode(view).decode())
         return
-    _show(view, lang, explain)
+    _show(view, lang, explain, ZoneInfo(load_settings(context).console.zone))
 
 
 def _read(
@@ -121,12 +122,12 @@ def _view(profile: str, report: Report, known: Context, language: str, explain: 
         ) from None
 
 
-def _show(view: ProfileOut, language: str, explain: str | None) -> None:
+def _show(view: ProfileOut, language: str, explain: str | None, zone: ZoneInfo) -> None:
     from rich.console import Console
 
     console = Console(highlight=False, markup=False, emoji=False)
     if explain is None or explain == _EVERYTHING:
-        _show_heading(console, view, language)
+        _show_heading(console, view, language, zone)
     if explain is None:
         for section in view.sections:
             _show_section(console, section)
@@ -137,7 +138,7 @@ def _show(view: ProfileOut, language: str, explain: str | None) -> None:
         _show_explanation(console, explanation, language)
 
 
-def _show_heading(console: Console, view: ProfileOut, language: str) -> None:
+def _show_heading(console: Console, view: ProfileOut, language: str, zone: ZoneInfo) -> None:
     column = 0 if language == "ja" else 1
     console.print(view.label, style="bold")
     if view.empty_text:
@@ -146,15 +147,15 @@ def _show_heading(console: Console, view: ProfileOut, language: str) -> None:
         line = f"{_WORDS['status'][column]}: {view.settlement.label}"
         if view.final_at is not None:
             earliest = f"{_WORDS['earliest'][column]} " if view.settlement.is_open else ""
-            line += f"  ({_WORDS['final'][column]}: {earliest}{_clock(view.final_at)})"
+            line += f"  ({_WORDS['final'][column]}: {earliest}{_clock(view.final_at, zone)})"
         console.print(line)
     if view.eta is not None:
-        console.print(f"{_WORDS['eta'][column]}: {_clock(view.eta)}")
+        console.print(f"{_WORDS['eta'][column]}: {_clock(view.eta, zone)}")
 
 
-def _clock(at: datetime) -> str:
-    """Return a time as the clock on this machine's wall shows it."""
-    return f"{at.astimezone():%Y-%m-%d %H:%M %z}"
+def _clock(at: datetime, zone: ZoneInfo) -> str:
+    """Return a time as clocks in ``zone`` show it, in which days and months of reports begin too."""
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M %z}"
 
 
 def _show_section(console: Console, section: SectionOut) -> None:

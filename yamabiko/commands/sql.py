@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from yamabiko import exits
+from yamabiko.json_line import json_line
 from yamabiko.open_store import open_store
 from yamabiko.operator_error import OperatorError, friendly, load_settings
 
@@ -142,10 +143,9 @@ def _drawn(value: Any) -> str:
 
 
 def _show_json(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    import json
 
     for row in rows:
-        click.echo(json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False, default=str))
+        click.echo(json_line(dict(zip(names, row, strict=True))))
 
 
 def _csv_shower(names: Sequence[str]) -> Callable[[Sequence[str], Sequence[Sequence[Any]]], None]:

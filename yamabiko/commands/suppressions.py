@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from yamabiko import exits
+from yamabiko.json_line import json_line
 from yamabiko.open_store import open_store
 from yamabiko.operator_error import OperatorError, friendly, load_settings
 
@@ -55,7 +55,7 @@ def list_command(context: click.Context, tenant: int, kind: str | None) -> None:
         for row in _rows(reader, tenant):
             entry = shown(row, names)
             if kind is None or entry.kind == kind:
-                click.echo(json.dumps(msgspec.to_builtins(entry), ensure_ascii=True))
+                click.echo(json_line(msgspec.to_builtins(entry)))
 
 
 @suppressions_group.command("export", short_help="Write who is not mailed, and custom blocks, as CSV.")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from model.address import Address
 from model.errors import AddressError
 from model.fact import DeliveryKey
 from yamabiko import exits, key_file
+from yamabiko.json_line import json_line
 from yamabiko.key_file import KeyFile
 from yamabiko.open_store import open_store
 from yamabiko.operator_error import OperatorError, friendly, load_settings
@@ -40,11 +39,6 @@ def timeline_command(context: click.Context, broadcast: str, address: str, tenan
         raise OperatorError(f"Nothing is known of {address} in broadcast {broadcast!r}.", exits.DATA)
     for event in map(event_of, facts):
         # What servers said comes from outside: shown as JSON, which no terminal obeys.
-        said = _harmless(json.dumps(event.detail, default=str, ensure_ascii=False))
+        said = json_line(event.detail)
         click.echo(f"{event.at.isoformat(timespec='seconds')}  {event.type:<14} {said if said != '{}' else ''}")
     click.echo(f"recipient {key.recipient:016x}", err=True)
-
-
-def _harmless(text: str) -> str:
-    """Return text that no terminal obeys, and that people can read: JSON leaves only what is rare to be escaped."""
-    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
+from yamabiko.json_line import json_line
 from yamabiko.open_store import open_store
 from yamabiko.operator_error import friendly, load_settings
 
@@ -31,7 +31,7 @@ def unmatched_command(context: click.Context, tenant: int) -> None:
         for fact in _facts(Reader(env), tenant):
             shown = unmatched_of(fact)
             fields = {name: getattr(shown, name) for name in shown.__struct_fields__}
-            click.echo(json.dumps(fields, default=lambda at: at.isoformat(), ensure_ascii=True))
+            click.echo(json_line(fields, lambda at: at.isoformat()))
 
 
 def _facts(reader: Reader, tenant: int) -> Iterator[Fact]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 
 import click
 
+from yamabiko.json_line import json_line
 from yamabiko.open_store import open_store
 from yamabiko.operator_error import friendly, load_settings
 
@@ -45,7 +45,7 @@ def list_command(context: click.Context) -> None:
                 "last_status": state.last_status,
                 "last_problem": state.last_problem,
             }
-            click.echo(json.dumps(row, ensure_ascii=True))
+            click.echo(json_line(row))
 
 
 def _time(at_s: float | None) -> str | None:
