@@ -27,6 +27,8 @@ IMPURE = {
 
 _UNSAFE_FLAGS = frozenset({"sync", "metasync", "writemap", "map_async", "lock"})
 _IMPURE_MODULES = frozenset({"asyncio", "socket", "os", "time", "random", "secrets", "subprocess", "threading"})
+_RUNNING_MODULES = frozenset({"pickle", "marshal", "shelve", "dill", "yaml"})
+_RUNNING_CALLS = frozenset({"eval", "exec", "compile", "__import__"})
 #: Their answer says whether anything was written (M27).
 _CHECKED = frozenset({"put", "putmulti"})
 
@@ -88,6 +90,13 @@ def not_standard(tree: ast.AST) -> list[str]:
     return sorted(tops(tree) - sys.stdlib_module_names - {"model"})
 
 
+def runs_data(tree: ast.AST) -> list[str]:
+    """What makes code, or objects with code of theirs, of data (T22)."""
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    called = {func.id for func in calls if isinstance(func, ast.Name)}
+    return sorted((_RUNNING_MODULES & tops(tree)) | (_RUNNING_CALLS & called))
+
+
 def long_functions(tree: ast.AST) -> list[tuple[str, int]]:
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     sizes = [(node.name, (node.end_lineno or node.lineno) - node.lineno + 1) for node in functions]
@@ -108,6 +117,11 @@ def long_functions(tree: ast.AST) -> list[tuple[str, int]]:
         (impurities, "def f():\n    return datetime.now()"),
         (not_standard, "import msgpack"),
         (not_standard, "from store.keys import LOG"),
+        (runs_data, "import pickle"),
+        (runs_data, "from marshal import loads"),
+        (runs_data, "def f(x):\n    return eval(x)"),
+        (runs_data, "exec('1')"),
+        (runs_data, "import yaml\nyaml.load('x')"),
         (long_functions, "def f():\n" + "    pass\n" * 51),
     ],
 )
@@ -128,6 +142,13 @@ def test_the_store_is_never_opened_in_a_mode_that_loses() -> None:
 def test_nothing_is_put_without_a_look_at_the_answer() -> None:
     """D10, M27."""
     assert {name: bad for name, tree, _ in modules("store") if (bad := unchecked_puts(tree))} == {}
+
+
+def test_nothing_that_comes_from_outside_can_be_run() -> None:
+    """T22. The process that stores lists is one of our own, and speaks over a socket pair that nobody else has."""
+    found = {name: bad for package in PACKAGES for name, tree, _ in modules(package) if (bad := runs_data(tree))}
+    assert set(found) == {"store/list_process.py"}
+    assert set(found["store/list_process.py"]) == {"pickle"}
 
 
 def test_only_one_module_knows_lmdb() -> None:
