@@ -2,7 +2,7 @@
 
 Opens come at random over all deliveries, so hardly two of a commit share a page of DELIVERIES, and a page costs a sync
 20 microseconds and more, whatever is in it. So the records that a commit changed are written together, in RECENT, one
-commit behind the other; and when more than ``MAX_WAITING`` wait there, or in more than ``_MAX_ROWS`` rows, those of one
+commit behind the other; and when more than ``MAX_WAITING`` wait there, or in too many rows for so few, those of one
 bucket (a 256th of all recipients, whose records are neighbours) are put in their places in DELIVERIES, many a page. All
 of it happens in the transaction that changes the records, so every state on disk is whole.
 
@@ -28,6 +28,8 @@ from store.transaction import Database, Transaction, put_all, scan_keys
 MAX_WAITING = 65_536
 #: Rows of RECENT, however few deliveries they are about: every process reads them all when it begins.
 _MAX_ROWS = 8_192
+#: Rows that may be there beyond one for each delivery that waits: a flood about a few fills no more (T10).
+_SPARE_ROWS = 512
 #: A commit that changes so many deliveries meets some of them on every page, and puts them in their places at once.
 _MANY = 8_192
 _BUCKETS = 256
@@ -331,7 +333,8 @@ class RecordsWriter(Records):
         waiting = known.waiting
         fresh = [place for place in changed if place not in waiting[place[_BUCKET_AT]]]
         count = sum(map(len, waiting)) + len(fresh)
-        if count <= MAX_WAITING and self._next - self._first <= _MAX_ROWS:
+        most_rows = min(_MAX_ROWS, _SPARE_ROWS + count)
+        if count <= MAX_WAITING and self._next - self._first <= most_rows:
             return
         # Which row the oldest record of each bucket stands in; those of this transaction are the youngest.
         oldest = {bucket: known.oldest[bucket] for bucket, places in enumerate(waiting) if places}
@@ -339,7 +342,7 @@ class RecordsWriter(Records):
             oldest.setdefault(place[_BUCKET_AT], self._last + 1)
         while oldest:
             bucket = min(oldest, key=oldest.__getitem__)
-            if count <= MAX_WAITING and self._next - oldest[bucket] <= _MAX_ROWS:
+            if count <= MAX_WAITING and self._next - oldest[bucket] <= most_rows:
                 break
             places = [*waiting[bucket], *(place for place in fresh if place[_BUCKET_AT] == bucket)]
             self._put_in_place(places)

@@ -10,8 +10,13 @@ import pytest
 
 from store import keys, records
 from store.environment import Environment
+from store.reader import Reader
 from store.records import RecentRecords, Records, RecordsWriter
+from store.verify import verify
+from store.writer import write_now
+from tests.store.world import T0_US, opened
 
+_AS_SHIPPED = records._SPARE_ROWS
 #: of 25 recipients in each of six buckets, in up to two broadcasts; some are of no broadcast
 _PLACES = [
     bytes(7) + bytes((broadcast, bucket, *bytes(6), number))
@@ -133,6 +138,28 @@ def test_few_deliveries_that_change_for_ever_fill_nothing(tmp_path: Path) -> Non
             assert txn.stat(env.db(keys.RECENT))["entries"] <= 123
     assert sum(map(len, process.waiting)) <= 9
     assert sum(len(places) for _, places in process._rows) < 1_000
+    env.close()
+
+
+@pytest.mark.row("T10")
+@pytest.mark.parametrize("spare", [_AS_SHIPPED, 1 << 20])
+def test_a_flood_of_one_token_that_comes_one_by_one_fills_little(
+    spare: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the limits of a server. A hundred hits of it are kept in its record, which each commit writes anew."""
+    monkeypatch.setattr(records, "MAX_WAITING", 65_536)
+    monkeypatch.setattr(records, "_MAX_ROWS", 8_192)
+    monkeypatch.setattr(records, "_SPARE_ROWS", spare)
+    env = Environment(tmp_path / "data", map_size=2**26)
+    write_now(env, [opened(number) for number in range(2, 200)])
+    before = (env.path / "data.mdb").stat().st_size
+    for turn in range(1_500):
+        write_now(env, [opened(1, at=T0_US + turn * 1_000_000)])
+    grown = (env.path / "data.mdb").stat().st_size - before
+    print(f"{grown:,} octets for 1,500 commits")
+    assert Reader(env).counts(1, 1)["opens_raw"] == 198 + 1_500
+    assert (grown <= 2 * 2**20) is (spare == _AS_SHIPPED), "the control: without it all of them would stay"
+    assert verify(env).is_sound
     env.close()
 
 
