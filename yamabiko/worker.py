@@ -43,6 +43,8 @@ class Worker:
         self._settings = read_settings(run)
         self._stop_asked = asyncio.Event()
         self._exit_code = exits.OK
+        #: whether files could not be looked at the last time
+        self._is_blind = False
 
     async def run(self) -> int:
         """Serve; returns the exit code."""
@@ -97,9 +99,20 @@ class Worker:
             try:
                 await asyncio.wait_for(self._stop_asked.wait(), beat.INTERVAL_S)
             except TimeoutError:
-                context.keys.refresh()
-                context.tokens.refresh()
-                service.tick()
+                self._look_around(context, service)
+
+    def _look_around(self, context: WorkerContext, service: Service) -> None:
+        """Follow secrets and rules. A process that has no file left to open says so, and looks the next time (D20)."""
+        try:
+            context.keys.refresh()
+            context.tokens.refresh()
+            service.tick()
+        except OSError as error:
+            if not self._is_blind:
+                _log.warning("files cannot be looked at for now", extra={"problem": str(error)})
+            self._is_blind = True
+        else:
+            self._is_blind = False
 
     async def _drain(self, service: Service) -> None:
         """Let the service finish, and go on beating meanwhile: draining is not being stuck."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import time
@@ -103,6 +104,42 @@ def test_a_worker_that_dies_at_once_is_tried_again_with_pauses(server: Server) -
     assert died[0]["pause_s"] == 0.0
     assert max(line["pause_s"] for line in server.log_lines()[lines:] if line in died) >= 0.2
     wait_for(lambda: answers(server, "tracker"), 12)
+
+
+@pytest.mark.row("D20")
+@pytest.mark.parametrize("name", ["console-0", "smtp-0", "tracker-0"])
+def test_a_worker_without_a_file_left_to_open_goes_on(server: Server, name: str) -> None:
+    before = server.worker(name)
+    pid, service = before["pid"], name.partition("-")[0]
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    held: list[socket.socket] = []
+    try:
+        # No number is left but those of files closed since, which connections take.
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (max(open_files(pid)) + 1, limits[1]))
+        for _ in range(100):
+            held.append(socket.create_connection(("127.0.0.1", server.port(service)), timeout=5))
+        spent = processor_s(pid)
+        time.sleep(4)
+        assert processor_s(pid) - spent < 0.2 * 4 * slowness(), "it goes round in no circle"
+        assert is_alive(pid), server.log_text()
+    finally:
+        for connection in held:
+            connection.close()
+        if is_alive(pid):
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+    wait_for(lambda: answers(server, service), 10, server.log_text)
+    assert server.worker(name)["restarts"] == before["restarts"]
+
+
+def open_files(pid: int) -> list[int]:
+    """Return the numbers of the files that a process has open."""
+    return [int(entry) for entry in os.listdir(f"/proc/{pid}/fd")]
+
+
+def processor_s(pid: int) -> float:
+    """Return the processor seconds a process has taken."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_starting_is_refused_with_bad_rules_secrets_or_settings(tmp_path: Path) -> None:
