@@ -33,7 +33,7 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
         self._ports: dict[str, tuple[str, int]] = {}
 
-    def start(self, timeout_s: float = 30.0) -> None:
+    def start(self, timeout_s: float = 120.0) -> None:
         """Start, and return when all of it answers. Raises ServerError."""
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Chosen once: links carry the tracker's port, and after a restart clients come back to the same ones.
