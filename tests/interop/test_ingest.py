@@ -226,7 +226,7 @@ def test_files_are_left_as_they_were_and_broken_ones_do_no_harm(
     assert yamabiko.numbers(broadcast)["undelivered"] == 1
 
 
-@pytest.mark.row("P21", "T01")
+@pytest.mark.row("T01")
 def test_a_mail_larger_than_smtp_takes_is_named_and_may_be_taken_later(
     yamabiko: world.Yamabiko, tmp_path: Path, people: list[str]
 ) -> None:

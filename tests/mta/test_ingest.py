@@ -99,7 +99,7 @@ def test_long_lines_and_crlf() -> None:
 _LARGE = b"Subject: large\n\n" + b"x" * 983 + b"\n"
 
 
-@pytest.mark.row("P21", "T01")
+@pytest.mark.row("T01")
 @pytest.mark.parametrize("newline", [b"\n", b"\r\n"])
 def test_a_mail_that_is_too_large_is_told_and_not_cut(newline: bytes) -> None:
     large = _LARGE.replace(b"\n", newline)

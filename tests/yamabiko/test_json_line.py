@@ -10,7 +10,6 @@ import pytest
 from yamabiko.json_line import json_line
 
 
-@pytest.mark.row("S31")
 @pytest.mark.parametrize(
     "text",
     [
