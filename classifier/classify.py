@@ -213,6 +213,7 @@ class _Notification:
         self._message = message
         self._may_note: bool | None = None
         self._opening: str | None = None
+        self._own: str | None = None
         self._words: str | None = None
         self._named: dict[str, str] | None = None
 
@@ -244,10 +245,17 @@ class _Notification:
         return self._opening
 
     @property
-    def words(self) -> str:
+    def own(self) -> str:
         """The same without the quoted original."""
+        if self._own is None:
+            self._own = cut_original(self.opening)[0] if self.opening else ""
+        return self._own
+
+    @property
+    def words(self) -> str:
+        """The same without what says nothing of the reason."""
         if self._words is None:
-            self._words = without_summary(cut_original(self.opening)[0]) if self.opening else ""
+            self._words = without_summary(self.own)
         return self._words
 
     @property
@@ -289,7 +297,7 @@ def _noted_command(status: DeliveryStatus, report: Report, notification: _Notifi
     # Nothing is reduced or cut where nothing is noted.
     if not (notification.may_note and may_note(notification.opening)):
         return ""
-    passage = passage_about(notification.words, status.final_address or status.address)
+    passage = passage_about(notification.own, status.final_address or status.address)
     return command_in(collapse(passage)) if passage else ""
 
 
