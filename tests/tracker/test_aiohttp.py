@@ -55,7 +55,10 @@ def test_what_was_read_is_what_runs(function: object) -> None:
 def test_nothing_else_of_aiohttp_is_replaced() -> None:
     """The control: what our class defines, beside what was read above, is ours alone."""
     own = {name for name in vars(HotHandler) if hasattr(RequestHandler, name)}
-    ordinary = {"__init__", "__doc__", "__module__", "__slots__", "__annotations__", "__firstlineno__"}
+    # The last two come with Python 3.13.
+    ordinary = {
+        "__init__", "__doc__", "__module__", "__slots__", "__annotations__", "__firstlineno__", "__static_attributes__",
+    }  # fmt: skip
     assert own - ordinary == {"connection_made", "data_received", "_process_keepalive"}
     assert {name for name in vars(HotServer) if name in vars(web.Server)} - ordinary == {"__call__"}
 
