@@ -126,6 +126,7 @@ class Classifier:
         decisive: Rule | None = None
         strength = -1
         asked: list[Evidence] = []
+        rules: list[Rule | None] = []
         before = None
         for text in _texts_of(status, report, notification):
             if text == before:
@@ -134,6 +135,7 @@ class Classifier:
             evidence = reported_evidence(status, report, text)
             asked.append(evidence)
             rule = judge.strongest(evidence)
+            rules.append(rule)
             found = rule.priority if rule is not None else 0
             if found > strength or best is None:
                 best, decisive, strength = evidence, rule, found
@@ -150,8 +152,8 @@ class Classifier:
             evidence = reported_evidence(status, report, f"{status.diagnostic}\n{subject}")
             decisive = judge.strongest(evidence)
             best = evidence if decisive is not None else best
-        if strength < PRIORITY_STATUS and asked[0].reply_code and self._stands_alone(asked[0], strength):
-            best, decisive = asked[0], judge.strongest(asked[0])
+        if strength < PRIORITY_STATUS and asked[0].reply_code and self._stands_alone(asked[0], rules[0], strength):
+            best, decisive = asked[0], rules[0]
         elif strength < PRIORITY_WEAK_TEXT:
             # Where rules know little, the words nearest to the server's own that make anything probable decide.
             best = next((evidence for evidence in asked if judge.guess(decisive, evidence) is not None), best)
@@ -167,12 +169,11 @@ class Classifier:
             verdict = replace(verdict, stated=Reason.TIMEOUT)
         return verdict, best
 
-    def _stands_alone(self, answered: Evidence, strength: int) -> bool:
+    def _stands_alone(self, answered: Evidence, rule: Rule | None, strength: int) -> bool:
         """Whether an answer that no rule knows well says more than the words around it, which say nothing specific.
 
-        Arguments: ``strength`` is the priority of what those words say.
+        Arguments: ``rule`` is what decides the answer, ``strength`` the priority of what those words say.
         """
-        rule = self.judge.strongest(answered)
         if rule is not None and rule.priority >= PRIORITY_WEAK_TEXT:
             return False
         if rule is not None and has_words(answered.text) and (rule.statuses or strength < PRIORITY_WEAK_TEXT):

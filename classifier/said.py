@@ -106,8 +106,4 @@ def without_summary(text: str) -> str:
     """Return ``text`` without the lines of a transcript that say nothing of what was answered in it."""
     if "<<< " not in text and "<-- " not in text:
         return text
-    return _CALLED_UNKNOWN.sub(_answer_alone, _SUMMARY.sub("", text))
-
-
-def _answer_alone(match: re.Match[str]) -> str:
-    return match[1]
+    return _CALLED_UNKNOWN.sub(r"\1", _SUMMARY.sub("", text))
