@@ -147,7 +147,7 @@ class ListProcess:
         if self._line is None:
             self._begin()
             return None
-        if not self._is_ready and self._line.has_come(0):
+        if not self._is_ready and self._line.has_come():
             # The one message it sends unasked. If it has ended instead, the first group meets that.
             with suppress(EOFError, OSError):
                 self._line.receive()
@@ -211,9 +211,9 @@ class _Line:
             raise EOFError("the other end is gone")
         return message
 
-    def has_come(self, patience_s: float) -> bool:
-        """Wait for a message, or the end of all, to come; False when none came. No message may be half read."""
-        return bool(select.select([self._end], (), (), patience_s)[0])
+    def has_come(self) -> bool:
+        """Whether a message, or the end of all, has come. No message may be half read."""
+        return bool(select.select([self._end], (), (), 0)[0])
 
     def close(self) -> None:
         """Close this end."""
