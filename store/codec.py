@@ -49,6 +49,8 @@ _CHUNK_FACTS = 7_000
 _FILLED = 95
 _PERMANENCES = tuple(Permanence)
 
+#: Facts of one chunk compressed: how many, and the octets.
+Compressed = tuple[int, bytes]
 _Pair = tuple[Callable[[Any], Any], Callable[[Any], Any]]
 _CODECS: dict[str, _Pair] = {
     "cause": (
@@ -172,7 +174,12 @@ def pack_chunks(first_seq: int, packed: Sequence[bytes]) -> list[tuple[int, byte
 
     A value is a CRC-32 over key and rest, then the zlib form of a MessagePack array.
     """
-    chunks: list[tuple[int, bytes]] = []
+    return seal_chunks(first_seq, compress_facts(packed))
+
+
+def compress_facts(packed: Sequence[bytes]) -> list[Compressed]:
+    """Return ``packed`` facts compressed, as many together as a chunk takes."""
+    compressed: list[Compressed] = []
     ends = list(accumulate(map(len, packed)))
     start, limit = 0, _CHUNK_FACTS
     while start < len(packed):
@@ -183,10 +190,28 @@ def pack_chunks(first_seq: int, packed: Sequence[bytes]) -> list[tuple[int, byte
         limit = min((ends[end - 1] - before) * CHUNK_BYTES * _FILLED // len(body) // 100, _CHUNK_FACTS)
         if len(body) > CHUNK_BYTES and end - start > 1:
             continue
-        seq = first_seq + start
-        chunks.append((seq, zlib.crc32(body, zlib.crc32(seq_key(seq))).to_bytes(4, "big") + body))
+        compressed.append((end - start, body))
         start = end
+    return compressed
+
+
+def seal_chunks(first_seq: int, compressed: Sequence[Compressed]) -> list[tuple[int, bytes]]:
+    """Return what ``pack_chunks`` does, of facts that are compressed already."""
+    chunks: list[tuple[int, bytes]] = []
+    seq = first_seq
+    for count, body in compressed:
+        chunks.append((seq, zlib.crc32(body, zlib.crc32(seq_key(seq))).to_bytes(4, "big") + body))
+        seq += count
     return chunks
+
+
+def uncompress_facts(body: bytes) -> list[bytes]:
+    """Return the packed facts that ``compress_facts`` put together. Raises StoreCorruptError when it is not that."""
+    try:
+        facts: list[bytes] = msgpack.unpackb(zlib.decompress(body))
+    except (ValueError, zlib.error, msgpack.UnpackException) as error:
+        raise StoreCorruptError(f"a chunk of the log cannot be read: {error}") from error
+    return facts
 
 
 def unpack_chunk(first_seq: int, value: bytes) -> list[bytes]:
@@ -197,8 +222,4 @@ def unpack_chunk(first_seq: int, value: bytes) -> list[bytes]:
     body = value[4:]
     if zlib.crc32(body, zlib.crc32(seq_key(first_seq))).to_bytes(4, "big") != value[:4]:
         raise StoreCorruptError("a chunk of the log does not pass its checksum")
-    try:
-        facts: list[bytes] = msgpack.unpackb(zlib.decompress(body))
-    except (ValueError, zlib.error, msgpack.UnpackException) as error:
-        raise StoreCorruptError(f"a chunk of the log cannot be read: {error}") from error
-    return facts
+    return uncompress_facts(body)

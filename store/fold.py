@@ -6,7 +6,7 @@ here, so they cannot differ.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from model.address import domain_of
@@ -17,15 +17,15 @@ from model.fact import DeliveryKey, Fact, FactType, Hit
 from store import keys
 from store.beside import BESIDE, BesideDeliveries
 from store.changes import Changes
-from store.codec import pack_chunks, pack_fact, pack_hit, unpack_fact
+from store.codec import pack_fact, pack_hit, unpack_fact
 from store.counters import QUARTER_US, can_unmask, footprint
 from store.environment import Environment
-from store.errors import StoreError
 from store.evidence import address_of, entry_of
 from store.hits import take_hit
 from store.list_writer import ListWriter, list_keys
 from store.listed import ListedColumns, ListedTogether
 from store.listed_fold import ListedFold
+from store.log_writer import LogWriter
 from store.messages import normalise_message
 from store.recipients import RecipientFold
 from store.record import Entry, Overflow, Record
@@ -76,10 +76,9 @@ class Fold:
         """``txn`` is the open write transaction of ``env``; nothing is written before ``finish``."""
         self._env = env
         self._txn = txn
-        next_seq = txn.get(keys.META_NEXT_SEQ, db=env.db(keys.META))
-        self._first_seq = self._next_seq = int.from_bytes(next_seq, "big") if next_seq else 1
+        self._log = LogWriter(env, txn)
+        self._next_seq = self._log.first_seq
         self._is_logging = True
-        self._log: list[bytes] = []
         self._touched: dict[bytes, _Touched] = {}
         self._touched_tests: dict[bytes, _Touched] = {}
         self._beside = BesideDeliveries(env, txn)
@@ -128,13 +127,8 @@ class Fold:
 
     def write_log(self) -> None:
         """Write the log, most of which goes without the interpreter's lock: the first half of ``finish``."""
-        if not self._log:
-            return
-        if self._next_seq - self._first_seq != len(self._log):
-            raise StoreError("facts and numbers do not fit")
-        for seq, chunk in pack_chunks(self._first_seq, self._log):
-            self._put(keys.LOG, keys.seq_key(seq), chunk, append=True)
-        self._put(keys.META, keys.META_NEXT_SEQ, self._next_seq.to_bytes(8, "big"), overwrite=True)
+        if self._is_logging:
+            self._log.finish(self._next_seq)
 
     def write_state(self) -> None:
         """Write all else that changed; the log must be written, since it is read where recipients are folded."""
@@ -152,9 +146,9 @@ class Fold:
             if value is None:
                 self._txn.delete(key, db=counters)
             else:
-                self._put(keys.COUNTERS, key, value, overwrite=True)
+                put_over(self._txn, counters, key, value)
         for key, value in self._roster.finish():
-            self._put(keys.ROSTER, key, value, overwrite=True)
+            put_over(self._txn, self._env.db(keys.ROSTER), key, value)
         self._beside.finish()
 
     def committed(self) -> None:
@@ -179,7 +173,7 @@ class Fold:
         self._records.set(place, record)
         target = self._usual_target(broadcast, detail) if move.is_click else None
         if self._is_logging:
-            self._log.append(pack_hit(hit, target))
+            self._log.add(pack_hit(hit, target))
         self._next_seq = seq + 1
         changes.add_move(broadcast, domain, move, done, hit.at_us // QUARTER_US, detail.link)
         changes.add_agent(broadcast, move.is_click, detail.user_agent)
@@ -249,21 +243,23 @@ class Fold:
         found.update(there)
         known = set(there)
         if not known and len(set(places)) == len(places):
+            self._log.add_compressed(listed.facts)
             return self._take_new(listed)
+        packed = listed.packed()
         added = start = 0
         for at, place in enumerate(places):
             if place in known:
-                added += self._take_new(listed.part(start, at))
+                added += self._take_new(listed.part(start, at), packed[start:at])
                 start = at + 1
                 if place not in there or not listed.is_said_by(there[place], at):
-                    added += self._take(unpack_fact(listed.packed[at]))
+                    added += self._take(unpack_fact(packed[at]))
             known.add(place)
-        return added + self._take_new(listed.part(start, len(places)))
+        return added + self._take_new(listed.part(start, len(places)), packed[start:])
 
-    def _take_new(self, listed: ListedColumns) -> int:
-        """Take in recipients of whom no record exists; returns how many."""
+    def _take_new(self, listed: ListedColumns, packed: Sequence[bytes] = ()) -> int:
+        """Take in recipients of whom no record exists; their facts are ``packed``, or in the log already."""
+        self._log.add_all(packed)
         self._listed.take(listed, self._next_seq)
-        self._log += listed.packed
         self._next_seq += len(listed.places)
         return len(listed.places)
 
@@ -282,7 +278,7 @@ class Fold:
 
     def _append(self, fact: Fact) -> None:
         if self._is_logging:
-            self._log.append(pack_fact(fact))
+            self._log.add(pack_fact(fact))
         self._next_seq += 1
 
     def _note(self, fact: Fact, touched: _Touched, entry: Entry, *, is_resighted: bool) -> None:
@@ -362,14 +358,10 @@ class Fold:
 
     # Writing
 
-    def _put(self, name: bytes, key: bytes, value: bytes, *, overwrite: bool = False, append: bool = False) -> None:
-        if not self._txn.put(key, value, db=self._env.db(name), overwrite=overwrite, append=append):
-            raise StoreError(f"a key of {name.decode()} was there already")  # never silently dropped (M27)
-
     def _write_test(self, place: bytes, touched: _Touched) -> None:
         after = footprint(touched.record)
         touched.record.summary = after.summary
-        self._put(keys.TEST_DELIVERIES, place, touched.record.pack(place), overwrite=True)
+        put_over(self._txn, self._env.db(keys.TEST_DELIVERIES), place, touched.record.pack(place))
         if place[2:8] != keys.NO_BROADCAST:
             self._changes.add_test(place[:8], touched.before, after)
 

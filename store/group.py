@@ -26,14 +26,14 @@ def commit_group(
     group: Sequence[Facts],
     *,
     moved: Callable[[], None] = lambda: None,
-    folded: Callable[[], None] = lambda: None,
+    taken_in: Callable[[], None] = lambda: None,
     folding: AbstractContextManager[object] = _ALONE,
 ) -> list[Receipt]:
     """Store what each caller submitted; returns, once all of it is durable, a receipt for each.
 
-    Arguments: ``moved`` is called whenever a step is done, ``folded`` when only the commit is left to do; ``folding``
-    is entered while facts are folded, which is all Python. Raises FactRefusedError when a fact cannot be stored,
-    StoreError and its kin otherwise; nothing is kept.
+    Arguments: ``moved`` is called whenever a step is done, ``taken_in`` when all facts are taken in and only
+    writing is left to do; ``folding`` is entered while facts are folded, which is all Python. Raises FactRefusedError
+    when a fact cannot be stored, StoreError and its kin otherwise; nothing is kept.
     """
     for growth in range(_GROWTHS + 1):
         try:
@@ -44,10 +44,10 @@ def commit_group(
                     for facts in group:
                         receipts.append(fold.apply(_noting(facts, moved)))
                         moved()
+                taken_in()
                 fold.write_log()
                 with folding:
                     fold.write_state()
-                folded()
             fold.committed()
             moved()
             return receipts

@@ -2,10 +2,10 @@
 
 ``ListProcess`` is the end of whoever has lists to store, a Writer's thread; ``main`` is the process's own. They speak
 over a socket pair: groups of facts one way, pickled; the other way an empty message for each step, word that a group
-is folded, and at last what became of it. The next group is handed over while the one before is committed, which is
-waiting for the disk. The process is begun when there is a list to store and ends by itself when there was none for a
-while; whatever happens to it, the Writer stores the same facts itself, and those that it had stored after all count
-once.
+is taken in, and at last what became of it. The next group is handed over then, and read while the one before is
+committed, which is waiting for the disk. The process is begun when there is a list to store and ends by itself when
+there was none for a while; whatever happens to it, the Writer stores the same facts itself, and those that it had
+stored after all count once.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ _END_S = 5.0
 #: Octets of a message's length.
 _LENGTH = 8
 
-#: Messages of the process that are no answer: a step is done, and only the commit is left of a group.
+#: Messages of the process that are no answer: a step is done, and a group is taken in but not written yet.
 _STEP = b""
-_FOLDED = b"folded"
+_TAKEN_IN = b"taken in"
 
 # The end of the one that has lists to store
 
@@ -90,8 +90,8 @@ class ListProcess:
         self._handed.append(line)
         return True
 
-    def wait_folded(self, moved: Callable[[], None]) -> None:
-        """Wait until of the oldest group only the commit is left: it is time to hand over the next.
+    def wait_taken_in(self, moved: Callable[[], None]) -> None:
+        """Wait until the oldest group is taken in: it is time to hand over the next.
 
         ``moved`` is called for each step done.
         """
@@ -99,7 +99,7 @@ class ListProcess:
             while self._has_oldest and not self._answer:
                 message = self._handed[0].receive()
                 moved()
-                if message == _FOLDED:
+                if message == _TAKEN_IN:
                     return
                 self._answer = message
         except (EOFError, OSError) as error:
@@ -111,7 +111,7 @@ class ListProcess:
         ``moved`` is called for each step done. Raises what ``commit_group`` raises, but for StoreFailedError.
         """
         while self._has_oldest and not self._answer:
-            self.wait_folded(moved)
+            self.wait_taken_in(moved)
         answer, self._answer = self._answer, b""
         self._handed.popleft()
         if not answer:
@@ -247,7 +247,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _read(line: _Line, groups: queue.SimpleQueue[Sequence[Facts] | None], folding: threading.Lock) -> None:
-    """Read groups while nothing is folded, that is, while the one before is committed; None when no more will come.
+    """Read groups while nothing is folded, mostly while the one before is committed; None when no more will come.
 
     What cannot be read ends the process as well: the other end then stores it itself.
     """
@@ -266,7 +266,7 @@ def _result_of(
 ) -> list[Receipt] | StoreError:
     try:
         return commit_group(
-            env, group, moved=lambda: line.send(_STEP), folded=lambda: line.send(_FOLDED), folding=folding
+            env, group, moved=lambda: line.send(_STEP), taken_in=lambda: line.send(_TAKEN_IN), folding=folding
         )
     except StoreFailedError:
         raise  # only an end of this process helps, and the other end then does it itself

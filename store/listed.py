@@ -6,15 +6,16 @@ Fact and a Planned for each, and leave the same octets in the store.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
+from struct import pack, unpack
 from typing import NamedTuple
 
 import msgspec
 
 from model.fact import FactType, ids_of_planned
-from store.codec import flags_of
+from store.codec import Compressed, compress_facts, flags_of, uncompress_facts
 from store.evidence import listed_domain
 from store.record import Record, domain_octets
 
@@ -22,8 +23,34 @@ from store.record import Record, domain_octets
 Said = Sequence[Sequence[object]]
 _encode = msgspec.msgpack.Encoder().encode
 _NO_TAGS: tuple[str, ...] = ()
-#: Octets of an id that a record keeps.
-_MARK_SIZE = 8
+#: Octets of a delivery's key, and those of an id that a record keeps.
+_PLACE_SIZE, _MARK_SIZE = 16, 8
+_Words = list[str | None]
+#: What is pickled of ListedTogether: columns of one length of octets put together, of the others lists.
+_Pickled = tuple[
+    bytes,
+    bytes,
+    bytes,
+    bytes,
+    list[str],
+    list[Compressed],
+    tuple[
+        _Words,
+        _Words,
+        _Words,
+        _Words,
+        _Words,
+        list[tuple[str, ...]],
+        _Words,
+        _Words,
+        _Words,
+        _Words,
+        _Words,
+        _Words,
+        _Words,
+    ],
+]
+_decode_pickled = msgspec.msgpack.Decoder(_Pickled).decode
 
 
 class ListedColumns(NamedTuple):
@@ -37,20 +64,24 @@ class ListedColumns(NamedTuple):
     html: Sequence[bool]
     #: of the addresses, as Record.domain has it; empty where the address is none
     domains: Sequence[bytes]
-    #: the facts as store.codec.pack_fact packs them
-    packed: Sequence[bytes]
+    #: the facts as store.codec.compress_facts puts them together
+    facts: Sequence[Compressed]
     #: their rows in the roster from the address on
     shown: Sequence[tuple[object, ...]]
 
+    def packed(self) -> list[bytes]:
+        """Return the facts as store.codec.pack_fact packs each."""
+        return [packed for _, body in self.facts for packed in uncompress_facts(body)]
+
     def part(self, start: int, end: int) -> ListedColumns:
-        """Return the same of the recipients from ``start`` to before ``end``."""
+        """Return the recipients from ``start`` to before ``end`` without their facts."""
         return ListedColumns(
             self.places[start:end],
             self.times[start:end],
             self.marks[start:end],
             self.html[start:end],
             self.domains[start:end],
-            self.packed[start:end],
+            (),
             self.shown[start:end],
         )
 
@@ -72,12 +103,26 @@ class ListedTogether:
     html: Sequence[bool]
     #: Address.domain of the addresses, empty where they are none
     domains: Sequence[str]
-    packed: Sequence[bytes]
+    facts: Sequence[Compressed]
     said: Said
 
     def __len__(self) -> int:
         """Return how many facts these are."""
         return len(self.places)
+
+    def __reduce__(self) -> tuple[Callable[[bytes], ListedTogether], tuple[bytes]]:
+        """Pickle few objects instead of some 20 a recipient: a quarter of the time, and as much less to read again."""
+        times = pack(f"{len(self)}q", *self.times)
+        columns = (
+            b"".join(self.places),
+            times,
+            b"".join(self.marks),
+            bytes(self.html),
+            self.domains,
+            self.facts,
+            self.said,
+        )
+        return _unpickled, (_encode(columns),)
 
     def columns(self) -> ListedColumns:
         """Return what is stored of them: left to whoever folds them, so that less goes from process to process."""
@@ -88,7 +133,21 @@ class ListedTogether:
             for domain, address in zip(self.domains, addresses, strict=True)
         ]
         shown = list(zip(addresses, last_names, first_names, companies, contact_refs, *others, strict=True))
-        return ListedColumns(self.places, self.times, self.marks, self.html, domains, self.packed, shown)
+        return ListedColumns(self.places, self.times, self.marks, self.html, domains, self.facts, shown)
+
+
+def _unpickled(raw: bytes) -> ListedTogether:
+    places, times, marks, html, domains, facts, said = _decode_pickled(raw)
+    count = len(html)
+    return ListedTogether(
+        unpack(f"{_PLACE_SIZE}s" * count, places),
+        unpack(f"{count}q", times),
+        unpack(f"{_MARK_SIZE}s" * count, marks),
+        [value != 0 for value in html],
+        domains,
+        facts,
+        said,
+    )
 
 
 def list_together(
@@ -106,8 +165,8 @@ def list_together(
     Arguments, in columns: ``places`` as DeliveryKey.pack() of the deliveries, ``rows`` as Planned.row, ``domains`` as
     Address.domain of the addresses (empty where they are none), ``times`` as Fact.at_us, ``html`` as Fact.is_html.
     """
-    packed = _pack(places, rows, said, times, html, node=node)
-    return ListedTogether(places, times, marks_of(places, rows), html, domains, packed, said)
+    facts = compress_facts(_pack(places, rows, said, times, html, node=node))
+    return ListedTogether(places, times, marks_of(places, rows), html, domains, facts, said)
 
 
 def _pack(

@@ -71,8 +71,8 @@ class RecentRecords:
         self.deliveries = deliveries
         self.mailed = mailed
         self.newest: dict[bytes, _Version] = {}
-        #: deliveries whose record is not in its place, by bucket, and the row of the oldest such record
-        self.waiting: list[set[bytes]] = [set() for _ in range(_BUCKETS)]
+        #: by bucket the records that are not in their places, by delivery, and the row of the oldest of them
+        self.waiting: list[dict[bytes, bytes]] = [{} for _ in range(_BUCKETS)]
         self.oldest = [0] * _BUCKETS
         #: rows below this number are forgotten
         self.forgotten_below = 0
@@ -121,7 +121,7 @@ class RecentRecords:
         """Take in row ``number``: a bucket that was put in place, or deliveries and their records."""
         self.begun = number
         if isinstance(what, int):
-            self.waiting[what] = set()
+            self.waiting[what] = {}
         else:
             self._remember_records(number, what)
             self._rows.append((number, [place for place, _ in what]))
@@ -144,13 +144,13 @@ class RecentRecords:
             waiting = buckets[place[_BUCKET_AT]]
             if not waiting:
                 self.oldest[place[_BUCKET_AT]] = number
-            waiting.add(place)
+            waiting[place] = raw
 
     def _forget_all(self, first: int) -> None:
         """Begin anew, since rows were gone before we saw them; transactions begun before keep the old memory."""
         self.forgotten_below = first
         self.newest = {}
-        self.waiting = [set() for _ in range(_BUCKETS)]
+        self.waiting = [{} for _ in range(_BUCKETS)]
         self._rows.clear()
 
     def _forget(self, first: int) -> None:
@@ -289,7 +289,7 @@ class RecordsWriter(Records):
         if len(changed) >= _MANY:
             # What has a record in RECENT gets another one there: it would be found before that in its place.
             in_place = [place for place in changed if self.recent(place) is None]
-            self._put_in_place(in_place)
+            self._put_in_place([(place, changed[place]) for place in in_place])
             known = set(in_place)
             changed = {place: raw for place, raw in changed.items() if place not in known}
         self._write_rows(changed)
@@ -329,37 +329,36 @@ class RecordsWriter(Records):
 
     def _make_room(self, changed: dict[bytes, bytes]) -> None:
         """Put bucket after bucket in place, whose records wait longest first, until no more wait than may."""
-        known = self._known
-        waiting = known.waiting
-        fresh = [place for place in changed if place not in waiting[place[_BUCKET_AT]]]
-        count = sum(map(len, waiting)) + len(fresh)
+        known, waiting = self._known, self._known.waiting
+        count = sum(map(len, waiting)) + sum([place not in waiting[place[_BUCKET_AT]] for place in changed])
         most_rows = min(_MAX_ROWS, _SPARE_ROWS + count)
         if count <= MAX_WAITING and self._next - self._first <= most_rows:
             return
+        written: dict[int, dict[bytes, bytes]] = {}
+        for place, raw in changed.items():
+            written.setdefault(place[_BUCKET_AT], {})[place] = raw
         # Which row the oldest record of each bucket stands in; those of this transaction are the youngest.
-        oldest = {bucket: known.oldest[bucket] for bucket, places in enumerate(waiting) if places}
-        for place in fresh:
-            oldest.setdefault(place[_BUCKET_AT], self._last + 1)
+        oldest = dict.fromkeys(written, self._last + 1)
+        oldest.update((bucket, known.oldest[bucket]) for bucket, records in enumerate(waiting) if records)
         while oldest:
             bucket = min(oldest, key=oldest.__getitem__)
             if count <= MAX_WAITING and self._next - oldest[bucket] <= most_rows:
                 break
-            places = [*waiting[bucket], *(place for place in fresh if place[_BUCKET_AT] == bucket)]
-            self._put_in_place(places)
+            records = {**waiting[bucket], **written.get(bucket, {})}
+            self._put_in_place(records.items())
             self._append(_PUT_IN_PLACE, bytes((bucket,)), bucket)
-            count -= len(places)
+            count -= len(records)
             del oldest[bucket]
         # The last row stays whatever it is, so that no number is used twice.
         self._first_left = min(oldest.values(), default=self._next - 1)
         for number in range(self._first, self._first_left):
             self._txn.delete(keys.recent_key(number), db=known.recent)
 
-    def _put_in_place(self, places: Iterable[bytes]) -> None:
-        places, changed, newest = sorted(places), self._changed, self._newest
+    def _put_in_place(self, records: Iterable[tuple[bytes, bytes]]) -> None:
+        records = sorted(records)
+        places = [place for place, _ in records]
         with self._txn.cursor(db=self._known.deliveries) as cursor:
             there = dict(cursor.getmulti(places))
-        # What waits is the newest there is.
-        records = [(place, changed.get(place) or newest[place].raw) for place in places]
         put_all(self._txn, self._known.deliveries, records)
         mailed = [place for place in places if place not in there and place[2:8] != keys.NO_BROADCAST]
         put_all(self._txn, self._known.mailed, [(key, b"") for key in sorted(map(keys.mailed_place, mailed))])

@@ -232,7 +232,7 @@ class Writer:
         """Store a batch, and those that come while long lists are folded by their process, one after the other."""
         is_begun = self._begin(batch)
         while is_begun:
-            self._list_process.wait_folded(self._move)
+            self._list_process.wait_taken_in(self._move)
             following = self._take()
             is_begun = self._begin(following)
             self._finish(batch)
