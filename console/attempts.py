@@ -72,11 +72,7 @@ async def _take_rows(call: Call, kind: type[msgspec.Struct], read: Read) -> web.
         async for lines in read_batches(call):
             answers: list[bytes] = []
             facts: list[Fact] = []
-            for line in lines:
-                if not line.strip():
-                    continue
-                index = first
-                first += 1
+            for index, line in enumerate(lines, first):
                 try:
                     facts.append(read(call, decode(line)))
                     answers.append(encode(RowTaken(index, True)))
@@ -84,6 +80,7 @@ async def _take_rows(call: Call, kind: type[msgspec.Struct], read: Read) -> web.
                     answers.append(encode(RowRefused(index, f"Not a row: {mistake.of_body(error, kind)}")))
                 except _RowError as error:
                     answers.append(encode(RowRefused(index, str(error))))
+            first += len(lines)
             try:
                 await call.services.writer.submit(facts)
             except StoreError as error:

@@ -18,6 +18,7 @@ from model.token import TokenType, from_mail, open_token
 from store.environment import Environment
 from store.errors import StoreBusyError
 from tests.console.api import ADMIN, Api, running_api
+from tests.stopwatch import Stopwatch
 
 SEED = int(os.environ.get("SEED", random.randrange(2**32)))
 
@@ -84,6 +85,14 @@ async def test_each_row_gets_its_answer_in_order(api: Api) -> None:
     assert numbers["listed"] == 5
     assert numbers["targeted"] == 2
     assert numbers["excluded"] == {"duplicate": 1, "role": 1, "syntax": 1}
+
+
+async def test_blank_lines_are_no_rows_however_many(api: Api) -> None:
+    watch = Stopwatch()
+    answers = (await api.sends([b"\n" * 2_000_000, row(1), b" \t", b"\r", row(2), b"\n" * 2_000_000])).lines
+    assert watch.seconds() < 5
+    assert [answer["row"] for answer in answers] == [0, 1]
+    assert await listed(api) == 2
 
 
 async def test_rows_of_all_sorts_in_one_batch_are_answered_each_by_its_own(api: Api, keys: KeyRing) -> None:
