@@ -1,78 +1,93 @@
-"""Counters that every process adds to and /metrics shows as one (prometheus_client's multiprocess mode).
+"""What each worker counts, in a file of its own that the console adds up for /metrics.
 
-The library is imported when counts are handed over for the first time: by then the worker is at work.
+Written whole and renamed, never mapped into memory: on a full disk a write is an error that can be passed over, while a
+page of a mapped file that cannot be had kills the process (D5).
 """
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from functools import cached_property
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
-from store.environment import Environment
+import msgspec
+
 from store.writer import Writer
+from yamabiko import run_files
 
-if TYPE_CHECKING:
-    import prometheus_client as prometheus
+_log = logging.getLogger(__name__)
 
 
-class CountedEvents:
-    """Counts by name in memory, and hands the sums over twice a second: the hot path never touches a file.
+class Counts(msgspec.Struct, frozen=True):
+    """What one worker counted since the server started, its processes before this one included."""
 
-    Fits what mta, tracker and console expect of a place to count in.
+    #: durable commits, and facts made durable
+    commits: int = 0
+    facts: int = 0
+    #: age of the oldest facts not yet committed
+    waiting_s: float = 0.0
+    #: events by name
+    events: dict[str, int] = {}
+
+
+class WorkerCounters:
+    """Counts for one worker in memory, and writes the sums down twice a second: the hot path never touches a file.
+
+    Fits what mta and tracker expect of a place to count in.
     """
 
-    def __init__(self, name: str, text: str) -> None:
-        """``name`` of the metric, without ``_total``; ``text`` says what it counts."""
-        self._name, self._text = name, text
-        self._pending: Counter[str] = Counter()
+    def __init__(self, run: Path, worker: str, writer: Writer) -> None:
+        """``run`` is HOME/run; ``worker`` names the process; ``writer`` is its own."""
+        self._file = _file_of(run, worker)
+        self._writer = writer
+        before = _read(self._file) or Counts()
+        self._before = (before.commits, before.facts)
+        self._events = Counter(before.events)
+        self._written = before
+        self._is_failing = False
 
     def count(self, name: str, amount: int = 1) -> None:
         """Add ``amount`` to ``name``."""
-        self._pending[name] += amount
+        self._events[name] += amount
 
     add = count
 
-    @cached_property
-    def _metric(self) -> prometheus.Counter:
-        import prometheus_client as prometheus
-
-        return prometheus.Counter(self._name, self._text, ["what"])
-
     def flush(self) -> None:
-        """Hand over what came since the last time."""
-        if self._pending:
-            pending, self._pending = self._pending, Counter()
-            for name, amount in pending.items():
-                self._metric.labels(str(name)).inc(amount)
+        """Write down what changed. A file that cannot be written is told of once; the counts go on in memory."""
+        writer, (commits, facts) = self._writer, self._before
+        now = Counts(
+            commits + writer.commits,
+            facts + writer.facts_committed,
+            writer.waiting_s,
+            {str(name): count for name, count in self._events.items()},
+        )
+        if now == self._written:
+            return
+        try:
+            run_files.write_json(self._file, now)
+        except OSError as error:
+            if not self._is_failing:
+                _log.warning("counts cannot be written", extra={"problem": error.strerror})
+            self._is_failing = True
+        else:
+            self._written, self._is_failing = now, False
 
 
-class StoreCounters:
-    """What a worker's writer does."""
+def read_counts(run: Path) -> Iterator[tuple[str, Counts]]:
+    """Yield the name of each worker that counted something, and its counts."""
+    for file in sorted((run / run_files.METRICS).glob("[!.]*.json")):
+        counts = _read(file)
+        if counts is not None:
+            yield file.stem, counts
 
-    def __init__(self, worker: str, env: Environment, writer: Writer) -> None:
-        """``worker`` names the process."""
-        self._worker, self._env, self._writer = worker, env, writer
-        self._seen = (0, 0)
 
-    @cached_property
-    def _metrics(self) -> tuple[prometheus.Counter, prometheus.Counter, prometheus.Gauge]:
-        import prometheus_client as prometheus
+def _file_of(run: Path, worker: str) -> Path:
+    return run / run_files.METRICS / f"{worker}.json"
 
-        return (
-            prometheus.Counter("yamabiko_store_commits", "durable commits", ["worker"]).labels(self._worker),
-            prometheus.Counter("yamabiko_store_facts", "facts made durable", ["worker"]).labels(self._worker),
-            prometheus.Gauge(
-                "yamabiko_store_waiting_seconds", "age of the oldest uncommitted facts", ["worker"],
-                multiprocess_mode="mostrecent",
-            ).labels(self._worker),
-        )  # fmt: skip
 
-    def flush(self) -> None:
-        """Hand over what came since the last time."""
-        now = (self._writer.commits, self._writer.facts_committed)
-        commits, facts, waiting = self._metrics
-        commits.inc(now[0] - self._seen[0])
-        facts.inc(now[1] - self._seen[1])
-        self._seen = now
-        waiting.set(self._writer.waiting_s)
+def _read(file: Path) -> Counts | None:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Counts)
+    except (OSError, msgspec.MsgspecError):
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ GOOD_RULES = "good-rules"
 UNCLEAN = "unclean"
 #: what the last look through the store found
 SCRUB = "scrub.json"
+_log = logging.getLogger(__name__)
 
 
 class AlreadyRunningError(Exception):
@@ -74,13 +76,22 @@ class Lock:
                 f"A server is already running in {run.parent} (process {holder or 'unknown'}). "
                 "Stop it first, or give this one its own --home."
             ) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+        _write_pid(descriptor)
         return cls(descriptor)
 
     def release(self) -> None:
         """Give the lock back."""
         os.close(self.descriptor)
+
+
+def _write_pid(descriptor: int) -> None:
+    pid = b"%d\n" % os.getpid()
+    try:
+        # Over what is there before it is cut: a full disk has no other room (D5).
+        os.pwrite(descriptor, pid, 0)
+        os.ftruncate(descriptor, len(pid))
+    except OSError:
+        return  # the lock holds all the same; only its holder is not named
 
 
 def is_running(run: Path) -> bool:
@@ -101,16 +112,33 @@ def is_running(run: Path) -> bool:
 def note_start(run: Path) -> None:
     """Note that the server starts: a status left behind tells that it came to no clean end before (D11)."""
     if (run / STATUS).exists():
-        (run / UNCLEAN).touch(mode=0o600)
+        try:
+            (run / UNCLEAN).touch(mode=0o600)
+        except OSError as error:  # a full disk: the data is looked through when its time comes
+            _log.warning("that there was no clean end is not noted", extra={"problem": error.strerror})
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Replace ``path`` at once by ``value`` as JSON, mode 0600. Raises OSError."""
-    temporary = path.with_name(f".{path.name}.new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.encode(value) + b"\n")
-    temporary.replace(path)
+    """Replace ``path`` at once by ``value`` as JSON, mode 0600.
+
+    Raises OSError, but not where ``path`` says the same already: a server starts anew on a full disk (D5).
+    """
+    temporary, content = path.with_name(f".{path.name}.new"), msgspec.json.encode(value) + b"\n"
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        temporary.replace(path)
+    except OSError:
+        if not _says(path, content):
+            raise
+
+
+def _says(path: Path, content: bytes) -> bool:
+    try:
+        return path.read_bytes() == content
+    except OSError:
+        return False
 
 
 def read_status(run: Path) -> Status | None:

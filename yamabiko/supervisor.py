@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import shutil
 import signal
 import socket
 import time
@@ -102,7 +101,10 @@ class Supervisor:
             section = getattr(self._settings, kind)
             keeper = self._keepers[kind] = reserve(kind, section.host, section.port, patience_s=patience_s)
             host, port = keeper.getsockname()[:2]
-            run_files.write_json(run / f"{kind}.json", {"host": host, "port": port})
+            try:
+                run_files.write_json(run / f"{kind}.json", {"host": host, "port": port})
+            except OSError as error:  # a full disk: whoever looks for it finds it in the log
+                _log.warning("port not noted down", extra={"service": kind, "problem": error.strerror})
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -142,7 +144,7 @@ class Supervisor:
         """Fill a post until the end."""
         await self._wait_for_turn(child)
         while not self._stopping.is_set():
-            code = await child.run_once()
+            code = await self._run(child)
             if self._stopping.is_set():
                 return
             if code in _HOPELESS and self._state == "starting":
@@ -158,6 +160,13 @@ class Supervisor:
                 await asyncio.wait_for(self._stopping.wait(), pause or 0.001)
             except TimeoutError:
                 continue
+
+    async def _run(self, child: Child) -> int:
+        try:
+            return await child.run_once()
+        except OSError as error:  # no memory, process or file to be had for now: as if it had died at once
+            _log.error("no worker can be started", extra={"problem": error.strerror})
+            return exits.TEMPORARY
 
     async def _wait_for_turn(self, child: Child) -> None:
         before = _ORDER[: _ORDER.index(child.post.kind)]
@@ -215,7 +224,8 @@ class Supervisor:
 
 
 def _empty_metrics(run: Path) -> None:
-    """Leave an empty directory for the metrics that workers share."""
+    """Leave an empty directory for what workers count."""
     metrics = run / run_files.METRICS
-    shutil.rmtree(metrics, ignore_errors=True)
-    metrics.mkdir(mode=0o700)
+    metrics.mkdir(mode=0o700, exist_ok=True)  # kept where it is there, for a full disk
+    for path in metrics.iterdir():
+        path.unlink(missing_ok=True)

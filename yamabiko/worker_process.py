@@ -25,7 +25,7 @@ def main(argv: list[str]) -> int:
         return exits.TEMPORARY
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.set_blocking(arguments.beat_fd, False)
-    os.environ.update(_environment(arguments.kind, arguments.run))
+    os.environ.update(_environment(arguments.kind))
     # Looking for garbage among what is imported and loaded takes a tenth of the time, and there is next to none. The
     # worker begins with it when it is ready.
     gc.disable()
@@ -42,16 +42,11 @@ def main(argv: list[str]) -> int:
     return worker.fill(line, arguments.run, arguments.beat_fd) if line else exits.OK
 
 
-def _environment(kind: str, run: Path) -> dict[str, str]:
+def _environment(kind: str) -> dict[str, str]:
     """Return what libraries read from the environment when they are imported."""
-    from yamabiko.run_files import METRICS
-
-    found = {"PROMETHEUS_MULTIPROC_DIR": str(run / METRICS)}
-    if kind == "tracker":
-        # aiohttp reads all certificates of the machine at once, a fifth of what the tracker imports; it needs none,
-        # since it asks nobody for anything.
-        found["SSL_CERT_FILE"] = os.devnull
-    return found
+    # aiohttp reads all certificates of the machine at once, a fifth of what the tracker imports; it needs none, since
+    # it asks nobody for anything.
+    return {"SSL_CERT_FILE": os.devnull} if kind == "tracker" else {}
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:

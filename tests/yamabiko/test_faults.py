@@ -131,6 +131,30 @@ def test_a_worker_without_a_file_left_to_open_goes_on(server: Server, name: str)
     assert server.worker(name)["restarts"] == before["restarts"]
 
 
+@pytest.mark.row("D2", "D20")
+def test_a_worker_that_cannot_be_started_is_tried_again(server: Server) -> None:
+    assert server.process is not None
+    supervisor = server.process.pid
+    limits = resource.prlimit(supervisor, resource.RLIMIT_NOFILE)
+    resource.prlimit(supervisor, resource.RLIMIT_NOFILE, (4, limits[1]))
+    lines = len(server.log_lines())
+    try:
+        # The first kill is for the spare, of which there is no other then.
+        for _ in range(200):
+            if any(line["event"] == "no worker can be started" for line in server.log_lines()[lines:]):
+                break
+            pid = server.worker("tracker-0")["pid"]
+            if pid and is_alive(pid):
+                os.kill(pid, signal.SIGKILL)
+            time.sleep(0.1)
+        else:
+            raise AssertionError("the control: one could always be started")
+        time.sleep(0.5)
+    finally:
+        resource.prlimit(supervisor, resource.RLIMIT_NOFILE, limits)
+    wait_for(lambda: answers(server, "tracker"), 20, server.log_text)
+
+
 def open_files(pid: int) -> list[int]:
     """Return the numbers of the files that a process has open."""
     return [int(entry) for entry in os.listdir(f"/proc/{pid}/fd")]

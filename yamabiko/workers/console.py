@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from ipaddress import ip_network
 from pathlib import Path
@@ -14,7 +15,6 @@ from zoneinfo import ZoneInfo
 import prometheus_client as prometheus
 from aiohttp import web
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.multiprocess import MultiProcessCollector
 
 from config.settings import Settings
 from console.app import build_app
@@ -40,7 +40,7 @@ from store.status_log import StatusLog
 from store.suppression_desk import SuppressionDesk
 from store.windows import Windows
 from yamabiko import __version__, run_files
-from yamabiko.counters import StoreCounters
+from yamabiko.counters import WorkerCounters, read_counts
 from yamabiko.exporter.launcher import ChildLauncher
 from yamabiko.later_rules import LaterRules
 from yamabiko.scrub_watch import ScrubWatch
@@ -56,7 +56,13 @@ _KEEPALIVE_S = 15.0
 _SWEEP_S = 600.0
 _GIB = 1024**3
 _BACKLOG = 1_024
+#: What workers count by name, by kind.
+_EVENTS = {
+    "smtp": "what the mail server did, by name (docs/smtp.md)",
+    "tracker": "what the tracker did, by name (docs/tracking.md)",
+}
 _log = logging.getLogger("yamabiko.console")
+prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
 _MAX_LINE = 8_190
 #: Only attempts that senders report need the rules, and to read them takes longer than all else at a start.
 _RULES_AFTER_S = 1.0
@@ -71,18 +77,22 @@ class ConsoleService:
         """Build the application."""
         self._context = context
         settings = context.settings
-        self._store = StoreCounters(context.name, context.env, context.writer)
-        self._requests = prometheus.Counter("yamabiko_api_requests", "API requests", ["route", "status"])
-        self._seconds = prometheus.Histogram("yamabiko_api_seconds", "time to answer", ["route"])
+        self._store = WorkerCounters(settings.run, context.name, context.writer)
+        self._registry = registry = prometheus.CollectorRegistry()
+        self._requests = prometheus.Counter(
+            "yamabiko_api_requests", "API requests", ["route", "status"], registry=registry
+        )
+        self._seconds = prometheus.Histogram("yamabiko_api_seconds", "time to answer", ["route"], registry=registry)
         self._rules = _prepared.get(settings.rules_directory) or LaterRules(settings.rules_directory)
-        self._lookups = prometheus.Counter("yamabiko_lookups", "answers to Postfix", ["result"])
-        self._webhooks = prometheus.Counter("yamabiko_webhooks", "requests to webhooks", ["result"])
+        self._lookups = prometheus.Counter("yamabiko_lookups", "answers to Postfix", ["result"], registry=registry)
+        self._webhooks = prometheus.Counter("yamabiko_webhooks", "requests to webhooks", ["result"], registry=registry)
         self._lookup: LookupServer | None = None
         reader, clock = Reader(context.env), UniqueClock(context.slot)
         self._outgoing = _outgoing(context, reader, clock, lambda result: self._webhooks.labels(result).inc())
         self._exports = _export_tasks(context, reader, clock)
         self._swept_s = 0.0
         self._scrub = ScrubWatch(settings)
+        registry.register(_Gauges(context, self._scrub))
         self._services = Services(
             people=People(context.env),
             status_log=StatusLog(context.env),
@@ -222,10 +232,7 @@ class ConsoleService:
         return checks
 
     def _scrape(self) -> tuple[str, bytes]:
-        registry = prometheus.CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        registry.register(_Gauges(self._context, self._scrub))
-        return prometheus.CONTENT_TYPE_LATEST, prometheus.generate_latest(registry)
+        return prometheus.CONTENT_TYPE_LATEST, prometheus.generate_latest(self._registry)
 
 
 class _Gauges(prometheus.registry.Collector):
@@ -254,6 +261,28 @@ class _Gauges(prometheus.registry.Collector):
             for check in worker.problems:
                 problems.add_metric([worker.name, check], 1.0)
         yield from (ready, restarts, problems)
+        yield from _counted(self._context.settings.run)
+
+
+def _counted(run: Path) -> Iterable[Metric]:
+    """Return what all workers counted."""
+    commits = CounterMetricFamily("yamabiko_store_commits", "durable commits", labels=["worker"])
+    facts = CounterMetricFamily("yamabiko_store_facts", "facts made durable", labels=["worker"])
+    waiting = GaugeMetricFamily(
+        "yamabiko_store_waiting_seconds", "age of the oldest uncommitted facts", labels=["worker"]
+    )
+    events = {kind: Counter[str]() for kind in _EVENTS}
+    for worker, counts in read_counts(run):
+        commits.add_metric([worker], counts.commits)
+        facts.add_metric([worker], counts.facts)
+        waiting.add_metric([worker], counts.waiting_s)
+        events.get(worker.partition("-")[0], Counter()).update(counts.events)
+    yield from (commits, facts, waiting)
+    for kind, text in _EVENTS.items():
+        family = CounterMetricFamily(f"yamabiko_{kind}", text, labels=["what"])
+        for name, count in sorted(events[kind].items()):
+            family.add_metric([name], count)
+        yield family
 
 
 def _outgoing(context: WorkerContext, reader: Reader, clock: UniqueClock, observe: Callable[[str], None]) -> Outgoing:

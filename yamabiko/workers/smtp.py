@@ -16,7 +16,7 @@ from mta.server import MtaServer, MtaSettings
 from mta.tls import certificate_problem
 from store.guard import is_disk_low
 from store.suppression_desk import SuppressionDesk
-from yamabiko.counters import CountedEvents, StoreCounters
+from yamabiko.counters import WorkerCounters
 from yamabiko.held_answer import HeldAnswer
 from yamabiko.listening import cap_connections
 from yamabiko.service import StartError, WorkerContext
@@ -40,8 +40,7 @@ class SmtpService:
         self._certificate_checked_s = 0.0
         self._ticks = 0
         self._is_low = HeldAnswer(self._look_at_disk)
-        self._events = CountedEvents("yamabiko_smtp", "what the mail server did, by name (docs/smtp.md)")
-        self._store = StoreCounters(context.name, context.env, context.writer)
+        self._events = WorkerCounters(context.settings.run, context.name, context.writer)
         try:
             directory = context.settings.rules_directory
             self._rules = _prepared[directory] if directory in _prepared else LiveRules(directory)
@@ -75,7 +74,7 @@ class SmtpService:
     async def stop(self, grace_s: float) -> None:
         """Drain."""
         await asyncio.wait_for(self._server.stop(), grace_s)
-        self._flush()
+        self._events.flush()
 
     def reload(self, settings: Settings) -> None:
         """Read the certificate anew (S30)."""
@@ -87,7 +86,7 @@ class SmtpService:
 
     def tick(self) -> None:
         """Follow the rule files, hand over the counts; now and then look when the certificate ends."""
-        self._flush()
+        self._events.flush()
         if time.monotonic() - self._certificate_checked_s > _CERTIFICATE_CHECK_S:
             self._check_certificate()
         self._ticks += 1
@@ -125,10 +124,6 @@ class SmtpService:
         if self._is_disk_low():
             found["disk"] = "free disk space is low; mail is answered 452"
         return found
-
-    def _flush(self) -> None:
-        self._events.flush()
-        self._store.flush()
 
     def _is_disk_low(self) -> bool:
         return self._is_low(self._context.settings.data)

@@ -11,7 +11,7 @@ from config.settings import Settings
 from tracker.app import TRACKER, build_app
 from tracker.server import TrackerServer
 from tracker.settings import IpPolicy, TrackerSettings
-from yamabiko.counters import CountedEvents, StoreCounters
+from yamabiko.counters import WorkerCounters
 from yamabiko.service import WorkerContext
 
 #: Pages are made when those who waited for the server to come back have had their pixels.
@@ -24,8 +24,7 @@ class TrackerService:
     def __init__(self, context: WorkerContext) -> None:
         """Build the application."""
         self._context = context
-        self._events = CountedEvents("yamabiko_tracker", "what the tracker did, by name (docs/tracking.md)")
-        self._store = StoreCounters(context.name, context.env, context.writer)
+        self._events = WorkerCounters(context.settings.run, context.name, context.writer)
         settings = _settings(context)
         self._app = build_app(
             settings,
@@ -46,22 +45,18 @@ class TrackerService:
     async def stop(self, grace_s: float) -> None:
         """Drain."""
         await asyncio.wait_for(self._server.stop(), grace_s)
-        self._flush()
+        self._events.flush()
 
     def reload(self, settings: Settings) -> None:
         """Nothing of the tracker's can change while it runs."""
 
     def tick(self) -> None:
         """Hand over the counts."""
-        self._flush()
+        self._events.flush()
 
     def problems(self) -> dict[str, str]:
         """Return nothing: what every worker has is checked by the worker."""
         return {}
-
-    def _flush(self) -> None:
-        self._events.flush()
-        self._store.flush()
 
 
 def prepare(settings: Settings) -> None:
