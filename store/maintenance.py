@@ -22,6 +22,9 @@ from store.rows import batched, rows_of
 from store.transaction import Database, Transaction
 
 _MANIFEST = "manifest.json"
+#: Copies that are made in a store's directory, and beside it; whoever makes them removes them, unless it is killed.
+_RESTORED, _COMPACTED, _REBUILT = ".data.mdb.part", ".compact", ".rebuild"
+CHECKED = "yamabiko-verify-"
 _ROWS_PER_READ = 5_000
 _Key = TypeVar("_Key")
 Rewrite = Callable[[list[bytes]], list[bytes]]
@@ -105,11 +108,15 @@ def restore(source: Path, path: Path) -> dict[str, object]:
     if not isinstance(manifest, dict) or found != manifest.get("sha256"):
         raise BackupError(f"the backup in {source} was altered: its checksum does not fit")
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = path / ".data.mdb.part"
-    shutil.copyfile(source / "data.mdb", part)
-    part.chmod(0o600)
-    _sync(part)
-    part.rename(path / "data.mdb")
+    part = path / _RESTORED
+    try:
+        shutil.copyfile(source / "data.mdb", part)
+        part.chmod(0o600)
+        _sync(part)
+        part.rename(path / "data.mdb")
+    except OSError as error:
+        part.unlink(missing_ok=True)  # a full disk needs the room
+        raise StoreError(f"the backup cannot be copied to {path}: {error.strerror}") from error
     _sync(path)
     return manifest
 
@@ -121,11 +128,14 @@ def compact(path: Path) -> tuple[int, int]:
     """
     env = Environment(path, read_only=True)
     before = (path / "data.mdb").stat().st_size
-    part = path / ".compact"
+    part = path / _COMPACTED
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(mode=0o700)
     try:
         env.copy(part)
+    except StoreError:
+        shutil.rmtree(part, ignore_errors=True)  # a full disk needs the room
+        raise
     finally:
         env.close()
     _sync(part / "data.mdb")
@@ -143,7 +153,7 @@ def rebuild(path: Path, *, rewrite: Rewrite | None = None) -> int:
     packed facts of each chunk and returns as many to be kept in their place (store.erasure).
     """
     env = Environment(path)
-    part = path / ".rebuild"
+    part = path / _REBUILT
     shutil.rmtree(part, ignore_errors=True)
     new = Environment(part, map_size=DEFAULT_MAP_SIZE)
     try:
@@ -159,6 +169,16 @@ def rebuild(path: Path, *, rewrite: Rewrite | None = None) -> int:
     _sync(path)
     shutil.rmtree(part)
     return facts
+
+
+def remove_left_over(path: Path) -> None:
+    """Remove copies of the store in ``path`` that a killed process left; no process may have the store open.
+
+    They take as much room as the data, and hold people who are forgotten since (D14).
+    """
+    (path / _RESTORED).unlink(missing_ok=True)
+    for copy in (path / _COMPACTED, path / _REBUILT, *path.parent.glob(f"{CHECKED}*")):
+        shutil.rmtree(copy, ignore_errors=True)
 
 
 def refold(

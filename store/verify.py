@@ -13,7 +13,7 @@ from store.codec import unpack_chunk
 from store.environment import DEFAULT_MAP_SIZE, Environment
 from store.errors import StoreCorruptError
 from store.log import scan_chunks
-from store.maintenance import refold
+from store.maintenance import CHECKED, refold
 from store.rows import batched, rows_in_place, rows_of
 from store.writer import next_seq
 
@@ -51,7 +51,7 @@ def verify(env: Environment, *, limit: int = 20) -> Verification:
     corrupt, differences = _check_log(env)
     if corrupt:
         return Verification(0, corrupt, differences)
-    with tempfile.TemporaryDirectory(prefix="yamabiko-verify-", dir=env.path.parent) as folder:
+    with tempfile.TemporaryDirectory(prefix=CHECKED, dir=env.path.parent) as folder:
         folded = Environment(Path(folder) / "data", map_size=DEFAULT_MAP_SIZE)
         try:
             facts = refold(env, folded)

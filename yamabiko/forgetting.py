@@ -117,11 +117,13 @@ def main() -> int:
     """Forget, in a process of its own; returns the exit code."""
     from store.environment import wait_until_closed
     from store.errors import StoreError
+    from store.maintenance import remove_left_over
 
     data, exports, level, file = sys.argv[1:]
     logs.set_up("forgetting", level, Path(file) if file else None)
     try:
         wait_until_closed(Path(data))
+        remove_left_over(Path(data))
         report, removed = forget(Path(data), Path(exports), [], "start of the server")
     except (StoreError, OSError) as error:
         _log.error("erasure failed", exc_info=error)

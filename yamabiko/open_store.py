@@ -29,10 +29,12 @@ def open_store(settings: Settings, *, read_only: bool = False) -> Iterator[Envir
 
 @contextmanager
 def exclusively(settings: Settings) -> Iterator[None]:
-    """Keep servers out while the block runs.
+    """Keep servers out while the block runs; what killed commands of this kind left is removed before.
 
     Raises OperatorError when one is running, StoreError when another process has the data open.
     """
+    from store.maintenance import remove_left_over
+
     settings.run.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         lock = run_files.Lock.take(settings.run)
@@ -43,6 +45,7 @@ def exclusively(settings: Settings) -> Iterator[None]:
     try:
         # Workers of a server that was killed, an export, another command: they end soon, or are to be ended.
         wait_until_closed(settings.data)
+        remove_left_over(settings.data)
         yield
     finally:
         lock.release()

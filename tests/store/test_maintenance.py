@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import json
+import os
 import random
+import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import fields, replace
@@ -294,6 +297,45 @@ def test_a_backup_that_fails_leaves_nothing(path: Path, tmp_path: Path, monkeypa
         backup(env, tmp_path / "backup")
     assert [entry.name for entry in tmp_path.iterdir()] == ["data"]
     env.close()
+
+
+@pytest.mark.row("D5")
+@pytest.mark.parametrize("call", ["copyfile", "chmod", "fsync", "rename"])
+def test_a_restore_that_fails_leaves_nothing(
+    call: str, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = filled(path)
+    backup(env, tmp_path / "backup")
+    env.close()
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    owner = {"copyfile": shutil, "chmod": Path, "fsync": os, "rename": Path}[call]
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, call, fail)
+        with pytest.raises(StoreError, match="No space left"):
+            restore(tmp_path / "backup", tmp_path / "new")
+    assert list((tmp_path / "new").iterdir()) == []
+    restore(tmp_path / "backup", tmp_path / "new")
+
+
+@pytest.mark.row("D5")
+def test_a_compaction_that_fails_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled(path).close()
+    before = (path / "data.mdb").read_bytes()
+
+    def fail(_: Environment, to: Path) -> None:
+        (to / "data.mdb").write_bytes(before[:4096])
+        raise StoreError("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Environment, "copy", fail)
+        with pytest.raises(StoreError):
+            compact(path)
+    assert sorted(entry.name for entry in path.iterdir()) == ["data.mdb", "lock.mdb"]
+    assert (path / "data.mdb").read_bytes() == before
+    compact(path)
 
 
 # compact and rebuild

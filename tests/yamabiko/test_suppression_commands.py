@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,14 @@ def test_a_person_is_forgotten_and_still_not_mailed(server: Server) -> None:
     ])  # fmt: skip
     env.close()
     assert server.run("store", "erase", "--address", "nobody").returncode == 64
+    # What is left of a restore, compact, rebuild and verify that were killed: each has the person.
+    copies = [settings.data / ".data.mdb.part", settings.data / ".compact", settings.data / ".rebuild"]
+    copies.append(settings.home / "yamabiko-verify-killed" / "data")
+    for copy in copies:
+        if copy.suffix != ".part":
+            copy.mkdir(parents=True)
+            copy = copy / "data.mdb"
+        shutil.copyfile(settings.data / "data.mdb", copy)
     done = server.run("store", "erase", "--address", "canary.taro@EXAMPLE.jp")
     assert done.returncode == 0 and b"1 people forgotten; 2 of 2 facts" in done.stdout, done
     assert b"Backups" in done.stdout
@@ -89,5 +98,6 @@ def test_a_person_is_forgotten_and_still_not_mailed(server: Server) -> None:
     octets += b"".join(repr(fact).lower().encode() for _, fact in scan_log(env))
     env.close()
     assert b"canary" not in octets
+    assert not any(copy.exists() for copy in copies)
     assert server.run("store", "verify").returncode == 0
     assert json.loads(server.run("store", "stat").stdout)["facts_by_type"]["failed"] == 1

@@ -41,14 +41,14 @@ def verify_command(context: click.Context) -> None:
     """
     import tempfile
 
-    from store.maintenance import snapshot
+    from store.maintenance import CHECKED, snapshot
     from store.verify import verify
 
     settings = load_settings(context)
     with (
         friendly(),
         open_store(settings, read_only=True) as env,
-        tempfile.TemporaryDirectory(prefix="yamabiko-verify-", dir=settings.home) as folder,
+        tempfile.TemporaryDirectory(prefix=CHECKED, dir=settings.home) as folder,
     ):
         copy = snapshot(env, Path(folder) / "data")
         try:
