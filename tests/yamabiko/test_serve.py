@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import smtplib
+import socket
 import stat
 import threading
 import time
@@ -61,6 +62,26 @@ def test_logs_are_json_lines_and_hold_no_token(server: Server) -> None:
     assert "canary" not in server.log_text()
     others = [line for line in server.log_text().splitlines() if not line.startswith("{")]
     assert len(others) == 2, others  # what first start made
+
+
+@pytest.mark.row("T8", "T19")
+@pytest.mark.parametrize("service", ["console", "tracker"])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"GET /v1/broadcasts HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ymb_malformed\0",
+        b"GET /v1/broadcasts?q=malformed@example.jp\0 HTTP/1.1\r\nHost: 127.0.0.1",
+        b"malformed@example.jp",
+        b"GET / HTTP/1.1\r\nmalformed@example.jp: " + b"x" * 9_000,
+        b"POST /v1/sends HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\nmalformed@example.jp",
+    ],
+)
+def test_nothing_of_a_malformed_request_is_logged(server: Server, service: str, lines: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", server.port(service)), timeout=5) as client:
+        client.sendall(lines + b"\r\n\r\n")
+        assert re.match(rb"HTTP/1\.\d 4", client.recv(64)), "the control: it was read"
+    assert server.get("/healthz", service=service)[0] == 200
+    assert "malformed" not in server.log_text()
 
 
 def test_a_second_serve_is_refused_and_told_why(server: Server) -> None:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import prometheus_client as prometheus
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from config.settings import Settings
@@ -324,9 +325,20 @@ def _limits(settings: Settings) -> ConsoleLimits:
     )
 
 
+class _OwnErrorsOnly(logging.Filter):
+    """Drops what aiohttp logs of malformed requests: a traceback with the octets sent, tokens among them (T8, T19)."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether ``record`` is to be logged."""
+        return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
 def _runner(services: Services, settings: Settings) -> web.AppRunner:
+    logger = logging.getLogger("yamabiko.console.http")
+    logger.addFilter(_OwnErrorsOnly())
     return web.AppRunner(
         build_app(services),
+        logger=logger,
         access_log=None,
         keepalive_timeout=_KEEPALIVE_S,
         shutdown_timeout=max(float(settings.processes.drain_s) - 1.0, 0.5),
