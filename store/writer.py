@@ -38,6 +38,9 @@ MAX_BATCH_FACTS = 20_000
 STALL_S = 2.0
 #: … and after this long whatever it does: by then a sender has given up.
 _MAX_WAIT_S = 20.0
+#: How long a commit that failed is a problem to tell: the next one may go through, but somebody must ask for it first,
+#: which nobody does where a problem takes the server away.
+_FAILURE_S = 30.0
 _REAP_EVERY_S = 5.0
 #: How long an event loop makes way for a fold: longer ones are of large lists, and visitors must not wait for those.
 _MAX_WAY_S = 0.02
@@ -92,6 +95,8 @@ class Writer:
         self._folding = threading.Lock()
         #: what keeps everything from being stored until the store is folded anew; empty while nothing does
         self._damage = ""
+        #: why the last commit failed, and when; empty when it went through
+        self._failure, self._failed_s = "", 0.0
         self.commits = 0
         self.facts_committed = 0
 
@@ -142,13 +147,19 @@ class Writer:
     @property
     def is_healthy(self) -> bool:
         """Whether commits go through."""
-        return not self._has_failed and not self._damage and self._thread.is_alive() and self.stalled_s < STALL_S
+        is_failing = self._has_failed or self._damage or self._is_failing
+        return not is_failing and self._thread.is_alive() and self.stalled_s < STALL_S
 
     @property
     def problem(self) -> str:
         """Why commits do not go through, for who looks after the server; empty when they do."""
-        words = self._damage or f"commits do not go through ({self.stalled_s:.1f} s)"
+        words = self._damage or f"commits do not go through ({self._failure or f'{self.stalled_s:.1f} s'})"
         return "" if self.is_healthy else words
+
+    @property
+    def _is_failing(self) -> bool:
+        """Whether the last commit failed, not long ago."""
+        return bool(self._failure) and time.monotonic() - self._failed_s < _FAILURE_S
 
     @property
     def waiting_s(self) -> float:
@@ -271,7 +282,7 @@ class Writer:
         self._acknowledge(batch, receipts)
 
     def _acknowledge(self, batch: list[_Submission], receipts: list[Receipt]) -> None:
-        self._damage = ""
+        self._damage = self._failure = ""
         self.commits += 1
         self.facts_committed += sum(receipt.added for receipt in receipts)
         self._answer(list(zip(batch, receipts, strict=True)))
@@ -284,6 +295,7 @@ class Writer:
             self._answer([(submission, error) for submission in batch])
         elif not isinstance(error, FactRefusedError | StoreCorruptError):
             _log.error("commit failed", extra={"error": str(error), "submissions": len(batch)})
+            self._failure, self._failed_s = str(error), time.monotonic()
             self._answer([(submission, error) for submission in batch])
             self._has_failed = isinstance(error, StoreFailedError)
         elif len(batch) == 1:

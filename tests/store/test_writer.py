@@ -353,6 +353,7 @@ async def test_a_full_disk_loses_nothing_and_heals(small_disk: Path) -> None:
 
 _FAULTY = """
 import asyncio, ctypes, errno, json, sys
+import store.writer
 from pathlib import Path
 from store.environment import Environment
 from store.errors import StoreError
@@ -362,7 +363,7 @@ from tests.store.world import planned, key
 kind, nth, times, error = map(int, sys.argv[2:6])
 libc = ctypes.CDLL(None)
 async def main():
-    called, said = [], []
+    called, said, told = [], [], []
     env = Environment(Path(sys.argv[1]), map_size=2**26)
     writer = Writer(env, on_failed=lambda: called.append(True))
     writer.start()
@@ -373,13 +374,17 @@ async def main():
             said.append([n, (await asyncio.wait_for(writer.submit([planned(n)]), 5)).added])
         except StoreError as caught:
             said.append([n, type(caught).__name__])
+        told.append(writer.problem)
+    is_healthy, store.writer._FAILURE_S = writer.is_healthy, 0.0
+    told_later = writer.problem
     writer.stop()
     libc.yb_arm(0, 0, 0, 0)
     try:
         readable = Reader(env).delivery(key(1)) is not None
     except StoreError:
         readable = None
-    print(json.dumps({"said": said, "on_failed": len(called), "readable": readable, "healthy": writer.is_healthy}))
+    print(json.dumps({"said": said, "on_failed": len(called), "readable": readable, "healthy": is_healthy,
+                      "told": told, "told_later": told_later}))
 asyncio.run(main())
 """
 
@@ -430,7 +435,10 @@ def test_a_failing_write_is_told_and_loses_nothing(
     found = faulty(faults, tmp_path / "data", kind, nth, 1, error)
     answers = [answer for _, answer in found["said"]]  # type: ignore[attr-defined]
     assert any(isinstance(answer, str) for answer in answers), "the fault was seen"
+    told = list(zip(answers, found["told"], strict=True))  # type: ignore[call-overload]
+    assert all(bool(problem) is isinstance(answer, str) for answer, problem in told if kind != META), told
     if kind != META:
+        assert found["told_later"] == "", "who is not asked is not taken away for ever"
         assert found["on_failed"] == 0
         assert answers[-1] == 1, "and the next commits go through"
 
