@@ -166,7 +166,12 @@ class MtaServer:
         """Cut every connection that is late; called once a second."""
         now = self.monotonic()
         for connection in self._listener.connections:
-            connection.check_deadline(now)
+            try:
+                connection.check_deadline(now)
+            except Exception as error:
+                self.metrics.count("internal_errors")
+                log.error("deadline not kept, connection cut", exc_info=error, extra={"peer": connection.peer})
+                connection.abort()
 
     async def _sweep(self) -> None:
         # Once a second is enough for every deadline in use; a shorter one for the store is kept to a quarter.

@@ -19,8 +19,10 @@ from classifier.classify import Classifier
 from classifier.rulefile import load_rules
 from model.fact import FactType
 from mta import replies
+from mta.connection import Connection
 from mta.limits import Limits
 from mta.metrics import escaped
+from mta.replies import Reply
 from mta.session import _COMMANDS
 from tests.mta.harness import DOMAIN, IS_TORTURE, Peer, Ticker, minted, seeded, serving
 from tests.mta.test_data_reader import LEGAL, SMUGGLING, rss
@@ -323,6 +325,27 @@ async def test_trickling_clients_are_cut_fast_under_stress(part: str) -> None:
             assert (await peer.rest())[-1:] in ([str(replies.TIMEOUT)], [])
             await peer.close()
         assert world.counts.values["timeouts"] >= count * 0.2
+
+
+async def test_an_error_at_one_deadline_keeps_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticker = Ticker()
+    async with serving(ticker=ticker) as world:
+        peers = [await world.call() for _ in range(3)]
+        failed: list[Connection] = []
+
+        def cut(self: Connection, reply: Reply) -> None:
+            if not failed:
+                failed.append(self)
+                raise RuntimeError("the first one")
+            known(self, reply)
+
+        known = Connection._cut
+        monkeypatch.setattr(Connection, "_cut", cut)
+        ticker.now += 61
+        world.server.check_deadlines()
+        ends = sorted([await peer.rest() for peer in peers])
+        assert ends == [[], [str(replies.TIMEOUT)], [str(replies.TIMEOUT)]]
+        assert world.counts.values["internal_errors"] == 1
 
 
 async def test_deadlines_without_stress() -> None:
