@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from config.settings import Settings
 from store.environment import Environment, wait_until_closed
 from yamabiko import exits, run_files
+from yamabiko.key_file import FILE_NAME
 from yamabiko.operator_error import OperatorError
+from yamabiko.private_files import refuse_other_user
 
 _GIB = 1024**3
 
@@ -31,10 +33,13 @@ def open_store(settings: Settings, *, read_only: bool = False) -> Iterator[Envir
 def exclusively(settings: Settings) -> Iterator[None]:
     """Keep servers out while the block runs; what killed commands of this kind left is removed before.
 
-    Raises OperatorError when one is running, StoreError when another process has the data open.
+    Raises OperatorError when one is running, StoreError when another process has the data open, SecretsError when the
+    data is another user's.
     """
     from store.maintenance import remove_left_over
 
+    # Whoever has the keys runs the server, and is to have the data that takes the place of the old.
+    refuse_other_user(settings.secrets / FILE_NAME)
     settings.run.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         lock = run_files.Lock.take(settings.run)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pwd
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,7 +37,11 @@ def read(path: Path) -> bytes:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Replace ``path`` by ``content`` at once and durably, mode 0600. Raises SecretsError when it cannot."""
+    """Replace ``path`` by ``content`` at once and durably, mode 0600.
+
+    Raises SecretsError when it cannot, or when ``path`` is another user's, who could not read what comes in its place.
+    """
+    refuse_other_user(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -55,6 +60,7 @@ def write(path: Path, content: bytes) -> None:
 def locked(directory: Path) -> Iterator[None]:
     """Keep other commands from changing the files of ``directory`` while the block runs.
 
+    What a killed one had begun to write is removed before.
     Raises SecretsError when it is missing or somebody else's.
     """
     if not directory.is_dir():
@@ -65,9 +71,32 @@ def locked(directory: Path) -> Iterator[None]:
         raise SecretsError(f"{directory} cannot be locked: {error.strerror}. Is it yours?") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
+        for begun in directory.glob(".*.new"):
+            begun.unlink(missing_ok=True)
         yield
     finally:
         os.close(descriptor)
+
+
+def refuse_other_user(path: Path) -> None:
+    """Raise SecretsError when ``path`` is there and another user's.
+
+    Root may do everything, and leaves files behind that whoever runs the server cannot open.
+    """
+    try:
+        owner = path.stat().st_uid
+    except OSError:
+        return
+    if owner != os.geteuid():
+        user = _name_of(owner)
+        raise SecretsError(f"{path} is {user}'s, who could not read it any more. Run this as {user}: sudo -u {user} …")
+
+
+def _name_of(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return f"#{user}"  # as sudo takes it
 
 
 def _refuse_shared(path: Path, mode: str, descriptor: int | None = None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import pwd
 import stat
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import pytest
 from console.identity import ROLES, Role, Scope
 from model.keyring import KeyStatus
 from model.token import Token, TokenType, open_token, sign
+from store.environment import Environment
+from tests.yamabiko.serving import Server
 from yamabiko import private_files
 from yamabiko.key_file import KeyFile
 from yamabiko.live_file import LiveFile
@@ -73,6 +76,35 @@ def test_a_directory_that_others_can_enter_is_refused(tmp_path: Path) -> None:
     (tmp_path / "secrets").chmod(0o750)
     with pytest.raises(SecretsError, match="chmod 700"):
         private_files.make_directory(tmp_path / "secrets")
+
+
+def test_what_another_user_could_not_read_any_more_is_not_written(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("giving files away needs root")
+    server = Server(tmp_path / "home")
+    secrets, data = server.home / "secrets", server.home / "data"
+    private_files.make_directory(secrets)
+    KeyFile.generate().save(secrets / "keys.json")
+    TokenFile().save(secrets / "tokens.json")
+    Environment(data).close()
+    commands = [["keys", "rotate"], ["token", "create", "--name", "x", "--role", "viewer"], ["store", "compact"]]
+    assert [server.run(*command).returncode for command in commands] == [0, 0, 0], "the control"
+    nobody = pwd.getpwnam("nobody")
+    for path in (secrets / "keys.json", secrets / "tokens.json", data / "data.mdb"):
+        os.chown(path, nobody.pw_uid, nobody.pw_gid)
+    before = {path: path.read_bytes() for path in (secrets / "keys.json", secrets / "tokens.json", data / "data.mdb")}
+    for command in commands:
+        told = server.run(*command)
+        assert told.returncode == 78 and b"sudo -u nobody" in told.stderr, told
+    for path, content in before.items():
+        assert path.read_bytes() == content and path.stat().st_uid == nobody.pw_uid
+
+
+def test_what_a_killed_command_had_begun_to_write_is_removed(tmp_path: Path) -> None:
+    left = tmp_path / ".keys.json.123.new"
+    left.write_bytes(b"half a key")
+    with private_files.locked(tmp_path):
+        assert not left.exists()
 
 
 PEPPER = "00" * 32
