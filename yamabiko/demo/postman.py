@@ -8,7 +8,8 @@ import smtplib
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-_TRIES = 60
+#: Two minutes: on a busy machine a worker that was killed may be away for one.
+_TRIES = 480
 _PAUSE_S = 0.25
 
 

@@ -16,7 +16,8 @@ PREFETCH = {"User-Agent": "Mozilla/5.0"}
 #: Looks like a person: only what it does together gives it away.
 SCANNER = {"User-Agent": "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/130.0 Safari/537.36"}
 
-_TRIES = 60
+#: Two minutes: on a busy machine a worker that was killed may be away for one.
+_TRIES = 480
 _PAUSE_S = 0.25
 
 
