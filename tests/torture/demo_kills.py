@@ -22,4 +22,6 @@ def demo_kills(*, seed: int, tries: int) -> Result:
     if done.returncode and not wrong:
         wrong = 1
     kept = [line for line in done.stdout.splitlines() if "killed" in line or "sound" in line or "figures" in line]
+    if found and wrong:
+        kept.append(done.stdout[found.end() :])  # which figures, in a table
     return Result("demo_kills", tries, 0, wrong, seed, " ".join(kept) or done.stdout[-500:])
