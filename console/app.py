@@ -14,6 +14,7 @@ from aiohttp.typedefs import Middleware
 
 from console import mistake
 from console.identity import Identity
+from console.instants import far_time
 from console.openapi import document
 from console.problem import ProblemError, bad_request, store_busy, too_large
 from console.route import JSON, Call, Public, Reply, Route
@@ -147,6 +148,10 @@ def _guarded(route: Route, services: Services) -> _Handler:
                 415, "unsupported-media-type", f"Send the body with `Content-Type: {route.body_media_type}`."
             )
         body = await _read_body(request, decoder, services) if decoder else None
+        for given in (query, body):
+            wrong = far_time(given)
+            if wrong is not None:
+                raise bad_request(f"{wrong}.")
         reply = await route.handler(Call(request, services, caller, path, query, body))
         if not isinstance(reply, Reply):
             return reply

@@ -17,6 +17,7 @@ from console import mistake
 from console.answer_stream import AnswerStream
 from console.broadcasts import number_of
 from console.identity import Scope
+from console.instants import far_time, time_to_come
 from console.problem import store_busy
 from console.route import NDJSON, Answer, Call, Route, refusal
 from console.schema import encode, us_of
@@ -97,13 +98,23 @@ async def _take_rows(call: Call, kind: type[msgspec.Struct], read: Read) -> web.
 
 def _attempt(call: Call, row: AttemptRow) -> Fact:
     key, is_test, is_html = _delivery(call, row.token, row.broadcast, row.address, row.recipient)
-    services = call.services
-    at_us = us_of(row.at) if row.at else services.now_us()
-    assert at_us is not None
+    services, at_us = call.services, _when(call, row)
     if row.outcome is Outcome.CANCELLED:
         detail: Detail = Cancelled(row.reply[:200])
         return Fact(FactType.CANCELLED, key, at_us, detail, services.node, is_test, is_html)
     return Fact(_TYPES[row.outcome], key, at_us, _report(call, row, key, at_us), services.node, is_test, is_html)
+
+
+def _when(call: Call, row: AttemptRow | ConversionRow) -> int:
+    """Return when a row says that it happened; now where it does not say. Raises _RowError for an impossible time."""
+    now_us = call.services.now_us()
+    at_us = us_of(row.at)
+    if at_us is None:
+        return now_us
+    wrong = far_time(row) or time_to_come(at_us, now_us)
+    if wrong is not None:
+        raise _RowError(f"{wrong}.")
+    return at_us
 
 
 def _report(call: Call, row: AttemptRow, key: DeliveryKey, at_us: int) -> Report:
@@ -149,9 +160,7 @@ def _shared_mark(
 
 def _conversion(call: Call, row: ConversionRow) -> Fact:
     key, is_test, is_html = _delivery(call, row.token, row.broadcast, row.address, row.recipient)
-    services = call.services
-    at_us = us_of(row.at) if row.at else services.now_us()
-    assert at_us is not None
+    services, at_us = call.services, _when(call, row)
     said = row.id or f"{row.name}|{at_us}"
     origin = blake2b(said.encode("utf-8", "replace"), digest_size=16, key=b"conversion", salt=key.pack()).digest()
     return Fact(FactType.CONVERTED, key, at_us, Converted(origin, row.name, row.value), services.node, is_test, is_html)

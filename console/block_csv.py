@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
+import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
+from console.instants import END, FIRST
 from console.schema_suppressions import BlockIn, BlockKind
 from model.address import Address, to_ascii_domain
 from model.errors import AddressError
 
 #: Columns that may stand in a first line; without one, each line is an address or a domain.
 COLUMNS = ("address", "domain", "company", "value", "expires_at", "note")
+#: The headings of our own files (docs/exports.md) and of others in Japanese, by the column each stands for.
+_JAPANESE = {
+    "アドレス": "address", "メールアドレス": "address", "email": "address", "mail": "address", "宛先": "address",
+    "ドメイン": "domain", "受信ドメイン": "domain", "会社": "company", "会社名": "company", "有効期限": "expires_at",
+    "メモ": "note", "備考": "note",
+}  # fmt: skip
+_HEADINGS = "; if this line has headings, call a column address, domain or company"
 _MAX_CELL = 1_000
+#: A date as Japanese Excel writes it, perhaps with a time.
+_SLASHED = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})(?: (\d{1,2}):(\d{2})(?::(\d{2}))?)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +42,24 @@ class CsvLine:
 def read_text(content: bytes) -> str:
     """Return a CSV file's text: UTF-8, with or without a mark at its beginning, else as Japanese Excel writes it.
 
-    Raises ValueError when it is neither.
+    That is Shift_JIS, or UTF-16 with a mark where it is saved as Unicode text. Raises ValueError when it is neither.
     """
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return content.decode("cp932")
 
 
-def read_lines(text: str) -> Iterator[CsvLine]:
-    """Yield what each line says. The first may name the columns."""
-    reader = csv.reader(io.StringIO(text, newline=""))
+def read_lines(text: str, zone: tzinfo = UTC) -> Iterator[CsvLine]:
+    """Yield what each line says. The first may name the columns; tabs may stand for commas.
+
+    ``zone`` is that of dates that name none.
+    """
+    head = text.partition("\n")[0]
+    separator = "\t" if "\t" in head and "," not in head else ","
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     columns: list[str] | None = None
     while True:
         try:
@@ -53,11 +73,16 @@ def read_lines(text: str) -> Iterator[CsvLine]:
         if not any(cells):
             continue
         if columns is None:
-            names = [cell.lower() for cell in cells]
+            names = [_column(cell) for cell in cells]
             columns = names if set(names) & set(COLUMNS[:4]) else ["value", "expires_at", "note"]
             if columns is names:
                 continue
-        yield _read_row(reader.line_num, dict(zip(columns, cells, strict=False)))
+        yield _read_row(reader.line_num, dict(zip(columns, cells, strict=False)), zone)
+
+
+def _column(heading: str) -> str:
+    name = unicodedata.normalize("NFKC", heading).strip().lower()
+    return _JAPANESE.get(name, name)
 
 
 def _cell(text: str) -> str:
@@ -66,8 +91,10 @@ def _cell(text: str) -> str:
     return text[1:] if len(text) > 1 and text[0] == "'" and text[1] in "=+-@" else text
 
 
-def _read_row(number: int, cells: dict[str, str]) -> CsvLine:
+def _read_row(number: int, cells: dict[str, str], zone: tzinfo) -> CsvLine:
     given = [(name, cells[name]) for name in COLUMNS[:4] if cells.get(name)]
+    if len(given) == 2 and _is_own_domain(cells.get("address", ""), cells.get("domain", "")):
+        given = given[:1]
     if len(given) != 1:
         return CsvLine(number, None, "a line names one address, domain or company")
     (name, value), expires, note = given[0], cells.get("expires_at", ""), cells.get("note", "")
@@ -75,22 +102,42 @@ def _read_row(number: int, cells: dict[str, str]) -> CsvLine:
         return CsvLine(number, None, "too long")
     kind = name if name != "value" else "address" if "@" in value else "domain"
     try:
-        until = read_time(expires)
+        until = read_time(expires, zone)
         block = BlockIn(BlockKind(kind), value, until, note)
         check_value(block)
     except AddressError as error:
-        return CsvLine(number, None, str(error))
+        problem = str(error)
     except ValueError:
-        return CsvLine(number, None, "expires_at is no date")
-    return CsvLine(number, block)
+        problem = "expires_at is no date from 1970 to 2199; write 2027-03-31"
+    else:
+        return CsvLine(number, block)
+    return CsvLine(number, None, f"{problem}{_HEADINGS if number == 1 else ''}")
 
 
-def read_time(text: str) -> datetime | None:
-    """Return a date or time (ISO 8601; without a zone UTC), None for an empty text. Raises ValueError."""
+def _is_own_domain(address: str, domain: str) -> bool:
+    """Whether a column beside an address names that address's domain, as our own files do."""
+    try:
+        return Address.parse(address).domain == to_ascii_domain(domain)
+    except AddressError:
+        return False
+
+
+def read_time(text: str, zone: tzinfo = UTC) -> datetime | None:
+    """Return a date or time (ISO 8601, or with slashes; of ``zone`` if it names none), None for an empty text.
+
+    Raises ValueError.
+    """
     if not text:
         return None
-    at = datetime.fromisoformat(text)
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    slashed = _SLASHED.fullmatch(text)
+    if slashed:
+        at = datetime(*(int(part or 0) for part in slashed.groups()))  # type: ignore[arg-type]
+    else:
+        at = datetime.fromisoformat(text)
+    at = at if at.tzinfo else at.replace(tzinfo=zone)
+    if not FIRST <= at < END:
+        raise ValueError("beyond what can be kept")
+    return at
 
 
 def ended_at(block: BlockIn, now_us: int) -> datetime | None:

@@ -103,9 +103,9 @@ async def import_blocks(call: Call) -> Reply:
     try:
         text = read_text(await _read(call))
     except ValueError:
-        raise bad_request("The file is neither UTF-8 nor Shift_JIS.") from None
+        raise bad_request("The file is neither UTF-8, Shift_JIS nor UTF-16 with a mark.") from None
     taking = _Taking(call)
-    for place, line in enumerate(read_lines(text)):
+    for place, line in enumerate(read_lines(text, call.services.zone)):
         taking.take(line)
         if place % _BATCH == 0:
             await asyncio.sleep(0)  # others are served between

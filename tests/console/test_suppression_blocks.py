@@ -130,7 +130,7 @@ async def test_lines_that_have_ended_are_told(dry: bool, api: Api) -> None:
     told = await upload(api, text, dry=dry)
     assert (told["added"], told["changed"], told["malformed_count"], told["expired_count"]) == (2, 1, 0, 2)
     assert told["expired"] == [
-        {"line": 2, "expires_at": "2020-01-01T00:00:00Z"}, {"line": 4, "expires_at": "2020-01-01T00:00:00+09:00"},
+        {"line": 2, "expires_at": "2020-01-01T00:00:00+09:00"}, {"line": 4, "expires_at": "2020-01-01T00:00:00+09:00"},
     ]  # fmt: skip
     assert await excluded(api, "a@old.example") is None
     assert await excluded(api, "a@held.example") == ("block" if dry else None)
@@ -146,6 +146,43 @@ async def test_a_file_without_names_of_columns_from_japanese_excel(api: Api) -> 
     answer = await api.call("POST", "/v1/blocks/import", data=b"\xff\xff\xff\x81", **CSV)
     assert answer.status == 400
     assert (await api.call("POST", "/v1/blocks/import", data=b"a", Content_Type="text/plain")).status == 415
+
+
+@pytest.mark.row("E36", "E38")
+async def test_files_as_japanese_operators_have_them(api: Api) -> None:
+    """Headings in Japanese, as our own exports write them; Excel's dates, its tabs, its Unicode text."""
+    text = (
+        "受信者番号,アドレス,受信ドメイン,会社名,有効期限,メモ\r\n"
+        "0123,a@example.jp,example.jp,,2030/1/5,一\r\n"
+        ",,example.com,,2030/01/05 9:30,\r\n"
+        ",,,株式会社アクメ,2030-01-05,\r\n"
+        ",b@example.jp,example.org,,,two at once\r\n"
+    )
+    for content in (text, text.encode("cp932"), text.replace(",", "\t").encode("utf-16")):
+        dry = await upload(api, content, dry=True)
+        assert [(row["kind"], row["value"], row["expires_at"]) for row in dry["sample"]] == [
+            ("address", "a@example.jp", "2030-01-05T00:00:00+09:00"),
+            ("domain", "example.com", "2030-01-05T09:30:00+09:00"),
+            ("company", "株式会社アクメ", "2030-01-05T00:00:00+09:00"),
+        ]  # a date without a zone is one of console.zone
+        assert [row["line"] for row in dry["malformed"]] == [5]
+
+
+@pytest.mark.row("E36")
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [("a@example.jp,来年", "write 2027-03-31"), ("a@example.jp,9999-12-31", "1970 to 2199"),
+     ("a@example.jp,0001-01-01", "1970 to 2199"), ("a@example.jp,2030/2/30", "write 2027-03-31")],
+)  # fmt: skip
+async def test_a_date_that_cannot_be_is_told(api: Api, line: str, says: str) -> None:
+    dry = await upload(api, f"address,expires_at\n{line}\n", dry=True)
+    assert dry["added"] == 0 and says in dry["malformed"][0]["problem"]
+
+
+@pytest.mark.row("E36")
+async def test_headings_nobody_knows_are_told_as_such(api: Api) -> None:
+    dry = await upload(api, "Kunde,bis\na@example.jp,2030-01-01\n", dry=True)
+    assert dry["added"] == 1 and "headings" in dry["malformed"][0]["problem"]
 
 
 async def test_a_file_has_a_limit(env: Environment, keys: KeyRing) -> None:

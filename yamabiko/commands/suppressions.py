@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -145,9 +146,9 @@ def import_command(context: click.Context, source: Path, tenant: int, kind: str,
 
     settings = load_settings(context)
     try:
-        lines = list(read_lines(read_text(source.read_bytes())))
+        lines = list(read_lines(read_text(source.read_bytes()), ZoneInfo(settings.console.zone)))
     except ValueError as error:
-        raise OperatorError(f"{source} is neither UTF-8 nor Shift_JIS.", exits.DATA) from error
+        raise OperatorError(f"{source} is neither UTF-8, Shift_JIS nor UTF-16 with a mark.", exits.DATA) from error
     with friendly():
         keys = KeyFile.load(settings.secrets / key_file.FILE_NAME).ring()
     facts: dict[tuple[object, ...], Fact] = {}
