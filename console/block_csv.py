@@ -130,10 +130,8 @@ def read_time(text: str, zone: tzinfo = UTC) -> datetime | None:
     if not text:
         return None
     slashed = _SLASHED.fullmatch(text)
-    if slashed:
-        at = datetime(*(int(part or 0) for part in slashed.groups()))  # type: ignore[arg-type]
-    else:
-        at = datetime.fromisoformat(text)
+    parts = [int(part or 0) for part in slashed.groups()] if slashed else []
+    at = datetime(*parts) if parts else datetime.fromisoformat(text)  # type: ignore[arg-type]
     at = at if at.tzinfo else at.replace(tzinfo=zone)
     if not FIRST <= at < END:
         raise ValueError("beyond what can be kept")

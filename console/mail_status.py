@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache, partial
 
 from console.broadcasts import find_broadcast, number_of, read_cursor, write_cursor
 from console.identity import Scope
+from console.people import assuming
 from console.problem import bad_request
 from console.route import Answer, Call, Reply, Route, missing
 from console.schema import BroadcastRefPath, time_of, us_of
@@ -19,22 +21,13 @@ from console.schema_people import (
 )
 from model.address import Address
 from model.cause import SPECS, Channel
-from model.detail import Engaged, ExcludedKind
+from model.detail import Engaged
 from model.errors import AddressError
 from model.fact import Fact, FactType
 from store.outcome import Outcome, State
-from store.report import is_assuming
-from store.status_log import MAX_DAYS, MailStatus, StatusFilter
+from store.status_log import MAX_DAYS, STOPPED, MailStatus, StatusFilter
 
 _DAY_US = 86_400_000_000
-#: EngageLab's words for what was not sent at all (E12, E13, E15).
-_NOT_SENT = {
-    ExcludedKind.BOUNCE: "blacklist",
-    ExcludedKind.COMPLAINT: "blacklist",
-    ExcludedKind.BLOCK: "blacklist",
-    ExcludedKind.UNSUBSCRIBE: "unsubscribed",
-    ExcludedKind.SYNTAX: "address_format",
-}
 
 
 async def list_mail_status(call: Call) -> Reply:
@@ -56,8 +49,8 @@ async def list_mail_status(call: Call) -> Reply:
         from_us, to_us, recipient, query.mail_type, query.tag, query.api_user, query.schedule_task_id,
         query.status.value if query.status else None,
     )  # fmt: skip
-    assumes = is_assuming(None, services.reader.last_attempt_us(tenant), services.now_us())
-    page = services.status_log.page(tenant, wanted, is_assuming=assumes, after=read_cursor(query.after))
+    assumes = cache(partial(assuming, call))  # a page has few broadcasts
+    page = services.status_log.page(tenant, wanted, assumes=assumes, after=read_cursor(query.after))
     rows = [_shown(call, row) for row in page.rows]
     return Reply(200, MailStatusPage(rows, write_cursor(page.after)))
 
@@ -65,7 +58,7 @@ async def list_mail_status(call: Call) -> Reply:
 def status_class(outcome: Outcome) -> str | None:
     """Return the class of a soft bounce or an invalid mail in EngageLab's words (E06-E19)."""
     if outcome.state is State.EXCLUDED and outcome.excluded is not None:
-        return _NOT_SENT.get(outcome.excluded, "other")
+        return STOPPED.get(outcome.excluded)
     if outcome.state is not State.UNDELIVERED or outcome.cause is None:
         return None
     spec = SPECS[outcome.cause]

@@ -30,6 +30,7 @@ from model.errors import AddressError
 from model.fact import DeliveryKey
 from store.acks import ACK_KIND, Ack, ack_name, acked_until, acked_us, read_acks, write_acks
 from store.messages import normalise_message
+from store.outcome import Evidence, Outcome, State
 from store.people import MetricError, Person
 from store.report import is_assuming
 
@@ -58,10 +59,10 @@ async def list_people(call: Call) -> Reply:
     number = number_of(call, call.path.id)
     find_broadcast(call, number)
     query: PeopleQuery = call.query
-    wanted = query.unsubscribed
+    wanted, assumes = query.unsubscribed, assuming(call, number)
     try:
         page = services.people.page(
-            tenant, number, metric=query.metric, query=query.q.strip(), is_assuming=assuming(call, number),
+            tenant, number, metric=query.metric, query=query.q.strip(), is_assuming=assumes,
             after=read_cursor(query.after),
             where=None if wanted is None else lambda person: person.outcome.was_unsubscribed is wanted,
         )  # fmt: skip
@@ -69,7 +70,8 @@ async def list_people(call: Call) -> Reply:
         raise bad_request(f"There is no number {str(error)[:80]!r} with people behind it; see docs/lists.md.") from None
     acks = _acks(call, number)
     now_us = services.now_us()
-    return Reply(200, PeoplePage([shown(row, acks, now_us) for row in page.rows], write_cursor(page.after)))
+    rows = [shown(row, acks, now_us, is_assuming=assumes) for row in page.rows]
+    return Reply(200, PeoplePage(rows, write_cursor(page.after)))
 
 
 async def list_errors(call: Call) -> Reply:
@@ -86,22 +88,27 @@ async def list_errors(call: Call) -> Reply:
         rows = [row for row in rows if row.failure_seq <= seen]
     unacked, until = services.people.count_errors(tenant, number, after_seq=seen)
     now_us = services.now_us()
-    return Reply(200, ErrorsPage([shown(row, acks, now_us) for row in rows], unacked, until, write_cursor(page.after)))
+    people = [shown(row, acks, now_us, is_assuming=False) for row in rows]
+    return Reply(200, ErrorsPage(people, unacked, until, write_cursor(page.after)))
 
 
 async def ack_errors(call: Call) -> Reply:
-    """Acknowledge all errors up to what was seen, on whatever page they are (R25); later ones stay (W14)."""
+    """Acknowledge all errors up to what was seen, on whatever page they are (R25); later ones stay (W14).
+
+    Nobody has seen what is not there yet, whatever number a client sends.
+    """
     services, identity = call.services, call.identity
     number = number_of(call, call.path.id)
     find_broadcast(call, number)
     body: AckIn = call.body
     async with _ack_lock:
         acks = _acks(call, number)
-        before, _ = services.people.count_errors(identity.tenant, number, after_seq=acked_until(acks))
-        if body.until > acked_until(acks):
-            acks.append(Ack(body.until, services.now_us(), identity.name))
+        before, last = services.people.count_errors(identity.tenant, number, after_seq=acked_until(acks))
+        until = min(body.until, last)
+        if until > acked_until(acks):
+            acks.append(Ack(until, services.now_us(), identity.name))
             said = kept(call, ACK_KIND, ack_name(number), write_acks(acks))
-            deed = audited(call, "errors.ack", f"broadcast:{number:012x}", f'{{"until": {body.until}}}')
+            deed = audited(call, "errors.ack", f"broadcast:{number:012x}", f'{{"until": {until}}}')
             await services.writer.submit([said, deed])
         left, _ = services.people.count_errors(identity.tenant, number, after_seq=acked_until(acks))
     return Reply(200, AckOut(before - left, left))
@@ -125,9 +132,8 @@ async def find_recipient(call: Call) -> Reply:
             continue
         events = [event_of(fact) for fact in services.reader.timeline(key)]
         name = broadcast.broadcast_id if broadcast and broadcast.broadcast_id else f"~{number:012x}"
-        deliveries.append(
-            RecipientDelivery(name, broadcast.name if broadcast else None, delivery.outcome.state.value, events)
-        )
+        status, _ = standing_of(delivery.outcome, is_assuming=assuming(call, number))
+        deliveries.append(RecipientDelivery(name, broadcast.name if broadcast else None, status, events))
     deliveries.sort(key=lambda row: row.events[0].at, reverse=True)
     holding = services.suppression.holding(tenant, recipient, services.now_us())
     kinds = [entry.kind.public_name for entry in holding]
@@ -136,8 +142,16 @@ async def find_recipient(call: Call) -> Reply:
     return Reply(200, RecipientOut(f"{recipient:016x}", str(address), sorted(set(kinds)), deliveries))
 
 
-def shown(person: Person, acks: list[Ack], now_us: int) -> PersonOut:
-    """Return a person as lists show it."""
+def standing_of(outcome: Outcome, *, is_assuming: bool) -> tuple[str, str | None]:
+    """Return how a delivery stands and the evidence that it reached, as its report counts it (mission 0.3)."""
+    if outcome.state is State.PLANNED and is_assuming:
+        return State.REACHED.value, Evidence.ASSUMED.value
+    return outcome.state.value, outcome.evidence.value if outcome.evidence else None
+
+
+def shown(person: Person, acks: list[Ack], now_us: int, *, is_assuming: bool) -> PersonOut:
+    """Return a person as lists show it; ``is_assuming``: whether no news counts as reached just now."""
+    status, evidence = standing_of(person.outcome, is_assuming=is_assuming)
     outcome, listed, failure = person.outcome, person.listed, person.failure
     spec = SPECS[outcome.cause] if outcome.cause else None
     word = (spec.sansan or SansanClass.OTHER) if spec else SansanClass.AUTO_REPLY if outcome.has_auto_reply else None
@@ -151,8 +165,8 @@ def shown(person: Person, acks: list[Ack], now_us: int) -> PersonOut:
         first_name=listed.first_name,
         company=listed.company,
         contact_ref=listed.contact_ref,
-        status=outcome.state.value,
-        evidence=outcome.evidence.value if outcome.evidence else None,
+        status=status,
+        evidence=evidence,
         excluded=outcome.excluded.name.lower() if outcome.excluded else None,
         delivery_status=word.value if word else None,
         cause=outcome.cause.value if outcome.cause else None,

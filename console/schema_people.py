@@ -100,13 +100,15 @@ class AckOut(Struct, frozen=True):
 
 
 class MailStatusName(StrEnum):
-    """Status of a mail in EngageLab's words."""
+    """Status of a mail in EngageLab's words, and ours for what it has none for."""
 
     REQUESTED = "requested"
     DELIVERED = "delivered"
     SOFT_BOUNCE = "soft_bounce"
     INVALID = "invalid"
     CANCELLED = "cancelled"
+    #: role addresses, duplicates and the like, which EngageLab knows nothing of
+    EXCLUDED = "excluded"
 
 
 class MailStatusQuery(Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):

@@ -21,6 +21,7 @@ from store.reader import PAGE_SIZE, Budget, Page
 from store.record import Record
 from store.records import Records
 from store.roster import RosterRow, find_in_page, fold_text, read_page, row_of
+from store.status_log import STOPPED
 from store.transaction import Transaction
 
 
@@ -44,6 +45,8 @@ class Person:
 
 
 Predicate = Callable[[Outcome], bool]
+#: The one class of the first seed that is no failure: shown in the list of 不達, counted in no sum (X9, A9).
+_AUTO_REPLY = ("sansan", "auto_reply")
 
 
 def _is_failed(outcome: Outcome) -> bool:
@@ -98,18 +101,30 @@ def _by_vocabulary(kind: str, value: str) -> Predicate:
     try:
         if kind == "excluded":
             excluded = ExcludedKind[value.upper()]
+            if excluded is ExcludedKind.DUPLICATE:
+                return lambda o: o.rows > 1 or o.excluded is excluded
             return lambda o: o.excluded is excluded
         if kind == "channel":
             channel = Channel[value.upper()]
             return lambda o: _is_failed(o) and o.channel is channel
+        if (kind, value) == _AUTO_REPLY:
+            return lambda o: o.has_auto_reply
         causes = causes_of(kind, value)
     except (KeyError, ValueError):
         raise MetricError(f"{kind}:{value}") from None
     if kind == "soft":
         return lambda o: _is_failed(o) and o.channel is Channel.OUT_OF_BAND and o.cause in causes
     if kind == "invalid":
-        return lambda o: _is_failed(o) and o.channel is not Channel.OUT_OF_BAND and o.cause in causes
+        stopped = _stopped(value)
+        return lambda o: (
+            o.excluded in stopped or (_is_failed(o) and o.channel is not Channel.OUT_OF_BAND and o.cause in causes)
+        )
     return lambda o: _is_failed(o) and o.cause in causes
+
+
+def _stopped(value: str) -> list[ExcludedKind]:
+    """Return the exclusions that the third seed counts in a class of the invalid (E12, E13, E15)."""
+    return sorted(kind for kind, word in STOPPED.items() if word == value)
 
 
 def causes_of(kind: str, value: str) -> frozenset[Cause]:
@@ -124,7 +139,7 @@ def causes_of(kind: str, value: str) -> frozenset[Cause]:
             word = SansanClass(value)
             return frozenset(c for c, spec in SPECS.items() if (spec.sansan or SansanClass.OTHER) is word)
         case "soft":
-            return _nonempty(c for c, spec in SPECS.items() if spec.engagelab_soft == value)
+            return _nonempty(c for c, spec in SPECS.items() if (spec.engagelab_soft or "other") == value)
         case "invalid":
             return _nonempty(c for c, spec in SPECS.items() if spec.engagelab_invalid == value)
         case "ses":
@@ -169,11 +184,17 @@ def lists_behind(metric: str) -> tuple[int, ...] | None:
     if not colon:
         return _LISTED.get(metric)
     if kind == "excluded":
-        return (lists.excluded_list(ExcludedKind[value.upper()]),)
+        # Who was listed twice is mailed once, and so on no list of those excluded.
+        excluded = ExcludedKind[value.upper()]
+        return None if excluded is ExcludedKind.DUPLICATE else (lists.excluded_list(excluded),)
     if kind == "channel":
         return tuple(lists.FAILED_LISTS)
+    if (kind, value) == _AUTO_REPLY:
+        return (lists.AUTO_REPLIED,)
+    stopped = _stopped(value) if kind == "invalid" else ()
     causes = sorted(causes_of(kind, value), key=lambda cause: SPECS[cause].number)
-    return tuple(lists.failed_list(cause, is_hard=is_hard) for cause in causes for is_hard in (False, True))
+    failed = (lists.failed_list(cause, is_hard=is_hard) for cause in causes for is_hard in (False, True))
+    return (*map(lists.excluded_list, stopped), *failed)
 
 
 class People:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 from model.cause import Channel
-from model.detail import Planned, Report
+from model.detail import ExcludedKind, Planned, Report
 from model.fact import DeliveryKey, FactType
 from store import keys
 from store.environment import Environment
@@ -21,6 +21,7 @@ from store.transaction import Transaction
 
 #: Most days one query may span (E21).
 MAX_DAYS = 30
+_LATEST = 2**63 - 1
 _ENDS = (FactType.ACCEPTED, FactType.RELAYED, FactType.FAILED)
 _REPORTS = (FactType.ACCEPTED, FactType.DEFERRED, FactType.FAILED, FactType.RELAYED)
 
@@ -40,15 +41,24 @@ class MailStatus:
     send_log: str
 
 
-#: requested, delivered, soft_bounce (accepted first, E04), invalid (refused, or not sent at all, E05)
-STATUSES = ("requested", "delivered", "soft_bounce", "invalid", "cancelled")
+#: requested, delivered, soft_bounce (accepted first, E04), invalid (refused, or in STOPPED, E05), cancelled, excluded
+STATUSES = ("requested", "delivered", "soft_bounce", "invalid", "cancelled", "excluded")
+#: What was not sent at all and yet is invalid in the third seed, and its class (E12, E13, E15, X3). Of other exclusions
+#: that seed knows nothing.
+STOPPED = {
+    ExcludedKind.BOUNCE: "blacklist",
+    ExcludedKind.COMPLAINT: "blacklist",
+    ExcludedKind.BLOCK: "blacklist",
+    ExcludedKind.UNSUBSCRIBE: "unsubscribed",
+    ExcludedKind.SYNTAX: "address_format",
+}
 
 
 def status_of(outcome: Outcome, *, is_assuming: bool) -> str:
     """Return the status of a mail in the words of the third seed."""
     match outcome.state:
         case State.EXCLUDED:
-            return "invalid"
+            return "invalid" if outcome.excluded in STOPPED else "excluded"
         case State.UNDELIVERED:
             return "soft_bounce" if outcome.channel is Channel.OUT_OF_BAND else "invalid"
         case State.REACHED:
@@ -92,18 +102,19 @@ class StatusLog:
         self._env = env
 
     def page(
-        self, tenant: int, wanted: StatusFilter, *, is_assuming: bool, after: bytes | None = None,
+        self, tenant: int, wanted: StatusFilter, *, assumes: Callable[[int], bool], after: bytes | None = None,
         limit: int = PAGE_SIZE,
     ) -> Page[MailStatus]:  # fmt: skip
         """Return a page, the newest broadcast first, within one in the order listed.
 
+        ``assumes`` says of a broadcast's number whether its mails without news count as delivered.
         May have fewer rows than ``limit`` and still a cursor, where much was looked through.
         """
         rows: list[MailStatus] = []
         with self._env.read() as txn:
             records = self._env.records(txn)
             found = (
-                self._of_recipient(txn, records, tenant, wanted, wanted.recipient)
+                self._of_recipient(txn, records, tenant, wanted, wanted.recipient, after)
                 if wanted.recipient is not None
                 else self._of_all(txn, tenant, wanted, after)
             )
@@ -111,7 +122,7 @@ class StatusLog:
             for cursor, place, row in found:
                 if len(rows) == limit or budget.is_spent:
                     return Page(rows, cursor)
-                mail = self._mail(txn, records, place, row, is_assuming=is_assuming) if row is not None else None
+                mail = self._mail(txn, records, place, row, assumes) if row is not None else None
                 if mail is not None and wanted.status in (None, mail.status):
                     rows.append(mail)
                 else:
@@ -119,14 +130,18 @@ class StatusLog:
         return Page(rows, None)
 
     def _of_recipient(
-        self, txn: Transaction, records: Records, tenant: int, wanted: StatusFilter, recipient: int
-    ) -> Iterator[tuple[bytes, bytes, RosterRow | None]]:
-        """Yield the mails of one recipient; there are so few that they need no cursor."""
+        self, txn: Transaction, records: Records, tenant: int, wanted: StatusFilter, recipient: int,
+        after: bytes | None,
+    ) -> Iterator[tuple[bytes, bytes, RosterRow | None]]:  # fmt: skip
+        """Yield the mails of one recipient, the newest first; all are looked at for each page, few as they are."""
+        found: list[tuple[bytes, bytes, RosterRow]] = []
         for number in records.mailed(tenant, recipient):
             place = DeliveryKey(tenant, number, recipient).pack()
             row = self._listed(txn, records, place)
             if row is not None and wanted.takes(row):
-                yield b"", place, row
+                # Of what is newer the cursor is smaller, so that they are in order and none is met twice.
+                found.append(((_LATEST - row.at_us).to_bytes(8, "big") + place[2:8], place, row))
+        yield from sorted(one for one in found if after is None or one[0] >= after)
 
     def _listed(self, txn: Transaction, records: Records, place: bytes) -> RosterRow | None:
         record = Record.unpack(place, records.get(place))
@@ -173,7 +188,7 @@ class StatusLog:
                 is_there = cursor.next()
 
     def _mail(
-        self, txn: Transaction, records: Records, place: bytes, row: RosterRow, *, is_assuming: bool
+        self, txn: Transaction, records: Records, place: bytes, row: RosterRow, assumes: Callable[[int], bool]
     ) -> MailStatus:
         record = Record.unpack(place, records.get(place))
         outcome = settle(record)
@@ -184,7 +199,7 @@ class StatusLog:
         tried = report if attempt is last else self._report(txn, attempt)
         return MailStatus(
             DeliveryKey.unpack(place),
-            status_of(outcome, is_assuming=is_assuming),
+            status_of(outcome, is_assuming=assumes(int.from_bytes(place[2:8], "big"))),
             row,
             outcome,
             attempt.at_us if attempt else None,

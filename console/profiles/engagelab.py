@@ -20,17 +20,12 @@ from console.profiles.figure import (
 )
 from console.profiles.formula import add
 from model.cause import CauseSpec, Channel
+from store.status_log import STOPPED
 from store.suppression import DENIALS, SuppressionKind
 
 _MAIL = Unit.MAIL
 #: Kinds of exclusion that this profile counts as invalid, and the class of each (E12, E13, E15).
-EXCLUDED_AS = {
-    "bounce": "blacklist",
-    "complaint": "blacklist",
-    "block": "blacklist",
-    "unsubscribe": "unsubscribed",
-    "syntax": "address_format",
-}
+EXCLUDED_AS = {kind.name.lower(): word for kind, word in STOPPED.items()}
 _OTHER_KINDS = Exclusion(
     Words("役割アドレス、重複、準備未完了などの除外", "role addresses, duplicates, those not ready"),
     add(*(f"native.excluded.{kind}" for kind in ("role", "duplicate", "not_ready", "collision"))),

@@ -214,7 +214,54 @@ async def test_who_unsubscribed_is_listed_with_time_and_reason_and_not_mailed(ap
     assert [mail["status_class"] for mail in found] == ["unsubscribed"]
 
 
+@pytest.mark.row("S28", "S38", "E12", "E13", "E15")
+async def test_what_is_no_failure_leads_to_its_people_too(api: Api) -> None:
+    """自動応答 among the twelve, what a list stopped among EngageLab's eight, and who was listed twice."""
+    await a_mailing(api)
+    await api.call("POST", "/v1/blocks", json={"kind": "address", "value": "kuro@example.jp"})
+    more = ["shiro@dead.example", "kuro@example.jp", "info@example.jp", "no address", "TARO@example.jp"]
+    await api.sends([{"broadcast": "spring", "address": address} for address in more])
+    await api.sends([{"broadcast": "summer", "address": address} for address in ("taro@example.jp",)])
+    view = (await api.call("GET", "/v1/broadcasts/spring/report?profile=engagelab")).json["view"]
+    figures = {figure["id"]: figure["value"] for section in view["sections"] for figure in section["figures"]}
+    found = {
+        metric: await people(api, metric)
+        for metric in ("sansan:auto_reply", "invalid:blacklist", "invalid:address_format", "excluded:duplicate")
+    }
+    assert found == {
+        "sansan:auto_reply": ["saburo@example.jp"], "invalid:blacklist": ["kuro@example.jp"],
+        "invalid:address_format": ["no address"], "excluded:duplicate": ["taro@example.jp", "shiro@dead.example"],
+    }  # fmt: skip
+    assert (figures["invalid.blacklist"], figures["invalid.address_format"]) == (1, 1)
+
+
+@pytest.mark.row("S07", "R26", "B17")
+async def test_who_is_taken_for_reached_is_shown_as_reached(api: Api) -> None:
+    """The report counts them (evidence.assumed); their own rows said `planned`."""
+    await listed(api)
+    rows = (await api.call("GET", "/v1/broadcasts/spring/recipients?metric=reached")).json["people"]
+    assert {(row["status"], row["evidence"]) for row in rows} == {("reached", "assumed")}
+    lead = (await api.call("GET", "/v1/recipients?address=taro@example.jp")).json
+    assert lead["deliveries"][0]["status"] == "reached"
+    await api.call("PUT", "/v1/broadcasts/spring", json={"status": "scheduled"})
+    rows = (await api.call("GET", "/v1/broadcasts/spring/recipients?metric=in_flight")).json["people"]
+    assert {(row["status"], row["evidence"]) for row in rows} == {("planned", None)} and len(rows) == 5
+
+
 # Errors to acknowledge
+
+
+@pytest.mark.row("R22", "R25", "W14")
+async def test_nobody_has_seen_what_is_yet_to_come(api: Api) -> None:
+    """A client that sends a number of its own would have every later error taken for seen."""
+    await listed(api)
+    ask = {"until": 2**53}
+    assert (await api.call("POST", "/v1/broadcasts/spring/errors/ack", json=ask)).json == {"acked": 0, "unacked": 0}
+    await api.services.writer.submit([failure(api, "taro@example.jp", Cause.USER_UNKNOWN, "550 5.1.1")])
+    assert (await api.call("POST", "/v1/broadcasts/spring/errors/ack", json=ask)).json == {"acked": 1, "unacked": 0}
+    await api.services.writer.submit([failure(api, "jiro@docomo.ne.jp", Cause.USER_UNKNOWN, "550 5.1.1")])
+    left = (await api.call("GET", "/v1/broadcasts/spring/errors?acked=false")).json
+    assert left["unacked"] == 1 and [row["error_acked_at"] for row in left["people"]] == [None]
 
 
 @pytest.mark.row("R19", "R22", "R25", "W14")
@@ -343,3 +390,32 @@ async def test_engagement_has_time_link_and_address(api: Api) -> None:
     assert [event["type"] for event in found["deliveries"][0]["events"]] == ["planned", "opened", "unsubscribed"]
     assert found["suppressed"] == ["unsubscribe"]
     assert (await api.call("GET", "/v1/recipients?address=nobody@example.jp")).status == 404
+
+
+@pytest.mark.row("E20", "R23")
+async def test_all_mails_of_one_address_page_by_page_the_newest_first(api: Api) -> None:
+    """What was behind the fiftieth could not be had: the cursor was empty."""
+    for place in range(60):
+        await api.sends([{"broadcast": f"b{place}", "address": "taro@example.jp"}])
+    ask = f"/v1/mail-status?{period()}&address=taro@example.jp"
+    first = (await api.call("GET", ask)).json
+    assert len(first["mails"]) == 50 and first["next"]
+    second = (await api.call("GET", f"{ask}&after={first['next']}")).json
+    met = [mail["broadcast"] for mail in first["mails"] + second["mails"]]
+    assert met == [f"b{place}" for place in reversed(range(60))] and second["next"] is None
+
+
+@pytest.mark.row("E20", "R04")
+async def test_a_mail_of_a_broadcast_not_begun_is_requested(api: Api) -> None:
+    await listed(api)
+    await api.call("PUT", "/v1/broadcasts/spring", json={"status": "scheduled"})
+    await api.sends([{"broadcast": "summer", "address": a} for a in ("taro@example.jp", "info@example.jp", "kuro")])
+    mails = (await api.call("GET", f"/v1/mail-status?{period()}")).json["mails"]
+    assert {mail["status"] for mail in mails if mail["broadcast"] == "spring"} == {"requested"}
+    told = {mail["address"]: (mail["status"], mail["status_class"]) for mail in mails if mail["broadcast"] == "summer"}
+    assert told == {
+        "taro@example.jp": ("delivered", None), "info@example.jp": ("excluded", None),
+        "kuro": ("invalid", "address_format"),
+    }  # fmt: skip
+    export = (await api.call("GET", f"/v1/mail-status?{period()}&status=excluded")).json["mails"]
+    assert [mail["address"] for mail in export] == ["info@example.jp"]

@@ -64,7 +64,7 @@ def test_lists_are_taken_over_and_given_out(server: Server, tmp_path: Path) -> N
         told = server.run("suppressions", "import", str(ended), *option)
         assert told.returncode == 0, told
         assert words + b", 0 twice, 0 wrong, 2 ended already." in told.stdout
-        assert b"line 1: ended on 2020-01-01T00:00:00+00:00, keeps nobody out" in told.stderr
+        assert b"line 1: ended on 2020-01-01T00:00:00+09:00, keeps nobody out" in told.stderr
         assert told.stderr.count(b"keeps nobody out") == 2
     assert server.run("store", "verify").returncode == 0
 

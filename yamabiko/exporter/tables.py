@@ -26,6 +26,7 @@ MAIL_WORDS: Mapping[str, tuple[str, str]] = {
     "soft_bounce": ("ソフトバウンス", "Soft bounce"),
     "invalid": ("無効なメール", "Invalid"),
     "cancelled": ("中止", "Cancelled"),
+    "excluded": ("除外", "Excluded"),
 }
 _PERSON = (
     text("last_name", "姓", "Last name"),
