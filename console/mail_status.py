@@ -94,14 +94,14 @@ async def list_engagement(call: Call) -> Reply:
     page = services.people.page(tenant, number, metric=metric, after=read_cursor(query.after))
     rows: list[EngagementOut] = []
     for person in page.rows:
-        for fact in services.reader.timeline(person.key):
+        for fact, is_machine in services.reader.judged(person.key):
             detail = fact.detail
-            if isinstance(detail, Engaged) and (query.machines or not detail.agent.is_machine):
-                rows.append(_event(fact, detail, person.listed.address or None))
+            if isinstance(detail, Engaged) and (query.machines or not is_machine):
+                rows.append(_event(fact, detail, person.listed.address or None, is_machine=is_machine))
     return Reply(200, EngagementPage(rows, write_cursor(page.after)))
 
 
-def _event(fact: Fact, detail: Engaged, address: str | None) -> EngagementOut:
+def _event(fact: Fact, detail: Engaged, address: str | None, *, is_machine: bool) -> EngagementOut:
     return EngagementOut(
         at=time_of(fact.at_us) or datetime.min,
         type=fact.type.name.lower(),
@@ -112,6 +112,7 @@ def _event(fact: Fact, detail: Engaged, address: str | None) -> EngagementOut:
         ip=detail.ip,
         user_agent=detail.user_agent,
         agent=detail.agent.name.lower(),
+        machine=is_machine,
     )
 
 

@@ -130,7 +130,7 @@ async def find_recipient(call: Call) -> Reply:
         broadcast = services.reader.broadcast(tenant, number)
         if delivery is None:
             continue
-        events = [event_of(fact) for fact in services.reader.timeline(key)]
+        events = [event_of(*judged) for judged in services.reader.judged(key)]
         name = broadcast.broadcast_id if broadcast and broadcast.broadcast_id else f"~{number:012x}"
         status, _ = standing_of(delivery.outcome, is_assuming=assuming(call, number))
         deliveries.append(RecipientDelivery(name, broadcast.name if broadcast else None, status, events))

@@ -88,12 +88,13 @@ async def get_delivery(call: Call) -> Reply:
         cause=outcome.cause.value if outcome.cause else None,
         permanence=outcome.permanence.value if outcome.cause else None,
         diagnostic=diagnostic,
-        events=[event_of(fact) for fact in services.reader.timeline(key, is_test=is_test)],
+        events=[event_of(*judged) for judged in services.reader.judged(key, is_test=is_test)],
     )
     return Reply(200, shown)
 
 
-def event_of(fact: Fact) -> TimelineEvent:
-    """Return a fact as the API shows it."""
+def event_of(fact: Fact, is_machine: bool = False) -> TimelineEvent:
+    """Return a fact as the API shows it; ``is_machine`` of a hit that is taken for a machine's beside all others."""
     at = time_of(fact.at_us) or datetime.min
-    return TimelineEvent(at, fact.type.name.lower(), plain(fact.detail))
+    detail = plain(fact.detail)
+    return TimelineEvent(at, fact.type.name.lower(), detail | {"machine": True} if is_machine else detail)

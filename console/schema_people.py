@@ -158,7 +158,7 @@ class EngagementQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EngagementOut(Struct, frozen=True):
-    """One open or click (E29, S33)."""
+    """One open or click (E29, S33). ``agent`` judges this request alone, ``machine`` it beside all others."""
 
     at: datetime
     type: str
@@ -169,6 +169,7 @@ class EngagementOut(Struct, frozen=True):
     ip: str | None
     user_agent: str | None
     agent: str
+    machine: bool
 
 
 class EngagementPage(Struct, frozen=True):

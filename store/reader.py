@@ -25,7 +25,7 @@ from store.gate import Candidate, Denial, Gate
 from store.incidents import Incident, find_incidents
 from store.listing import Listing, listings_of
 from store.log import read_fact, scan_log
-from store.outcome import Outcome, settle
+from store.outcome import Outcome, judge_machines, settle
 from store.record import Record
 from store.sealed import unpack_value
 from store.suppression import Suppression, SuppressionKind, current
@@ -182,10 +182,21 @@ class Reader:
 
     def timeline(self, key: DeliveryKey, *, is_test: bool = False) -> list[Fact]:
         """Return the facts of one delivery in order of time, clicks with their targets (B17)."""
+        return [fact for fact, _ in self.judged(key, is_test=is_test)]
+
+    def judged(self, key: DeliveryKey, *, is_test: bool = False) -> list[tuple[Fact, bool]]:
+        """Return what ``timeline`` does, and of each whether it is a machine's hit, judged beside all others (4.8)."""
         with self._env.read() as txn:
-            raw = self._record(txn, key, is_test=is_test)
-            facts = [read_fact(self._env, txn, entry.seq) for entry in Record.unpack(key.pack(), raw).entries]
-            return [self._with_target(txn, fact) for fact in facts]
+            entries = Record.unpack(key.pack(), self._record(txn, key, is_test=is_test)).entries
+            machine = judge_machines(entries)
+            facts = [read_fact(self._env, txn, entry.seq) for entry in entries]
+            return [(self._with_target(txn, fact), place in machine) for place, fact in enumerate(facts)]
+
+    def machine_hits(self, key: DeliveryKey) -> frozenset[int]:
+        """Return the numbers of the facts of one delivery that are taken for a machine's hits."""
+        with self._env.read() as txn:
+            entries = Record.unpack(key.pack(), self._record(txn, key, is_test=False)).entries
+            return frozenset(entries[place].seq for place in judge_machines(entries))
 
     def mailed(self, tenant: int, recipient: int) -> list[int]:
         """Return the numbers of the broadcasts that listed a recipient."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from enum import StrEnum
+from functools import cache
 from typing import NamedTuple
 
 import msgspec
@@ -16,6 +17,7 @@ from console.outgoing.documents import Documents
 from model.detail import Engaged
 from model.fact import Fact, FactType
 from store.feed import Feed
+from store.reader import Reader
 
 #: Kind of the documents that say what somebody wants to hear of; the name is a broadcast's id.
 NOTICE_KIND = "notice"
@@ -63,10 +65,11 @@ class Found(NamedTuple):
 class Notices:
     """The wishes of all tenants, and what they let through. All methods raise StoreError."""
 
-    def __init__(self, documents: Documents, feed: Feed) -> None:
-        """``feed`` is where facts are read from."""
+    def __init__(self, documents: Documents, feed: Feed, reader: Reader) -> None:
+        """``feed`` is where facts are read from, ``reader`` what is known of the deliveries they are about."""
         self._documents = documents
         self._feed = feed
+        self._reader = reader
 
     async def wish(self, tenant: int, name: str, wish: Wish, actor: str) -> None:
         """Keep a wish under a broadcast's id, or EVERY."""
@@ -84,17 +87,30 @@ class Notices:
         place = self._feed.head() + 1 if before is None else before
         rows: list[tuple[int, Fact]] = []
         for _ in range(_LOOKS if types else 0):
-            found = await asyncio.to_thread(self._feed.facts_before, tenant, place, 500, types=types)
-            for seq, fact in found.rows:
-                if not _is_told(fact, wanted):
-                    continue
+            told, reached = await asyncio.to_thread(self._look, tenant, place, types, wanted, limit - len(rows))
+            rows += told
+            if len(rows) == limit:
+                last = rows[-1][0]
+                return Found(rows, last if last > 1 else None)
+            if reached in (place, 1):
+                return Found(rows, None)
+            place = reached
+        return Found(rows, place if types else None)
+
+    def _look(
+        self, tenant: int, place: int, types: frozenset[FactType], wanted: dict[int, frozenset[NoticeOf]], limit: int
+    ) -> tuple[list[tuple[int, Fact]], int]:
+        """Return up to ``limit`` of what is told of the 500 facts below ``place``, and how far was looked."""
+        machines = cache(self._reader.machine_hits)
+        rows: list[tuple[int, Fact]] = []
+        found = self._feed.facts_before(tenant, place, 500, types=types)
+        for seq, fact in found.rows:
+            # A scanner that poses as a person is known by all it fetched (mission 4.8).
+            if _is_told(fact, wanted) and not (isinstance(fact.detail, Engaged) and seq in machines(fact.key)):
                 rows.append((seq, fact))
                 if len(rows) == limit:
-                    return Found(rows, seq if seq > 1 else None)
-            if found.reached in (place, 1):
-                return Found(rows, None)
-            place = found.reached
-        return Found(rows, place if types else None)
+                    break
+        return rows, found.reached
 
 
 def _is_told(fact: Fact, wanted: dict[int, frozenset[NoticeOf]]) -> bool:

@@ -55,7 +55,7 @@ class Outgoing:
         self.names = BroadcastNames(reader)
         self.log = EventLog(feed, self.names)
         self.commands = Commands(documents, now_s, stamp)
-        self.notices = Notices(documents, feed)
+        self.notices = Notices(documents, feed, reader)
         self.sender = sender or Sender(Guard(opted_in), version=version, connections=requests_at_once)
         means = Means(
             log=self.log,

@@ -392,6 +392,27 @@ async def test_engagement_has_time_link_and_address(api: Api) -> None:
     assert (await api.call("GET", "/v1/recipients?address=nobody@example.jp")).status == 404
 
 
+@pytest.mark.row("E29", "S33", "B17", "W8")
+async def test_a_scanners_clicks_are_shown_as_a_machines(api: Api) -> None:
+    """Each by itself is a person's; the numbers count them as a machine's, and so must the list behind them."""
+    await listed(api)
+    at_us = api.services.now_us() - 3_600_000_000
+    hits = [(place, at_us + place * 100_000) for place in range(1, 4)] + [(2, at_us + 3_000_000_000)]
+    details = [(Engaged(Agent.PERSON, place, 3, target=f"https://example.jp/{place}"), at) for place, at in hits]
+    key = key_of(api, "taro@example.jp")
+    await api.services.writer.submit([Fact(FactType.CLICKED, key, at, detail, is_html=True) for detail, at in details])
+    numbers = (await api.call("GET", "/v1/broadcasts/spring/report")).json["numbers"]
+    assert (numbers["clicks"], numbers["clicks_machine"]) == (1, 3)
+    people_only = (await api.call("GET", "/v1/broadcasts/spring/engagement")).json["engagement"]
+    assert [(row["link"], row["machine"]) for row in people_only] == [(2, False)]
+    every = (await api.call("GET", "/v1/broadcasts/spring/engagement?machines=true")).json["engagement"]
+    assert [row["machine"] for row in every] == [True, True, True, False]
+    lead = (await api.call("GET", "/v1/recipients?address=taro@example.jp")).json["deliveries"][0]["events"]
+    assert [event["detail"].get("machine", False) for event in lead if event["type"] == "clicked"] == [
+        True, True, True, False,
+    ]  # fmt: skip
+
+
 @pytest.mark.row("E20", "R23")
 async def test_all_mails_of_one_address_page_by_page_the_newest_first(api: Api) -> None:
     """What was behind the fiftieth could not be had: the cursor was empty."""

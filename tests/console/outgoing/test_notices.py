@@ -9,6 +9,7 @@ import pytest
 from console.outgoing.notices import NoticeOf, Notices, Wish
 from model.detail import Agent
 from store.environment import Environment
+from store.reader import Reader
 from store.writer import write_now
 from tests.console.api import Api
 from tests.console.outgoing.world import World
@@ -66,8 +67,18 @@ async def test_machines_and_test_sends_are_no_news(api: Api, env: Environment) -
     ]  # fmt: skip
 
 
+@pytest.mark.row("B16", "W8")
+async def test_a_scanner_that_poses_as_a_person_is_no_news(api: Api, env: Environment) -> None:
+    """Each click by itself is a person's; together they are a machine's, as the numbers say. One hours later is not."""
+    await api.call("PUT", "/v1/notices", json={"notify_on": ["click"]})
+    scan = [clicked(1, link=place, links=12, at=T0_US + place * 100_000) for place in range(1, 13)]
+    write_now(env, [planned(1), *scan, clicked(1, link=3, links=12, at=T0_US + 7_200_000_000)])
+    (notice,) = await feed(api)
+    assert notice["at"].startswith("2026-04-01T02:00:00")
+
+
 async def test_pages_meet_without_gap_or_overlap(world: World) -> None:
-    notices = Notices(world.documents, world.feed)
+    notices = Notices(world.documents, world.feed, Reader(world.env))
     await notices.wish(1, "*", Wish(0, (NoticeOf.OPEN,)), "test")
     world.add(*(opened(n) if n % 3 else planned(n) for n in range(1, 400)))
     rows, before = [], None
