@@ -376,10 +376,12 @@ class Fold:
         off = list_keys(place, before.lists, touched.first_seqs)
         on = list_keys(place, after.lists, record.first_seqs())
         self._lists.move(place, off - on, on - off)
-        if can_unmask(before, after):
+        old, new = before.failure, after.failure
+        # What failed first counts in the quarter in which its delivery was done (K29).
+        is_moved = old is not None and new is not None and before.summary.done != after.summary.done
+        if is_moved or can_unmask(before, after):
             tenant, recipient = int.from_bytes(place[:2], "big"), int.from_bytes(place[8:], "big")
             self._recipients.touch(tenant, recipient, can_suppress=True)
-        old, new = before.failure, after.failure
         if (old and old.seq) != (new and new.seq):
             errors = self._env.db(keys.ERRORS)
             if old is not None:

@@ -118,16 +118,22 @@ class RecipientFold:
         return mark
 
     def _write_first_failed(
-        self, tenant: int, recipient: int, broadcast: int | None, counts: dict[bytes, Counts]
+        self, tenant: int, recipient: int, first: tuple[int, int] | None, counts: dict[bytes, Counts]
     ) -> None:
+        """Write where a recipient failed first, in the broadcast's counts and in the cell of when that was done."""
         db, key = self._env.db(keys.FIRST_FAILED), keys.recipient_prefix(tenant, recipient)
         known = self._txn.get(key, db=db)
-        now = None if broadcast is None else broadcast.to_bytes(6, "big")
+        now = None if first is None else first[0].to_bytes(6, "big") + first[1].to_bytes(4, "big")
         if known == now:
             return
-        for number, by in ((known, -1), (now, 1)):
-            if number is not None and any(number):
-                change = counts.setdefault(keys.tenant_key(tenant) + number + keys.SCOPE_ALL, {})
+        for place, by in ((known, -1), (now, 1)):
+            if place is None or not any(place[:6]):
+                continue
+            scopes = [keys.SCOPE_ALL]
+            if len(place) > 6:  # written before: no cell counts it, see `yamabiko store rebuild`
+                scopes.append(keys.cell_scope(int.from_bytes(place[6:], "big"), 0))
+            for scope in scopes:
+                change = counts.setdefault(keys.tenant_key(tenant) + place[:6] + scope, {})
                 change["failed_first"] = change.get("failed_first", 0) + by
         if now is None:
             self._txn.delete(key, db=db)

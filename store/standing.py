@@ -69,8 +69,9 @@ class Standing:
     """What all the evidence about one recipient amounts to."""
 
     entries: list[Suppression]
-    #: the broadcast in which it failed first; None if it never did (K29)
-    first_failed: int | None
+    #: the broadcast in which it failed first, and the quarter of an hour in which that delivery was done; None if it
+    #: never failed (K29)
+    first_failed: tuple[int, int] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def fold_recipient(deliveries: Iterable[tuple[DeliveryKey, Record]], *, is_ignor
     found = [*evidence.unsubscribes(), *evidence.complaints(), *evidence.bounces(), *evidence.softs()]
     found += evidence.classes()
     first = min(evidence.failed, default=None)
-    return Standing(found, first[2] if first else None)
+    return Standing(found, first[2:] if first else None)
 
 
 class _Evidence:
@@ -120,8 +121,8 @@ class _Evidence:
         #: of the address, empty if unknown
         self.domain = ""
         self.failures: list[_Failure] = []
-        #: (when, mark, broadcast) of every delivery that failed
-        self.failed: list[tuple[int, bytes, int]] = []
+        #: (when, mark, broadcast, quarter it was done in) of every delivery that failed
+        self.failed: list[tuple[int, bytes, int, int]] = []
         #: when a person opened or clicked what is said to have bounced, the first time for each delivery
         self.contradicted_at: list[int] = []
         self.alive_at: list[int] = []
@@ -143,7 +144,7 @@ class _Evidence:
             people = [e.at_us for i, e in enumerate(entries) if e.type in _ENGAGED and i not in machines]
         if state is State.UNDELIVERED and failure is not None:
             self._take_failure(failure, entries)
-            self.failed.append((failure.at_us, failure.mark, key.broadcast))
+            self.failed.append((failure.at_us, failure.mark, key.broadcast, found.summary.done))
             if people:
                 self.contradicted_at.append(min(people))
         elif state is not State.EXCLUDED and key.broadcast:

@@ -111,6 +111,28 @@ async def test_all_broadcasts_in_a_period(api: Api) -> None:
     assert (empty["broadcasts"], empty["empty_reason"]) == ([], "no_data")
 
 
+@pytest.mark.row("K29")
+async def test_who_fails_first_counts_in_the_period_its_mail_was_done_in(api: Api) -> None:
+    """In every period it was 0. A report that comes later and says when the mail went out moves it there."""
+    day = timedelta(days=1)
+    await api.services.writer.submit([
+        planned(api, "a", MAY_1), planned(api, "b", MAY_1), failed(api, "a", MAY_1 + 2 * day, "550 5.1.1"),
+    ])  # fmt: skip
+
+    async def first(begin: datetime) -> tuple[int, int]:
+        found = await period(api, "cohort", begin, begin + day)
+        whole = await api.call(
+            "GET", f"/v1/project?from={begin:%Y-%m-%dT%H:%M:%SZ}&to={begin + day:%Y-%m-%dT%H:%M:%SZ}"
+        )
+        return found["numbers"]["failed_first"], whole.json["total"]["failed_first"]
+
+    assert (await first(MAY_1), await first(MAY_1 + 2 * day)) == ((1, 1), (0, 0)), "not when the error came back"
+    await api.services.writer.submit([accepted(api, "a", MAY_1 + day)])
+    assert (await first(MAY_1), await first(MAY_1 + day)) == ((0, 0), (1, 1))
+    report = (await api.call("GET", "/v1/broadcasts/may/report")).json["numbers"]
+    assert report["failed_first"] == 1
+
+
 async def test_days_of_japan_and_hours(api: Api) -> None:
     facts = [planned(api, "a", MAY_1_JST), opened(api, "a", MAY_1_JST + timedelta(hours=23, minutes=59)),
              opened(api, "a", MAY_1_JST + timedelta(hours=24))]  # fmt: skip
