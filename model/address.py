@@ -9,10 +9,15 @@ from functools import lru_cache
 
 from model.errors import AddressError
 
-# RFC 5322 3.2.3 atext, with RFC 6531 3.3 UTF8-non-ascii added.
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u0080-\U0010ffff]+"
+# What hands and spreadsheets leave in an address and no mailbox has in its name: controls, spaces, invisible marks, and
+# full-width forms of ASCII, which names of users never keep (RFC 8265 3.3).
+_FULL_WIDTH = "\uff01-\uff5e"
+_STRAY = rf"\x80-\xa0\u1680\u2000-\u200b\u200e\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff{_FULL_WIDTH}"
+# RFC 5322 3.2.3 atext, with RFC 6531 3.3 UTF8-non-ascii added: all but controls, specials and what strays in.
+_ATOM = rf'[^\x00-\x20"(),.:;<>@\[\\\]\x7f{_STRAY}]+'
 # Japanese carriers once issued local parts with leading, trailing or doubled dots, so dots are free here.
 _LOCAL = re.compile(rf"(?:\.*{_ATOM}(?:\.+{_ATOM})*\.*)\Z")
+_HAS_FULL_WIDTH = re.compile(f"[{_FULL_WIDTH}]")
 _QUOTED = re.compile(r'"(?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*"\Z')
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_\-]{0,61}[a-z0-9_])?\Z")
 # RFC 5321 4.1.3
@@ -56,6 +61,8 @@ class Address:
         if is_local_long or len(text.encode("utf-8", "surrogatepass")) > MAX_ADDRESS:
             raise AddressError("an address has at most 64 octets before the @ and 254 in all")
         if not (_LOCAL.match(local) or _QUOTED.match(local)):
+            if _HAS_FULL_WIDTH.search(local):
+                raise AddressError("the local part has full-width characters; write them in half width")
             raise AddressError("the local part has a character that is not allowed")
         return cls(local, to_ascii_domain(domain))
 

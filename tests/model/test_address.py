@@ -55,6 +55,12 @@ BAD = [
     "a;b@example.jp",
     "...@example.jp",
     "a@.",
+    "ta\u3000ro@example.jp",
+    "ta\u00a0ro@example.jp",
+    "ta\u200bro@example.jp",
+    "\ufefftaro@example.jp",
+    "ta\u0085ro@example.jp",
+    "ｔａｒｏ@example.jp",
 ]
 
 
@@ -70,6 +76,11 @@ def test_no_address(text: str) -> None:
     with pytest.raises(AddressError) as caught:
         Address.parse(text)
     assert text == "" or len(text) < 3 or text not in str(caught.value), "the error never repeats its input"
+
+
+def test_what_is_written_in_full_width_is_told_as_such() -> None:
+    with pytest.raises(AddressError, match="write them in half width"):
+        Address.parse("ｉｎｆｏ@example.jp")
 
 
 @pytest.mark.parametrize(
