@@ -178,6 +178,21 @@ def test_exported_keys_mint_offline_what_the_server_takes(server: Server) -> Non
     assert exported["key"] not in (settings.secrets / "keys.json").read_text()
 
 
+@pytest.mark.row("E30", "E32")
+def test_the_address_for_feedback_loops_is_one_the_server_takes(server: Server) -> None:
+    """Nobody could register it: nothing printed it."""
+    from config.settings import load
+    from mta.return_path import DestinationKind, ReturnPaths
+
+    settings = load(None, {"YAMABIKO_HOME": str(server.home)})
+    prepare_home(settings)
+    address = server.run("keys", "feedback-address", "--tenant", "7").stdout.decode().strip()
+    ring = KeyFile.load(settings.secrets / "keys.json").ring()
+    found = ReturnPaths([settings.smtp.return_path_domain]).find(address, ring)
+    assert found is not None and found.kind is DestinationKind.FEEDBACK
+    assert found.token is not None and found.token.tenant == 7
+
+
 def test_settings_are_shown_without_secrets(server: Server) -> None:
     shown = json.loads(server.run("settings", "show").stdout)
     assert shown["home"] == str(server.home)

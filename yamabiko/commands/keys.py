@@ -7,6 +7,7 @@ import json
 import click
 
 from config.settings import Settings
+from model.mint import Hosts, Mint
 from yamabiko import key_file, private_files
 from yamabiko.key_file import KeyFile
 from yamabiko.operator_error import friendly, load_settings
@@ -14,7 +15,7 @@ from yamabiko.operator_error import friendly, load_settings
 
 @click.group("keys")
 def keys_group() -> None:
-    """Signing keys: list, rotate, revoke, export.
+    """Signing keys: list, rotate, revoke, export; the address for feedback loops.
 
     Running servers notice a change within two seconds. Rotating breaks nothing: what old keys signed stays
     valid. Revoking voids everything a key signed: return paths, links and unsubscribe addresses.
@@ -60,6 +61,23 @@ def export_command(context: click.Context, tenant: int) -> None:
     with friendly():
         file = KeyFile.load(load_settings(context).secrets / key_file.FILE_NAME)
     click.echo(json.dumps(file.ring().for_tenant(tenant).export()))
+
+
+@keys_group.command("feedback-address", short_help="Print the address for mailbox providers' feedback loops.")
+@click.option("--tenant", type=click.IntRange(0, 65_535), default=1, show_default=True, help="Whose complaints come.")
+@click.pass_context
+def feedback_address_command(context: click.Context, tenant: int) -> None:
+    """Print the address to register at mailbox providers' feedback loops.
+
+    Reports of spam (ARF) that come to it suppress; those that come elsewhere are shown as unmatched and never
+    counted, since anybody can write one. It stays good until the key that signs it is revoked.
+    """
+    settings = load_settings(context)
+    with friendly():
+        file = KeyFile.load(settings.secrets / key_file.FILE_NAME)
+    # No URL is part of it.
+    hosts = Hosts(settings.smtp.return_path_domain, tracking_origin="")
+    click.echo(Mint(file.ring(), hosts).feedback_address(tenant))
 
 
 def _change(settings: Settings, kid: int | None) -> KeyFile:
