@@ -34,7 +34,7 @@ from console.schema_numbers import (
 from model.cause import SPECS
 from model.provider import provider_of
 from store.reader import Broadcast
-from store.report import Report, build_report, is_assuming
+from store.report import Report, build_report, is_assuming, reserve
 from store.windows import Basis, WindowError
 
 #: Longest period of one query (K27): exports have no limit.
@@ -67,7 +67,7 @@ async def get_project(call: Call) -> Reply:
         counts = _window(call, broadcast.number, basis, from_us, to_us)
         if not counts:
             continue
-        for name, count in counts.items():
+        for name, count in reserve(counts, broadcast).items():
             total[name] = total.get(name, 0) + count
         name = broadcast.broadcast_id or f"~{broadcast.number:012x}"
         rows.append(PeriodRow(name, broadcast.name, _of_basis(_report(call, counts, broadcast), basis)))
@@ -163,11 +163,19 @@ async def get_usage(call: Call) -> Reply:
             raise bad_request("month: from 1970-01 to 2200-12.")
         begin = begin.replace(year=year, month=month)
     end = (begin.replace(day=1) + timedelta(days=32)).replace(day=1)
-    counts = services.windows.usage(tenant, from_us=us_of(begin) or 0, to_us=us_of(end) or 0)
+
+    def adjusted(number: int, counts: dict[str, int]) -> dict[str, int]:
+        return reserve(counts, services.reader.broadcast(tenant, number))
+
+    counts = services.windows.usage(
+        tenant, from_us=us_of(begin) or 0, to_us=us_of(end) or 0, adjusted=adjusted
+    )  # fmt: skip
     report = _report(call, counts, None)
+    done = report.reached + report.undelivered
     out = UsageOut(
-        begin.strftime("%Y-%m"), str(services.zone), report.reached + report.undelivered, report.reached,
-        report.undelivered, report.in_flight, dict(report.excluded), counts.get("test_sends", 0),
+        begin.strftime("%Y-%m"), str(services.zone), done, report.reached, report.undelivered,
+        done - report.channels.get("pre_send", 0), report.in_flight - report.reserved, report.reserved,
+        dict(report.excluded), counts.get("test_sends", 0),
     )  # fmt: skip
     return Reply(200, out)
 

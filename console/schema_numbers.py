@@ -143,14 +143,19 @@ class UsageQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UsageOut(Struct, frozen=True):
-    """What a month's mails come to (R02-R04, X8): ``sends`` = success + error; excluded and test sends are apart."""
+    """What a month's mails come to (R02-R04, X8): ``sends`` = success + error; excluded and test sends are apart.
+
+    ``billed`` are those of them that were handed to a receiving server, ``reserved`` of broadcasts not begun.
+    """
 
     month: str
     zone: str
     sends: int
     success: int
     error: int
+    billed: int
     in_flight: int
+    reserved: int
     excluded: dict[str, int]
     test_sends: int
 

@@ -16,6 +16,9 @@ _QUIET_US = _HOUR_US // 2
 #: A broadcast that is not sent yet has reached nobody, whatever is assumed.
 _UNSENT = frozenset({"draft", "scheduled"})
 _SENDING, _SENT = "sending", "sent"
+_RESERVED = "state.reserved"
+#: What ``reserve`` renames.
+_WAITING = {f"state.{State.PLANNED}": _RESERVED, f"html.{State.PLANNED}": "html.reserved"}
 #: Counts shown as they are.
 _PLAIN = (
     *("listed", "targeted", "hard", "soft", "clicked_users", "opens_machine", "opens_raw", "clicks", "clicks_machine"),
@@ -99,6 +102,7 @@ def build_report(
     ``whole`` are the counts of all time where ``counts`` are those of a window: they tell whether it is a text mail.
     """
     get = counts.get
+    reserved = get(_RESERVED, 0)
     waiting = get(f"state.{State.PLANNED}", 0)
     waiting_html = get(f"html.{State.PLANNED}", 0)
     assumes = is_assuming(broadcast, last_attempt_us, now_us)
@@ -127,13 +131,23 @@ def build_report(
         reached_html=reached_html,
         evidence=evidence,
         undelivered=undelivered,
-        in_flight=deferred + waiting - assumed,
-        reserved=waiting if _is_unsent(broadcast) else 0,
+        in_flight=deferred + waiting - assumed + reserved,
+        reserved=reserved + (waiting if _is_unsent(broadcast) else 0),
         deferred=deferred,
         cancelled=get(f"state.{State.CANCELLED}", 0),
         rates=_rates(counts, reached, reached_html, undelivered, is_text=is_text),
         is_assuming=assumes,
     )
+
+
+def reserve(counts: Mapping[str, int], broadcast: Broadcast | None) -> dict[str, int]:
+    """Return the counts of a broadcast as they go into a sum over several.
+
+    What waits of one that is not begun has reached nobody, whatever is assumed of the others (R04).
+    """
+    if not _is_unsent(broadcast):
+        return dict(counts)
+    return {_WAITING.get(name, name): count for name, count in counts.items()}
 
 
 def is_assuming(broadcast: Broadcast | None, last_attempt_us: int, now_us: int) -> bool:

@@ -5,7 +5,7 @@ Every zone there is begins its days and hours on a quarter, so any window of who
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Any
@@ -83,24 +83,28 @@ class Windows:
             result.append((begin, {name: count for name, count in total.items() if count}))
         return result
 
-    def usage(self, tenant: int, *, from_us: int, to_us: int) -> Counts:
+    def usage(self, tenant: int, *, from_us: int, to_us: int, adjusted: Callable[[int, Counts], Counts]) -> Counts:
         """Return what all of a tenant's deliveries done in a window add up to, for the usage of a month (R02, R03).
 
-        ``test_sends`` counts test sends. A later bounce moves nothing to another month (mission 4.4).
+        ``adjusted`` makes of a broadcast's number and counts what goes into the sum. ``test_sends`` counts test sends.
+        A later bounce moves nothing to another month (mission 4.4).
         """
         first, end = from_us // QUARTER_US, to_us // QUARTER_US
         prefix = keys.tenant_key(tenant)
         total: Counts = {}
         with self._env.read() as txn:
             for broadcast in _broadcasts(self._env, txn, prefix):
+                mine: Counts = {}
                 for scope, row in _rows(self._env, txn, broadcast):
                     done = int.from_bytes(scope[1:5], "big")
                     if not first <= done < end:
                         continue
                     if scope[:1] == keys.SCOPE_CELL and not any(scope[5:9]):
-                        _add(total, row)
+                        _add(mine, row)
                     elif scope[:1] == keys.SCOPE_TEST and len(scope) == 5:
                         total["test_sends"] = total.get("test_sends", 0) + row.get("targeted", 0)
+                if mine:
+                    _add(total, adjusted(int.from_bytes(broadcast[2:], "big"), mine))
         return {name: count for name, count in total.items() if count}
 
     def done_span(self, tenant: int, number: int) -> tuple[int, int] | None:

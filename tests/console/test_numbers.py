@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -161,6 +162,41 @@ async def test_a_month_counts_errors_and_keeps_them(api: Api) -> None:
     assert (may["sends"], may["success"], may["error"]) == (2, 1, 1), "a flip keeps the month and the total"
     assert (await api.call("GET", "/v1/usage?month=2026-06")).json["sends"] == 0
     assert (await api.call("GET", "/v1/usage?month=2026-04")).json["sends"] == 1
+
+
+@pytest.mark.row("R02", "R04")
+async def test_what_is_reserved_counts_in_no_month_and_in_no_total(api: Api) -> None:
+    """Its own report knew; the month and the project took it for reached."""
+    await api.call("PUT", "/v1/broadcasts/later", json={"status": "scheduled"})
+    await api.sends([{"broadcast": "later", "address": f"p{n}@example.jp"} for n in range(3)])
+    await api.sends([{"broadcast": "now", "address": f"p{n}@example.jp"} for n in range(2)])
+    month = (await api.call("GET", "/v1/usage")).json
+    assert {name: month[name] for name in ("sends", "success", "in_flight", "reserved", "billed")} == {
+        "sends": 2, "success": 2, "in_flight": 0, "reserved": 3, "billed": 2,
+    }  # fmt: skip
+    day = datetime.fromtimestamp(api.services.now_us() / 1e6, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    ask = "&".join(f"{name}={at:%Y-%m-%dT%H:%M:%SZ}" for name, at in (("from", day), ("to", day + timedelta(days=1))))
+    found = (await api.call("GET", f"/v1/project?{ask}")).json
+    for name in ("targeted", "reached", "in_flight", "reserved"):
+        assert found["total"][name] == sum(row["numbers"][name] for row in found["broadcasts"]), name
+    assert (found["total"]["reached"], found["total"]["reserved"]) == (2, 3)
+    await api.call("PUT", "/v1/broadcasts/later", json={"status": "sending"})
+    assert (await api.call("GET", "/v1/usage")).json["sends"] == 5
+
+
+@pytest.mark.row("R03")
+async def test_only_what_a_server_was_asked_to_take_is_billed(api: Api) -> None:
+    """A failure before any server was asked is an error, but nothing was handed over (mission 8)."""
+    await api.sends([{"broadcast": "may", "address": f"p{n}@example.jp"} for n in range(3)])
+    rows = [
+        {"outcome": "accepted"}, {"outcome": "failed", "reply": "550 5.1.1 User unknown"},
+        {"outcome": "failed", "code": "RENDERING_FAILURE"},
+    ]  # fmt: skip
+    said = [{"broadcast": "may", "address": f"p{n}@example.jp", **row} for n, row in enumerate(rows)]
+    text = "".join(json.dumps(row) + "\n" for row in said)
+    await api.call("POST", "/v1/attempts", data=text, Content_Type="application/x-ndjson")
+    month = (await api.call("GET", "/v1/usage")).json
+    assert (month["sends"], month["success"], month["error"], month["billed"]) == (3, 1, 2, 2)
 
 
 @pytest.mark.row("N25", "P06")
