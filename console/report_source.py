@@ -54,16 +54,19 @@ class ReportSource:
                 break
             clickers = unacknowledged = None
         first, last = self._done_between(number)
+        report = self._built(counts, broadcast, now_us)
+        is_under_way = report.in_flight > report.reserved
         context = Context(
             now_us=now_us,
             done_first_us=first,
             done_last_us=last,
             status=status,
+            done_per_s=self.windows.done_per_s(self.tenant, number, now_us) if is_under_way else None,
             link_clickers=clickers,
             unacknowledged=unacknowledged,
             test_listed=self.reader.counts(self.tenant, number, is_test=True).get("listed", 0),
         )
-        return self._built(counts, broadcast, now_us), context
+        return report, context
 
     def _unacknowledged(self, number: int) -> int:
         document = self.reader.document(self.tenant, ACK_KIND, ack_name(number))

@@ -16,6 +16,9 @@ from store.environment import Environment
 from store.sealed import unpack_value
 from store.transaction import Transaction
 
+#: Quarters of an hour that tell how fast deliveries are done just now.
+_RATE_QUARTERS = 4
+
 
 class Basis(StrEnum):
     """What a window selects."""
@@ -111,6 +114,26 @@ class Windows:
         """Return the times, to a quarter of an hour, of the first and last delivery done; None when there is none."""
         quarters = [done for done, at, row in _cells(self._env, keys.broadcast_key(tenant, number)) if not at and row]
         return (min(quarters) * QUARTER_US, max(quarters) * QUARTER_US) if quarters else None
+
+    def done_per_s(self, tenant: int, number: int, now_us: int) -> float | None:
+        """Return how many deliveries a second were done lately, by word of the sender (R09); None when none was.
+
+        The quarter of an hour that runs weighs twice as much as the one before it, and so on for an hour.
+        """
+        now = now_us // QUARTER_US
+        done, seconds = 0.0, 0.0
+        counts = dict.fromkeys(range(now - _RATE_QUARTERS + 1, now + 1), 0)
+        for quarter, at, row in _cells(self._env, keys.broadcast_key(tenant, number)):
+            if not at and quarter in counts:
+                counts[quarter] += row.get("state.reached", 0) + row.get("state.undelivered", 0)
+        begun = min((quarter for quarter, count in counts.items() if count), default=None)
+        if begun is None:
+            return None
+        for quarter in range(begun, now + 1):
+            weight = 0.5 ** (now - quarter)
+            done += weight * counts[quarter]
+            seconds += weight * (min(now_us, (quarter + 1) * QUARTER_US) - quarter * QUARTER_US) / 1e6
+        return done / seconds if seconds else None
 
     def last_done_us(self, tenant: int, number: int) -> int | None:
         """Return the begin of the quarter of an hour in which a delivery was done last; None when none was."""

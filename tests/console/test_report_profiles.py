@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
+
 import pytest
 
 from console.profiles.evaluation import PROFILES, definitions_of
 from console.schema import ProfileName
-from tests.console.api import Api
+from model.keyring import KeyRing
+from store.environment import Environment
+from tests.console.api import Api, running_api
 from tests.console.test_broadcasts import failed
 
 PATH = "/v1/broadcasts/spring/report"
@@ -140,3 +145,36 @@ async def test_test_sends_have_a_view_of_their_own(api: Api) -> None:
     await api.sends([{"broadcast": "spring", "address": "t@example.jp", "test": True}])
     view = (await api.call("GET", f"{PATH}?profile=bales&test=true")).json["view"]
     assert view["sections"][0]["figures"][0]["value"] == 1
+
+
+@pytest.mark.row("R09")
+async def test_the_expected_end_while_it_is_under_way(env: Environment, keys: KeyRing) -> None:
+    """Of 100 mails 40 are done in the ten minutes before now, by the sender's word: the other 60 take about fifteen."""
+    minute = 60_000_000
+    now = [1_775_001_600_000_000]  # on an hour
+    async with running_api(env, keys, now_us=lambda: now[0]) as api:
+        await api.call("PUT", "/v1/broadcasts/spring", json={"format": "html", "status": "sending"})
+        await api.sends([{"broadcast": "spring", "address": f"u{n}@example.jp"} for n in range(100)])
+
+        async def eta() -> str | None:
+            view = (await api.call("GET", f"{PATH}?profile=relation")).json["view"]
+            found: str | None = view["eta"]
+            return found
+
+        async def report(people: range) -> None:
+            rows = [
+                {"broadcast": "spring", "address": f"u{n}@example.jp", "outcome": "accepted",
+                 "at": datetime.fromtimestamp((now[0] - 1 - n % 40 * minute // 4) / 1e6, UTC).isoformat()}
+                for n in people
+            ]  # fmt: skip
+            text = "".join(json.dumps(row) + "\n" for row in rows)
+            await api.call("POST", "/v1/attempts", data=text, Content_Type="application/x-ndjson")
+
+        assert await eta() is None, "nobody reports attempts: all is reached"
+        now[0] += 10 * minute
+        await report(range(40))
+        found = await eta()
+        assert found is not None
+        assert abs(datetime.fromisoformat(found).timestamp() * 1e6 - now[0] - 15 * minute) < minute, found
+        await report(range(40, 100))
+        assert await eta() is None, "nothing is under way any more"
