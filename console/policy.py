@@ -20,6 +20,7 @@ _SCOPES = {
     "soft": "tenant: all of your streams",
 }
 _SHARED = "global_hash: yours, and what other tenants that share heard of the same address, known by a keyed mark only"
+_OF_STREAM = "stream: the broadcasts of the stream in which it bounced"
 #: One change at a time: each is written from the policy before.
 _lock = asyncio.Lock()
 
@@ -48,14 +49,15 @@ async def put_policy(call: Call) -> Reply:
 
 
 def _shown(policy: Policy) -> PolicyOut:
-    scopes = _SCOPES | ({"bounce": _SHARED} if policy.shares_bounces else {})
+    own = {"bounce": _OF_STREAM} if policy.keeps_projects else {}
+    shared = {"bounce": _SHARED} if policy.shares_bounces else {}
     return PolicyOut(
         policy.profile,
         sender_guard=policy.has_sender_guard,
         breaker=policy.has_breaker,
         share_bounces=policy.shares_bounces,
         pause_senders=policy.pauses_senders,
-        scopes=scopes,
+        scopes=_SCOPES | own | shared,
     )
 
 

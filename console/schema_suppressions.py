@@ -288,6 +288,7 @@ class Profile(StrEnum):
     NATIVE = "native"
     SANSAN = "sansan"
     ENGAGELAB = "engagelab"
+    KARTE = "karte"
 
 
 class PolicyIn(Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,16 +11,18 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from model.cause import BY_NUMBER, SPECS, Cause
+from model.fact import DeliveryKey
 from store import keys
 from store.documents import Document, read_document
 from store.environment import Environment
 from store.floods import Floods
 from store.policy import POLICY_KIND, POLICY_NAME, Policy
+from store.projects import project_bounces
 from store.recipients import evidence_of
-from store.record import Entry
+from store.record import Entry, Record
 from store.roster import fold_text
 from store.sealed import unpack_value
-from store.standing import HARD_POLICIES, bounce_days, fold_recipient
+from store.standing import HARD_POLICIES, Ignored, bounce_days, fold_recipient
 from store.suppression import DAY_US, DENIALS, ORDER, Suppression, SuppressionKind, choose
 from store.transaction import Cursor, Transaction
 
@@ -153,7 +155,7 @@ class Gate:
 
     def holding(self, entries: Sequence[Suppression], candidate: Candidate) -> list[Suppression]:
         """Return what counts of a recipient's entries under the tenant's policy, with what its dead host adds."""
-        found = self.policy.effective(entries) if entries else []
+        found = self.effective(entries, candidate.recipient) if entries else []
         if self.policy.has_breaker and any(self._is_held(entry) for entry in found):
             found = self.policy.effective(self._without_floods(candidate.recipient))
         dead = self._dead_host(candidate.domain) if candidate.domain and self.policy.counts_hosts else None
@@ -162,6 +164,14 @@ class Gate:
         if found and self.is_exempt(candidate.recipient):
             # An exemption stands against bounces only, never against what a person said (E43).
             found = [entry for entry in found if entry.kind not in _BOUNCES]
+        return found
+
+    def effective(self, entries: Sequence[Suppression], recipient: int) -> list[Suppression]:
+        """Return what counts of a recipient's stored entries under the tenant's policy, whatever the time."""
+        found = self.policy.effective(entries)
+        if self.policy.keeps_projects and any(entry.kind in _BOUNCES for entry in entries):
+            evidence = evidence_of(self._env.records(self._txn), self._tenant, recipient)
+            found += project_bounces(evidence, self._flooded(evidence))
         return found
 
     def is_exempt(self, recipient: int) -> bool:
@@ -189,12 +199,16 @@ class Gate:
     def _without_floods(self, recipient: int) -> list[Suppression]:
         """Return what a recipient's evidence amounts to without what came in floods: rare, so folded anew."""
         evidence = evidence_of(self._env.records(self._txn), self._tenant, recipient)
+        return fold_recipient(evidence, is_ignored=self._flooded(evidence)).entries
+
+    def _flooded(self, evidence: Sequence[tuple[DeliveryKey, Record]]) -> Ignored:
+        """Return what tells of a recipient's failures which came in floods that are held back."""
         domain = min((record.domain for _, record in evidence if record.domain), default=b"")[1:].decode()
 
         def is_ignored(failure: Entry) -> bool:
-            return self.is_held(domain, failure.at_us, failure.extra[1])
+            return self.policy.has_breaker and self.is_held(domain, failure.at_us, failure.extra[1])
 
-        return fold_recipient(evidence, is_ignored=is_ignored).entries
+        return is_ignored
 
     def _dead_host(self, domain: str) -> Suppression | None:
         """Return the entry of a domain whose host was not found for two addresses within 30 days."""

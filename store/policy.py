@@ -12,6 +12,7 @@ from store.suppression import Suppression, SuppressionKind
 
 #: Kind and name of the document.
 POLICY_KIND, POLICY_NAME = "policy", "suppression"
+_OF_BOUNCES = (SuppressionKind.BOUNCE, SuppressionKind.CLASS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,8 @@ class Policy:
 
     ``profile`` "native" follows mission 4.5 (times to live that grow, soft scores), "sansan" keeps four classes of
     failure out until somebody lifts them (S31, X5), "engagelab" lets nothing count but answers of no such address, up
-    the ladder (E39-E42). The guard keeps what is the sender's own fault from counting in any (N03, A12).
+    the ladder (E39-E42), "karte" keeps whoever bounced for good out of the stream it bounced in (K29, store.projects).
+    The guard keeps what is the sender's own fault from counting in "sansan" (N03, A12); in the others it never does.
     """
 
     profile: str = "native"
@@ -57,12 +59,20 @@ class Policy:
             left_out = {SuppressionKind.CLASS, SuppressionKind.SOFT}
             found = (e.of_no_address() if e.kind is SuppressionKind.BOUNCE else e for e in entries)
             return [e for e in found if e is not None and e.kind not in left_out]
+        if self.keeps_projects:
+            # What bounces lead to is folded where it is asked about.
+            return [e for e in entries if e.kind not in (*_OF_BOUNCES, SuppressionKind.SOFT)]
         return [e for e in entries if e.kind is not SuppressionKind.CLASS]
 
     @property
     def counts_hosts(self) -> bool:
         """Whether a host that was not found for several addresses keeps out all of its domain."""
-        return self.profile != "engagelab"
+        return self.profile != "engagelab" and not self.keeps_projects
+
+    @property
+    def keeps_projects(self) -> bool:
+        """Whether a bounce keeps somebody out of its own stream, and of no other."""
+        return self.profile == "karte"
 
     def _is_guarded(self, entry: Suppression) -> bool:
         return self.has_sender_guard and entry.kind is SuppressionKind.CLASS and is_own_fault(entry.cause)

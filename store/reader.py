@@ -242,7 +242,7 @@ class Reader:
                 recipient = int.from_bytes(place[2:], "big")
                 entries = gate.entries(cursor, recipient)
                 if now_us is None:
-                    entries = gate.policy.effective(entries)
+                    entries = gate.effective(entries, recipient)
                 else:
                     entries = gate.holding(entries, Candidate(recipient))
                     entries = current(entries, gate.streams_of(entries), now_us)

@@ -166,7 +166,7 @@ class _Evidence:
 
     def _take_failure(self, entry: Entry, entries: list[Entry]) -> None:
         # One failure a delivery, whatever number of reports (W5); only what our token proves (S23).
-        if entry.extra[3] & ~(SHARED | OWN_HOST | TENCENT_HOST) != Trust.SUPPRESS or not entry.extra[1]:
+        if not is_proven(entry):
             return
         if self._is_ignored is not None and self._is_ignored(entry):
             return
@@ -181,12 +181,7 @@ class _Evidence:
         self.failures.append(_Failure(entry, spec))
 
     def _is_lifted(self, kind: SuppressionKind, at_us: int) -> bool:
-        """Whether an operator lifted what rests on evidence of this time: all up to then, or that of one span."""
-        return bool(self.released) and any(
-            number == kind and (first <= at_us < until if until else at_us <= entry.at_us)
-            for entry in self.released
-            for number, first, until in (entry.extra,)
-        )
+        return bool(self.released) and is_lifted(self.released, kind, at_us)
 
     @property
     def _disproved_at(self) -> int:
@@ -349,6 +344,20 @@ class _Evidence:
             )
             for broadcast, entry in sorted(newest.items())
         ]
+
+
+def is_proven(failure: Entry) -> bool:
+    """Whether a failure may suppress: it has a cause, and our token proves whose it is (S23)."""
+    return failure.extra[3] & ~(SHARED | OWN_HOST | TENCENT_HOST) == Trust.SUPPRESS and bool(failure.extra[1])
+
+
+def is_lifted(released: Iterable[Entry], kind: SuppressionKind, at_us: int) -> bool:
+    """Whether an operator lifted what rests on evidence of this time: all up to then, or that of one span."""
+    return any(
+        number == kind and (first <= at_us < until if until else at_us <= entry.at_us)
+        for entry in released
+        for number, first, until in (entry.extra,)
+    )
 
 
 def is_own_fault(cause: int) -> bool:

@@ -70,7 +70,7 @@ class Suppression:
     at_us: int
     expires_at_us: int | None
     seq: int
-    #: whose stream was ended; 0 when all streams were, or where the kind does not depend on one
+    #: in whose stream it holds; 0 for all streams
     broadcast: int = 0
     #: how many deliveries failed with no such address (N of E42)
     failures: int = 0
@@ -146,9 +146,13 @@ def is_no_address(cause: int) -> bool:
 def choose(entries: Sequence[Suppression], streams: Mapping[int, str], stream: str, now_us: int) -> Suppression | None:
     """Return the entry to tell a sender about to mail ``stream``, or None when the recipient may be mailed.
 
-    ``streams`` gives the stream of each broadcast an unsubscribe came through.
+    ``streams`` gives the stream of each broadcast an entry is of.
     """
-    active = [entry for entry in entries if entry.kind is not SuppressionKind.UNSUBSCRIBE and entry.is_active(now_us)]
+    active = [
+        entry for entry in entries
+        if entry.kind is not SuppressionKind.UNSUBSCRIBE and entry.is_active(now_us)
+        and (not entry.broadcast or _is_of(entry, stream, streams))
+    ]  # fmt: skip
     relevant = [e for e in _unsubscribes(entries) if e.everything or streams.get(e.broadcast, "") == stream]
     newest = max(relevant, key=_newness, default=None)
     if newest is not None and newest.is_on:
@@ -159,7 +163,14 @@ def choose(entries: Sequence[Suppression], streams: Mapping[int, str], stream: s
 
 def current(entries: Sequence[Suppression], streams: Mapping[int, str], now_us: int) -> list[Suppression]:
     """Return the entries of one recipient that hold at ``now_us`` on any stream, for lists and copies of them."""
-    found = [entry for entry in entries if entry.kind is not SuppressionKind.UNSUBSCRIBE and entry.is_active(now_us)]
+    others = [entry for entry in entries if entry.kind is not SuppressionKind.UNSUBSCRIBE and entry.is_active(now_us)]
+    found = [entry for entry in others if not entry.broadcast]
+    # Of several of one kind and stream the newest is shown.
+    of_streams = {
+        (entry.kind, streams.get(entry.broadcast, "")): entry
+        for entry in sorted((entry for entry in others if entry.broadcast), key=_newness)
+    }
+    found += of_streams.values()
     unsubscribes = _unsubscribes(entries)
     for entry in unsubscribes:
         stream = streams.get(entry.broadcast, "")

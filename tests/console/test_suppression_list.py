@@ -109,6 +109,33 @@ async def test_several_are_lifted_at_once_with_a_reason(api: Api, env: Environme
     assert all(deed["actor"] == "admin" and "asked" in deed["note"] for deed in deeds)
 
 
+@pytest.mark.row("K29", "X5", "X10")
+async def test_a_bounce_keeps_out_of_its_own_project_where_kartes_rule_is_chosen(api: Api, env: Environment) -> None:
+    """Campaign A fails; B of the same project does not count the user again; another project mails as before."""
+    chosen = (await api.call("PUT", "/v1/policy", json={"profile": "karte"})).json
+    assert chosen["profile"] == "karte" and chosen["scopes"]["bounce"].startswith("stream: ")
+    for broadcast, stream in (("a", "news"), ("b", "news"), ("c", "shop")):
+        await api.call("PUT", f"/v1/broadcasts/{broadcast}", json={"stream": stream, "format": "html"})
+    person = {"address": "taro@example.jp"}
+    mail = (await api.sends([{"broadcast": "a", **person}])).lines[0]
+    number = int((await api.call("GET", "/v1/broadcasts/a")).json["number"], 16)
+    write_now(env, [failed(int(mail["recipient"], 16), number, at=api.services.now_us())])
+    held, other = (await api.sends([{"broadcast": name, **person} for name in ("b", "c")])).lines
+    assert (held["excluded"], held["detail"]) == ("bounce", BOUNCE) and "return_path" in other
+    fails = {
+        name: {figure["id"]: figure["value"] for section in view["sections"] for figure in section["figures"]}[
+            "fail_count"
+        ]
+        for name in ("a", "b")
+        for view in [(await api.call("GET", f"/v1/broadcasts/{name}/report?profile=karte")).json["view"]]
+    }
+    assert fails == {"a": 1, "b": 0}
+    (row,) = await rows(api)
+    assert (row["kind"], row["because"]["broadcast"], row["expires_at"]) == ("bounce", "a", None)
+    lifted = await api.call("DELETE", f"/v1/suppressions/{row['recipient']}/bounce?reason=new+mailbox")
+    assert lifted.status == 204 and await rows(api) == []
+
+
 @pytest.mark.row("X5", "X10", "S31", "S21")
 async def test_the_policy_decides_what_counts(api: Api, env: Environment) -> None:
     at_noon(api)
@@ -134,7 +161,7 @@ async def test_the_policy_decides_what_counts(api: Api, env: Environment) -> Non
     write_now(env, [failed(number, 7, at=api.services.now_us() + SECOND)])
     told = (await api.call("POST", "/v1/preflight", json=asked)).json["results"][0]
     assert (told["excluded"], told["expires_at"][:7]) == ("bounce", "2026-05"), "thirty days: the lifted one counts not"
-    assert (await api.call("PUT", "/v1/policy", json={"profile": "karte"})).status == 400
+    assert (await api.call("PUT", "/v1/policy", json={"profile": "relation"})).status == 400
     assert [deed["action"] for deed in (await api.call("GET", "/v1/audit")).json["audit"]][-1] == "policy.put"
 
 

@@ -6,17 +6,18 @@ import pytest
 
 from console.profiles.evaluation import PROFILES
 from console.profiles.policy import POLICIES, Scope
-from model.cause import SPECS, Cause, SuppressPolicy
-from model.detail import DocumentSet
+from model.cause import SPECS, Cause, Permanence, SuppressPolicy
+from model.detail import BroadcastSet, DocumentSet, Released
 from model.fact import Fact, FactType
 from store.environment import Environment
-from store.gate import Candidate
+from store.gate import EXEMPT_KIND, Candidate
 from store.policy import POLICY_KIND, POLICY_NAME, Policy
 from store.reader import Reader
 from store.standing import bounce_days
+from store.suppression_desk import SuppressionDesk
 from store.writer import write_now
 from tests.console.profiles.deliveries import CROSSWALK
-from tests.store.world import DAY, T0_US, failed, key, planned
+from tests.store.world import DAY, T0_US, failed, key, planned, report
 
 #: Our own fault (mission 3.1: 21-25, 27): never, under the guard.
 OURS = {"ip_blocklisted", "reputation_block", "auth_failed", "ptr_missing", "sender_rejected", "rate_limited"}
@@ -114,3 +115,73 @@ def test_the_store_does_what_the_table_says_for_engagelab(cause: Cause, env: Env
         is_kept = policy.action(cause) is SuppressPolicy.LADDER
         assert (denial is not None) is is_kept
         assert denial is None or denial.expires_at_us == T0_US + (policy.days(1) or 0) * DAY
+
+
+@pytest.mark.row("K29", "X5", "X10")
+@pytest.mark.parametrize("cause", list(Cause)[:38])
+def test_the_store_does_what_the_table_says_for_karte(cause: Cause, env: Environment) -> None:
+    """One permanent failure and one that may pass, of each cause, in one stream; years later."""
+    document = DocumentSet(POLICY_KIND, POLICY_NAME, Policy(profile="karte").body())
+    streams = [
+        Fact(FactType.BROADCAST_SET, key(0, number), T0_US, BroadcastSet(name, stream=name))
+        for number, name in ((1, "news"), (2, "news"), (3, "shop"))
+    ]
+    facts = [Fact(FactType.DOCUMENT_SET, key(0, 0), T0_US, document), *streams, planned(), planned(2)]
+    write_now(env, [*facts, failed(cause=cause), failed(2, cause=cause, permanence=Permanence.TRANSIENT)])
+
+    def kept_from(stream: str) -> list[bool]:
+        asked = Reader(env).preflight(1, [Candidate(1), Candidate(2)], stream, T0_US + 9 * 365 * DAY)
+        assert all(denial is None or denial.expires_at_us is None for denial in asked)
+        return [denial is not None for denial in asked]
+
+    is_kept = POLICIES["karte"].action(cause) is SuppressPolicy.FOREVER
+    assert kept_from("news") == [is_kept, False]
+    assert kept_from("shop") == kept_from("") == [False, False], "a bounce keeps nobody out of another project"
+
+
+@pytest.mark.row("K29", "X10")
+def test_karte_tells_once_a_stream_and_forgets_when_lifted(env: Environment) -> None:
+    document = DocumentSet(POLICY_KIND, POLICY_NAME, Policy(profile="karte").body())
+    streams = [
+        Fact(FactType.BROADCAST_SET, key(0, number), T0_US, BroadcastSet(name, stream=name))
+        for number, name in ((1, "news"), (2, "news"), (3, "shop"))
+    ]
+    write_now(env, [Fact(FactType.DOCUMENT_SET, key(0, 0), T0_US, document), *streams])
+    # Reached in the other stream afterwards: in its own nothing changes.
+    write_now(
+        env,
+        [
+            failed(1, 1),
+            failed(1, 2, at=T0_US + DAY),
+            planned(1, 3),
+            report(FactType.ACCEPTED, 1, 3, at=T0_US + 2 * DAY),
+        ],
+    )
+    desk, later = SuppressionDesk(env), T0_US + 3 * DAY
+    assert [(e.broadcast, e.at_us) for e in desk.holding(1, 1, later)] == [(2, T0_US + DAY)]
+    (row,) = Reader(env).suppressions(1, now_us=later).rows
+    assert (row.entry.kind.public_name, row.entry.broadcast) == ("bounce", 2)
+    (changed,) = desk.changes(1, after=0, now_us=later).recipients
+    assert [(one.entry.broadcast, one.stream) for one in changed.entries] == [(2, "news")]
+    assert Reader(env).preflight(1, [Candidate(1)], "shop", later) == [None]
+    write_now(env, [Fact(FactType.RELEASED, key(1, 0), later, Released("bounce", "a slip", "test"))])
+    assert desk.holding(1, 1, later) == []
+    assert Reader(env).preflight(1, [Candidate(1)], "news", later) == [None]
+
+
+@pytest.mark.row("K29", "S26")
+def test_karte_holds_back_what_came_in_a_flood_and_heeds_an_exemption(env: Environment) -> None:
+    document = DocumentSet(POLICY_KIND, POLICY_NAME, Policy(profile="karte").body())
+    write_now(env, [Fact(FactType.DOCUMENT_SET, key(0, 0), T0_US, document)])
+    people = range(1, 1_201)
+    write_now(env, [planned(n, address=f"p{n}@big.example") for n in people])
+    write_now(env, [failed(n, at=T0_US + n * 1_000) for n in people])
+    assert Reader(env).preflight(1, [Candidate(1, "big.example")], "", T0_US + DAY) == [None]
+    open_handed = DocumentSet(POLICY_KIND, POLICY_NAME, Policy(profile="karte", has_breaker=False).body())
+    write_now(env, [Fact(FactType.DOCUMENT_SET, key(0, 0), T0_US + 1, open_handed)])
+    assert Reader(env).preflight(1, [Candidate(1, "big.example")], "", T0_US + DAY)[0] is not None
+    write_now(env, [failed(5_000, 2)])
+    assert Reader(env).preflight(1, [Candidate(5_000)], "", T0_US + DAY)[0] is not None
+    exempt = DocumentSet(EXEMPT_KIND, f"{5_000:016x}", b"{}")
+    write_now(env, [Fact(FactType.DOCUMENT_SET, key(0, 0), T0_US + DAY, exempt)])
+    assert Reader(env).preflight(1, [Candidate(5_000)], "", T0_US + DAY) == [None]
