@@ -19,7 +19,9 @@ from console.schema_numbers import (
     LinkOut,
     LinksOut,
     MessageOut,
+    MessagesBy,
     MessagesOut,
+    MessagesQuery,
     PeriodQuery,
     PeriodReportOut,
     PeriodRow,
@@ -133,12 +135,14 @@ async def get_project_links(call: Call) -> Reply:
 
 
 async def get_messages(call: Call) -> Reply:
-    """Return for each cause its at most three most frequent messages (K20)."""
+    """Return for each cause, or each of KARTE's codes, its at most three most frequent messages (K20)."""
     number = number_of(call, call.path.id)
     find_broadcast(call, number)
     rows = [
         MessageOut(row.cause.value, SPECS[row.cause].ses, row.text, row.count)
-        for row in call.services.breakdown.messages(call.identity.tenant, number)
+        for row in call.services.breakdown.messages(
+            call.identity.tenant, number, by_code=call.query.by is MessagesBy.CODE
+        )
     ]
     return Reply(200, MessagesOut(rows))
 
@@ -263,8 +267,8 @@ ROUTES = (
            get_series, SeriesOut, SeriesQuery),
     _route("/v1/broadcasts/{id}/domains", "getDomains", "By receiving domain and provider.", get_domains, DomainsOut),
     _route("/v1/broadcasts/{id}/links", "getLinks", "By link, the most clicked first.", get_links, LinksOut),
-    _route("/v1/broadcasts/{id}/messages", "getMessages", "The most frequent messages of each cause of failure.",
-           get_messages, MessagesOut),
+    _route("/v1/broadcasts/{id}/messages", "getMessages", "The most frequent messages of each cause, or code.",
+           get_messages, MessagesOut, MessagesQuery),
     _route("/v1/broadcasts/{id}/agents", "getAgents", "Events by program and device.", get_agents, AgentsOut),
     _route("/v1/project", "getProject", "All broadcasts in a period.", get_project, ProjectOut, PeriodQuery),
     _route("/v1/links", "getProjectLinks", "Links of all broadcasts, the most clicked first.",

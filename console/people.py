@@ -26,6 +26,7 @@ from console.schema_people import (
 )
 from model.address import Address
 from model.cause import SPECS, SansanClass
+from model.detail import ExcludedKind
 from model.errors import AddressError
 from model.fact import DeliveryKey
 from store.acks import ACK_KIND, Ack, ack_name, acked_until, acked_us, read_acks, write_acks
@@ -64,7 +65,7 @@ async def list_people(call: Call) -> Reply:
         page = services.people.page(
             tenant, number, metric=query.metric, query=query.q.strip(), is_assuming=assumes,
             after=read_cursor(query.after),
-            where=None if wanted is None else lambda person: person.outcome.was_unsubscribed is wanted,
+            where=None if wanted is None else lambda person: _is_unsubscribed(person.outcome) is wanted,
         )  # fmt: skip
     except MetricError as error:
         raise bad_request(f"There is no number {str(error)[:80]!r} with people behind it; see docs/lists.md.") from None
@@ -72,6 +73,11 @@ async def list_people(call: Call) -> Reply:
     now_us = services.now_us()
     rows = [shown(row, acks, now_us, is_assuming=assumes) for row in page.rows]
     return Reply(200, PeoplePage(rows, write_cursor(page.after)))
+
+
+def _is_unsubscribed(outcome: Outcome) -> bool:
+    """Whether somebody unsubscribed, by this mail or so that this one was not sent (B21)."""
+    return outcome.was_unsubscribed or outcome.excluded is ExcludedKind.UNSUBSCRIBE
 
 
 async def list_errors(call: Call) -> Reply:

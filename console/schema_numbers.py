@@ -116,6 +116,19 @@ class MessageOut(Struct, frozen=True):
     count: int
 
 
+class MessagesBy(StrEnum):
+    """Of what three messages are shown: of each cause, or of each of KARTE's codes."""
+
+    CAUSE = "cause"
+    CODE = "code"
+
+
+class MessagesQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """How messages are grouped."""
+
+    by: MessagesBy = MessagesBy.CAUSE
+
+
 class MessagesOut(Struct, frozen=True):
     """Messages of failure, with what makes each different replaced."""
 

@@ -40,7 +40,10 @@ class SuppressionsQuery(Struct, frozen=True, forbid_unknown_fields=True, rename=
 
 
 class Provenance(Struct, frozen=True):
-    """The fact an entry rests on: what came, when, what it said, and which rule understood it so (N15)."""
+    """The fact an entry rests on: what came, when, what it said, and which rule understood it so (N15).
+
+    ``reason`` is that of an unsubscribe (E44), and of a spam report its type (E31).
+    """
 
     type: str
     at: datetime

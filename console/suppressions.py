@@ -40,7 +40,7 @@ from console.schema_suppressions import (
 )
 from model.address import Address
 from model.cause import BY_NUMBER
-from model.detail import Released, Report, Unsubscribed
+from model.detail import Complained, Released, Report, Unsubscribed
 from model.errors import AddressError
 from model.fact import DeliveryKey, Fact, FactType
 from model.keyring import KeyRing
@@ -241,7 +241,11 @@ def shown(row: SuppressionRow, names: Names) -> SuppressionOut:
 
 def _because(entry: Suppression, fact: Fact, names: Names) -> Provenance:
     report = fact.detail if isinstance(fact.detail, Report) else None
-    wish = fact.detail if isinstance(fact.detail, Unsubscribed) else None
+    reason = None
+    if isinstance(fact.detail, Unsubscribed):
+        reason = fact.detail.reason.name.lower()
+    elif isinstance(fact.detail, Complained):
+        reason = fact.detail.feedback_type
     return Provenance(
         type=fact.type.name.lower(),
         at=time_of(fact.at_us) or time_of(entry.at_us) or datetime.min,
@@ -250,7 +254,7 @@ def _because(entry: Suppression, fact: Fact, names: Names) -> Provenance:
         status=report.status if report else None,
         rule=(report.rule or None) if report else None,
         rules_version=(report.rules_version or None) if report else None,
-        reason=wish.reason.name.lower() if wish else None,
+        reason=reason,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from model.cause import BY_NUMBER, Cause
+from model.cause import BY_NUMBER, SPECS, Cause
 from store import keys
 from store.counters import Counts
 from store.environment import Environment
@@ -31,6 +31,10 @@ class MessageRow:
     count: int
 
 
+def _frequency(row: MessageRow) -> tuple[int, str, str]:
+    return -row.count, row.cause, row.text
+
+
 class Breakdown:
     """Breaks the counts of one store down."""
 
@@ -46,17 +50,20 @@ class Breakdown:
         ]
         return sorted(found, key=lambda row: (-row.counts.get("targeted", 0), row.domain))
 
-    def messages(self, tenant: int, number: int) -> list[MessageRow]:
-        """Return for each cause its at most three most frequent messages, the most frequent first."""
-        by_cause: dict[int, list[tuple[int, str]]] = {}
+    def messages(self, tenant: int, number: int, *, by_code: bool = False) -> list[MessageRow]:
+        """Return for each cause its at most three most frequent messages, the most frequent first.
+
+        With ``by_code`` three for each code of the fourth seed, which may stand for several causes (K20).
+        """
+        groups: dict[str, list[MessageRow]] = {}
         for scope, row in self._rows(tenant, number, keys.SCOPE_MESSAGE):
-            by_cause.setdefault(scope[0], []).append((row.get("count", 0), str(row.get("text", ""))))
+            cause = BY_NUMBER[scope[0]].cause if scope[0] in BY_NUMBER else Cause.NO_REASON
+            group = (SPECS[cause].ses if by_code else None) or cause
+            groups.setdefault(group, []).append(MessageRow(cause, str(row.get("text", "")), row.get("count", 0)))
         found: list[MessageRow] = []
-        for cause, messages in by_cause.items():
-            name = BY_NUMBER[cause].cause if cause in BY_NUMBER else Cause.NO_REASON
-            messages.sort(key=lambda message: (-message[0], message[1]))
-            found.extend(MessageRow(name, text, count) for count, text in messages[:TOP_MESSAGES])
-        return sorted(found, key=lambda row: (-row.count, row.cause, row.text))
+        for rows in groups.values():
+            found += sorted(rows, key=_frequency)[:TOP_MESSAGES]
+        return sorted(found, key=_frequency)
 
     def agents(self, tenant: int, number: int) -> list[tuple[str, int, int]]:
         """Return (family, opens, clicks) of all events, machines' included, the most frequent first (K36)."""

@@ -244,6 +244,23 @@ async def test_at_most_three_messages_of_a_cause(api: Api) -> None:
     assert {row["cause"] for row in rows} == {"user_unknown"}
 
 
+@pytest.mark.row("K20")
+async def test_at_most_three_messages_of_a_code_of_several_causes(api: Api) -> None:
+    said = [(Cause.USER_UNKNOWN, "no such user", 3), (Cause.USER_UNKNOWN, "unknown user", 2),
+            (Cause.MAILBOX_DISABLED, "mailbox disabled", 4), (Cause.HOST_UNKNOWN, "host not found", 1),
+            (Cause.MAILBOX_FULL, "over quota", 1)]  # fmt: skip
+    each = [(cause, text) for cause, text, times in said for _ in range(times)]
+    facts = [planned(api, f"p{n}", MAY_1) for n in range(len(each))]
+    facts += [failed(api, f"p{n}", MAY_1, text, cause) for n, (cause, text) in enumerate(each)]
+    await api.services.writer.submit(facts)
+    rows = (await api.call("GET", "/v1/broadcasts/may/messages?by=code")).json["messages"]
+    assert [(row["ses"], row["text"], row["count"]) for row in rows] == [
+        ("Permanent:General", "mailbox disabled", 4), ("Permanent:General", "no such user", 3),
+        ("Permanent:General", "unknown user", 2), ("Transient:MailboxFull", "over quota", 1),
+    ]  # fmt: skip
+    assert len((await api.call("GET", "/v1/broadcasts/may/messages")).json["messages"]) == 5
+
+
 @pytest.mark.row("K36")
 async def test_events_by_device_and_never_people(api: Api) -> None:
     key = key_of(api, "a@example.jp", "may")

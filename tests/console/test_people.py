@@ -149,6 +149,15 @@ async def test_a_word_and_a_status_narrow_together(api: Api) -> None:
     assert len(await people(api, "listed", unsubscribed="false")) == 4
 
 
+@pytest.mark.row("B21", "B22")
+async def test_who_unsubscribed_before_is_found_where_it_was_not_sent(api: Api) -> None:
+    await a_mailing(api)
+    await api.sends([{"broadcast": "summer", "address": a} for a in ("taro@example.jp", "hanako@gmail.com")])
+    for wanted, address in (("true", "taro@example.jp"), ("false", "hanako@gmail.com")):
+        found = await api.call("GET", f"/v1/broadcasts/summer/recipients?unsubscribed={wanted}")
+        assert [person["address"] for person in found.json["people"]] == [address]
+
+
 @pytest.mark.row("S18", "S20", "S21", "S22", "S23", "S24", "S25", "S26", "R21", "B20")
 async def test_a_row_says_what_happened(api: Api) -> None:
     await a_mailing(api)

@@ -60,6 +60,8 @@ async def test_the_list_is_narrowed_and_says_why(api: Api, env: Environment) -> 
     write_now(env, [planned(2, 1, address="b@example.com"), complained(2, 1, at=T0_US + 2 * DAY)])
     write_now(env, [planned(3, 1, address="c@example.com"), unsubscribed(3, 1, at=T0_US + 3 * DAY)])
     assert {row["kind"] for row in await rows(api)} == {"bounce", "complaint", "unsubscribe"}
+    (spam,) = await rows(api, "?kind=complaint")
+    assert spam["because"]["reason"] == "abuse", "E31 has the reason in its list"
     (row,) = await rows(api, "?kind=bounce")
     assert row["because"] == {
         "type": "failed", "at": "2026-04-02T00:00:00Z", "broadcast": "b1", "diagnostic": "no such user",
