@@ -16,7 +16,7 @@ from store import keys, lists
 from store.environment import Environment
 from store.errors import StoreError
 from store.log import read_fact
-from store.outcome import Outcome, State, settle
+from store.outcome import Evidence, Outcome, State, settle
 from store.reader import PAGE_SIZE, Budget, Page
 from store.record import Record
 from store.records import Records
@@ -57,14 +57,21 @@ def predicate_of(metric: str, *, is_assuming: bool) -> Predicate:
     """Return what holds of a delivery that counts in ``metric``. Raises MetricError for an unknown one.
 
     Metrics: those of a report that count recipients, and ``cause:``, ``reason:``, ``sansan:``, ``channel:``,
-    ``excluded:``, ``ses:``, ``soft:`` and ``invalid:`` with a value of that vocabulary.
+    ``excluded:``, ``evidence:``, ``ses:``, ``soft:`` and ``invalid:`` with a value of that vocabulary.
     """
     kind, colon, value = metric.partition(":")
-    if colon:
-        return _by_vocabulary(kind, value)
+
+    def is_assumed(outcome: Outcome) -> bool:
+        return is_assuming and outcome.state is State.PLANNED
 
     def is_reached(outcome: Outcome) -> bool:
-        return outcome.state is State.REACHED or (is_assuming and outcome.state is State.PLANNED)
+        return outcome.state is State.REACHED or is_assumed(outcome)
+
+    if kind == "evidence" and value in tuple(Evidence):
+        evidence = Evidence(value)
+        return is_assumed if evidence is Evidence.ASSUMED else lambda o: o.evidence is evidence
+    if colon:
+        return _by_vocabulary(kind, value)
 
     found = {
         "listed": lambda _: True,
@@ -79,6 +86,8 @@ def predicate_of(metric: str, *, is_assuming: bool) -> Predicate:
         "cancelled": lambda o: o.state is State.CANCELLED,
         "excluded": lambda o: o.state is State.EXCLUDED,
         "opened_users": lambda o: o.state is State.REACHED and o.is_html and o.is_engaged,
+        "opened_pixel": lambda o: o.state is State.REACHED and o.is_html and o.opens > 0,
+        "opened_inferred": lambda o: o.state is State.REACHED and o.is_html and not o.opens and o.clicks > 0,
         "engaged": lambda o: o.state is State.REACHED and o.is_engaged,
         "unopened": lambda o: is_reached(o) and o.is_html and not o.is_engaged,
         "clicked_users": lambda o: o.state is State.REACHED and o.clicks > 0,
@@ -164,6 +173,8 @@ _LISTED: dict[str, tuple[int, ...]] = {
     "cancelled": (lists.CANCELLED,),
     "excluded": tuple(lists.EXCLUDED_LISTS),
     "opened_users": (lists.ENGAGED,),
+    "opened_pixel": (lists.ENGAGED,),
+    "opened_inferred": (lists.CLICKED,),
     "not_clicked": (lists.ENGAGED,),
     "engaged": (lists.ENGAGED,),
     "clicked_users": (lists.CLICKED,),
@@ -187,6 +198,8 @@ def lists_behind(metric: str) -> tuple[int, ...] | None:
         # Who was listed twice is mailed once, and so on no list of those excluded.
         excluded = ExcludedKind[value.upper()]
         return None if excluded is ExcludedKind.DUPLICATE else (lists.excluded_list(excluded),)
+    if kind == "evidence":
+        return None
     if kind == "channel":
         return tuple(lists.FAILED_LISTS)
     if (kind, value) == _AUTO_REPLY:

@@ -89,6 +89,11 @@ BEHIND = {
     "soft": set(),
     "soft_bounce": {"jiro", "shiro"},
     "opened_users": {"taro", "hanako"},
+    "opened_pixel": {"taro"},
+    "opened_inferred": {"hanako"},
+    "evidence:engaged": {"taro", "hanako"},
+    "evidence:assumed": {"saburo"},
+    "evidence:accepted": set(),
     "unopened": {"saburo"},
     "clicked_users": {"hanako"},
     "clicked_of_opened": {"hanako"},
@@ -192,7 +197,7 @@ async def test_fifty_a_page(api: Api) -> None:
 
 async def test_an_unknown_metric_is_told(api: Api) -> None:
     await listed(api)
-    for metric in ("nonsense", "cause:nonsense", "sansan:x", "excluded:x", "soft:x"):
+    for metric in ("nonsense", "evidence:x", "cause:nonsense", "sansan:x", "excluded:x", "soft:x"):
         answer = await api.call("GET", f"/v1/broadcasts/spring/recipients?metric={metric}")
         assert answer.status == 400 and "docs/lists.md" in answer.text, metric
 
