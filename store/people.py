@@ -67,12 +67,10 @@ def predicate_of(metric: str, *, is_assuming: bool) -> Predicate:
     def is_reached(outcome: Outcome) -> bool:
         return outcome.state is State.REACHED or is_assumed(outcome)
 
-    if kind == "evidence" and value in tuple(Evidence):
-        evidence = Evidence(value)
-        return is_assumed if evidence is Evidence.ASSUMED else lambda o: o.evidence is evidence
+    if (kind, value) == ("evidence", Evidence.ASSUMED):
+        return is_assumed
     if colon:
         return _by_vocabulary(kind, value)
-
     found = {
         "listed": lambda _: True,
         "targeted": lambda o: o.state is not State.EXCLUDED,
@@ -118,6 +116,9 @@ def _by_vocabulary(kind: str, value: str) -> Predicate:
             return lambda o: _is_failed(o) and o.channel is channel
         if (kind, value) == _AUTO_REPLY:
             return lambda o: o.has_auto_reply
+        if kind == "evidence":
+            evidence = Evidence(value)
+            return lambda o: o.evidence is evidence
         causes = causes_of(kind, value)
     except (KeyError, ValueError):
         raise MetricError(f"{kind}:{value}") from None

@@ -102,8 +102,7 @@ def build_report(
     ``whole`` are the counts of all time where ``counts`` are those of a window: they tell whether it is a text mail.
     """
     get = counts.get
-    reserved = get(_RESERVED, 0)
-    waiting = get(f"state.{State.PLANNED}", 0)
+    waiting, reserved = get(f"state.{State.PLANNED}", 0), get(_RESERVED, 0)
     waiting_html = get(f"html.{State.PLANNED}", 0)
     assumes = is_assuming(broadcast, last_attempt_us, now_us)
     assumed = waiting if assumes else 0
