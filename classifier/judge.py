@@ -36,7 +36,9 @@ _TIME_SPENT = re.compile(
 _MAX_TIME_SPENT = 2_000
 #: How probable words must make a class that a status, however vague, speaks against (mission A1).
 AGAINST_STATUS = 0.6
-#: ... and one that the words of a rule speak against, or a specific status.
+#: ... one that a specific status speaks against,
+AGAINST_SPECIFIC_STATUS = 0.75
+#: ... and one that the words of a rule speak against.
 AGAINST_RULE = 0.85
 _CACHE_SIZE = 8_192
 #: Longest text, in characters, whose rule is remembered: 8,192 of them take at most 32 MB.
@@ -64,12 +66,13 @@ class Judge:
         """Return what the words of ``evidence`` make probable.
 
         None when ``rule``, the strongest that holds, says more, or the same class: then its cause is the finer one.
-        The stronger the rule, the more probable another class must be.
+        The stronger the rule, the more probable another class must be. Where a specific status is all that a rule goes
+        by, codes are not weighed as well: they would speak for it twice.
         """
         words = self.rules.words
         if words is None or (rule is not None and rule.priority >= PRIORITY_CERTAIN):
             return None
-        guess = words.guess(evidence.text)
+        guess = words.guess(evidence.text, with_codes=not _is_specific_status(rule))
         if guess is None or (rule is not None and guess.reason is (rule.reason or SPECS[rule.cause].reason)):
             return None
         return guess if rule is None or guess.probability >= _least_probability(rule) else None
@@ -136,7 +139,13 @@ class Judge:
         )
 
 
+def _is_specific_status(rule: Rule | None) -> bool:
+    return rule is not None and not rule.pattern and bool(rule.statuses) and rule.priority >= PRIORITY_WEAK_TEXT
+
+
 def _least_probability(rule: Rule) -> float:
+    if _is_specific_status(rule):
+        return AGAINST_SPECIFIC_STATUS
     if rule.priority >= PRIORITY_WEAK_TEXT:
         return AGAINST_RULE
     return AGAINST_STATUS if rule.statuses else 0

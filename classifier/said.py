@@ -23,7 +23,7 @@ _ANNOUNCED = Wordings(
     (
         ("returned", "replied", "answered", "responded"),
         r"(?:s(?<!\ws)(?:erver|ystem)|host(?<!\whost)|mta(?<!\wmta))\b[^\n]{0,120}?"
-        r"\b(?:returned|replied|answered|responded)(?: with)?[ \t]*[:'\"]",
+        r"\b(?:returned|replied|answered|responded)(?: with| was)?[ \t]*[:'\"]",
     ),
     (_ANSWERS, r"(?:s(?<!\ws)(?:erver|ystem)|host(?<!\whost))(?:'s)? (?:response|reply|answer)[ \t]*:"),
     ("reason for the problem", r"reason for the problem[ \t]*:"),

@@ -35,6 +35,8 @@ _MOST_WEIGHT, _FIELD = 32_767, 32
 _MASK = (1 << _FIELD) - 1
 
 _TOKEN = re.compile(r"[^\W\d_]{2,}|(?<![\w.])[45]\d\d(?![\w.])|(?<![\w.])[45]\.\d\.\d{1,3}")
+# Of them, a code, its class, a status, and the parts of one.
+_CODE_TOKEN = re.compile(r"\d|x\.\d")
 # Host names and versions are no words; nor are URLs and addresses.
 _NAME = re.compile(r"[^\W\d_]\.\w|\w\.[^\W\d_]")
 # Writing without spaces between words: two characters each stand for a word.
@@ -120,12 +122,17 @@ class WordWeights:
         """Return how many words have weights."""
         return len(self._weights)
 
-    def guess(self, text: str) -> Guess | None:
-        """Return what the words of ``text`` make probable; None when they are too few or too undecided."""
-        return self._remembered(text[:_MAX_TEXT])
+    def guess(self, text: str, *, with_codes: bool = True) -> Guess | None:
+        """Return what the words of ``text`` make probable; None when they are too few or too undecided.
 
-    def _weighed(self, text: str) -> Guess | None:
+        ``with_codes``: whether reply codes and statuses in ``text`` are weighed too.
+        """
+        return self._remembered(text[:_MAX_TEXT], with_codes)
+
+    def _weighed(self, text: str, with_codes: bool) -> Guess | None:
         known = self._known_in(text)
+        if not with_codes:
+            known = [(token, packed) for token, packed in known if not _CODE_TOKEN.match(token)]
         if not _has_words(known):
             return None
         share = 1 / (SCALE * math.sqrt(len(known) + 1))
