@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 
 from classifier.matcher import is_vague
-from classifier.rule import PRIORITY_CERTAIN, PRIORITY_WEAK_TEXT, Evidence, Rule
+from classifier.rule import PRIORITY_CERTAIN, PRIORITY_TEXT, PRIORITY_WEAK_TEXT, Evidence, Rule
 from classifier.rulefile import RuleSet
 from classifier.words import Guess
 from model.cause import SPECS, Cause, CausePermanence, Permanence, Reason
@@ -40,6 +40,11 @@ AGAINST_STATUS = 0.6
 AGAINST_SPECIFIC_STATUS = 0.75
 #: ... and one that the words of a rule speak against.
 AGAINST_RULE = 0.85
+#: ... and a status as well.
+AGAINST_RULE_AND_STATUS = 0.9
+#: How probable words must make it that an address lives which the plain words of a certain rule call dead: "domain not
+#: found" may be said of the sender's.
+AGAINST_DEATH = 0.95
 _CACHE_SIZE = 8_192
 #: Longest text, in characters, whose rule is remembered: 8,192 of them take at most 32 MB.
 _CACHED_TEXT = 1_000
@@ -70,12 +75,15 @@ class Judge:
         by, codes are not weighed as well: they would speak for it twice.
         """
         words = self.rules.words
-        if words is None or (rule is not None and rule.priority >= PRIORITY_CERTAIN):
+        is_certain = rule is not None and rule.priority >= PRIORITY_CERTAIN
+        if words is None or (is_certain and not _calls_dead(rule)):
             return None
         guess = words.guess(evidence.text, with_codes=not _is_specific_status(rule))
         if guess is None or (rule is not None and guess.reason is (rule.reason or SPECS[rule.cause].reason)):
             return None
-        return guess if rule is None or guess.probability >= _least_probability(rule) else None
+        if is_certain and (guess.reason in DEAD_REASONS or guess.probability < AGAINST_DEATH):
+            return None
+        return guess if is_certain or rule is None or guess.probability >= _least_probability(rule) else None
 
     def decide(self, evidence: Evidence) -> Verdict:
         """Return the verdict on ``evidence``."""
@@ -139,6 +147,11 @@ class Judge:
         )
 
 
+def _calls_dead(rule: Rule | None) -> bool:
+    """Whether ``rule`` says by plain words, said anywhere, that an address is dead."""
+    return rule is not None and rule.priority <= PRIORITY_TEXT and not rule.is_scoped and rule.cause in DEAD_CAUSES
+
+
 def _is_specific_status(rule: Rule | None) -> bool:
     return rule is not None and not rule.pattern and bool(rule.statuses) and rule.priority >= PRIORITY_WEAK_TEXT
 
@@ -147,7 +160,7 @@ def _least_probability(rule: Rule) -> float:
     if _is_specific_status(rule):
         return AGAINST_SPECIFIC_STATUS
     if rule.priority >= PRIORITY_WEAK_TEXT:
-        return AGAINST_RULE
+        return AGAINST_RULE_AND_STATUS if rule.statuses else AGAINST_RULE
     return AGAINST_STATUS if rule.statuses else 0
 
 
