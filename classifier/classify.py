@@ -160,7 +160,7 @@ class Classifier:
         if decisive is None and status.action is Action.DELAYED and not any([one.reply_code for one in asked]):
             # The words of a warning without an answer are its own; failures have taught what words weigh.
             best = best._replace(text="")
-        verdict = judge.state(decisive, best)
+        verdict = judge.state(decisive, best, is_warning=status.action is Action.DELAYED)
         if verdict.cause is Cause.NO_REASON and not status.address:
             # Mission A10: neither a recipient nor a reason.
             verdict = replace(verdict, cause=Cause.UNPARSABLE)

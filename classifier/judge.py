@@ -89,10 +89,13 @@ class Judge:
         """Return the verdict on ``evidence``."""
         return self.state(self.strongest(evidence), evidence)
 
-    def state(self, rule: Rule | None, evidence: Evidence) -> Verdict:
-        """Return the verdict when ``rule`` is the strongest that holds for ``evidence``, None when none does."""
+    def state(self, rule: Rule | None, evidence: Evidence, *, is_warning: bool = False) -> Verdict:
+        """Return the verdict when ``rule`` is the strongest that holds for ``evidence``, None when none does.
+
+        ``is_warning``: a warning of a delay speaks of time anyhow, so such words say nothing against a rule.
+        """
         guess = self.guess(rule, evidence)
-        if guess is not None:
+        if guess is not None and not (is_warning and rule is not None and guess.reason is Reason.TIMEOUT):
             return self._guessed(guess, evidence)
         if rule is not None:
             key = (rule.id, _class_of(evidence), _is_conflict(evidence))

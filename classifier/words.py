@@ -18,6 +18,8 @@ from model.cause import Cause, Reason
 LEAST_PROBABILITY = 0.5
 #: ... and when so many words of the text are known.
 _LEAST_WORDS = 2
+#: Without codes, which are the same in every language, so large a share of the words must be known.
+_LEAST_KNOWN = 0.8
 #: Longest text looked at, in characters: the words of a long notification are about anything.
 _MAX_TEXT = 1_000
 _CACHE_SIZE = 4_096
@@ -130,10 +132,11 @@ class WordWeights:
         return self._remembered(text[:_MAX_TEXT], with_codes)
 
     def _weighed(self, text: str, with_codes: bool) -> Guess | None:
-        known = self._known_in(text)
+        tokens = self._tokens_in(text)
         if not with_codes:
-            known = [(token, packed) for token, packed in known if not _CODE_TOKEN.match(token)]
-        if not _has_words(known):
+            tokens = {token for token in tokens if not _CODE_TOKEN.match(token)}
+        known = self._known_among(tokens)
+        if not _has_words(known) or (not with_codes and len(known) < len(tokens) * _LEAST_KNOWN):
             return None
         share = 1 / (SCALE * math.sqrt(len(known) + 1))
         total, least = sum([packed for _, packed in known]), len(known) * _MOST_WEIGHT
@@ -148,12 +151,15 @@ class WordWeights:
     def words_for(self, reason: Reason, text: str) -> tuple[str, ...]:
         """Return the words of ``text`` (their stems) that speak for ``reason``: five at most, strongest first."""
         place = self._reasons.index(reason)
-        known = self._known_in(text[:_MAX_TEXT])
+        known = self._known_among(self._tokens_in(text[:_MAX_TEXT]))
         for_it = sorted([(_MOST_WEIGHT - _weight_at(packed, place), token) for token, packed in known])
         return tuple([token for weight, token in for_it[:5] if weight < 0])
 
-    def _known_in(self, text: str) -> list[tuple[str, int]]:
-        tokens = tokens_of(_AROUND.blanked_in(text.lower()))
+    @staticmethod
+    def _tokens_in(text: str) -> set[str]:
+        return tokens_of(_AROUND.blanked_in(text.lower()))
+
+    def _known_among(self, tokens: set[str]) -> list[tuple[str, int]]:
         return [(token, found) for token in tokens if (found := self._weights.get(token))]
 
 
