@@ -10,9 +10,9 @@ import pytest
 from classifier.classify import Classifier
 from classifier.evidence import bare_evidence
 from classifier.explain import SURE, can_suppress, explain
-from classifier.judge import AGAINST_RULE, BY_WORDS
+from classifier.judge import AGAINST_DEATH, AGAINST_RULE, BY_WORDS, Judge
 from classifier.matcher import Matcher
-from classifier.rule import PRIORITY_CERTAIN, PRIORITY_WEAK_TEXT, Rule
+from classifier.rule import PRIORITY_CERTAIN, PRIORITY_STATUS, PRIORITY_TEXT, PRIORITY_WEAK_TEXT, Rule
 from classifier.rulefile import RuleError, RuleSet, load_rules
 from classifier.words import LEAST_PROBABILITY, SCALE, WordWeights, tokens_of
 from model.cause import Cause, Reason
@@ -86,6 +86,11 @@ def test_words_never_overrule_a_rule_that_is_certain(pack: RuleSet) -> None:
             assert with_words.diagnose(text) == without.diagnose(text), text
 
 
+def weight_of_two(probability: float) -> int:
+    """Return what each of two words must weigh: they share the odds, and are weighed by one over the root of three."""
+    return math.ceil(math.log(probability / (1 - probability)) * SCALE * math.sqrt(3) / 2)
+
+
 @pytest.mark.parametrize(
     ("priority", "probability", "cause"),
     [
@@ -97,10 +102,48 @@ def test_words_never_overrule_a_rule_that_is_certain(pack: RuleSet) -> None:
 )
 def test_the_stronger_a_rule_the_more_probable_another_class(priority: int, probability: float, cause: Cause) -> None:
     rules = (Rule("wug", Cause.SPAM_CONTENT, pattern="flurbled wug", priority=priority),)
-    # Two words share the odds; a text of two is weighed by one over the square root of three.
-    weight = math.ceil(math.log(probability / (1 - probability)) * SCALE * math.sqrt(3) / 2)
+    weight = weight_of_two(probability)
     words = WordWeights(f"user_unknown rejected\nflurbl {weight} 0\nwug {weight} 0")
     assert Classifier(RuleSet("1", rules, Matcher(rules), words)).diagnose("flurbled wug").cause is cause
+
+
+def test_a_status_that_decides_alone_does_not_speak_twice() -> None:
+    rules = (Rule("bad-mailbox", Cause.USER_UNKNOWN, statuses=("x.1.1",), priority=PRIORITY_STATUS),)
+    weight = weight_of_two(0.8)
+    words = WordWeights(f"user_unknown rejected\n5.1.1 900 0\nflurbl 0 {weight}\nwug 0 {weight}")
+    classifier = Classifier(RuleSet("1", rules, Matcher(rules), words))
+    assert classifier.diagnose("550 5.1.1 flurbled wug").reason is Reason.REJECTED
+    # In a language whose words are hardly known the code says more.
+    assert classifier.diagnose("550 5.1.1 flurbled wug snarfs blick gorp").reason is Reason.USER_UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("priority", "probability", "other", "is_dead"),
+    [
+        (PRIORITY_TEXT, AGAINST_DEATH, "rejected", False),
+        (PRIORITY_TEXT, AGAINST_DEATH - 0.02, "rejected", True),
+        # The address is dead either way, and the rule tells how.
+        (PRIORITY_TEXT, 0.99, "host_unknown", True),
+        (PRIORITY_TEXT + 1, 0.99, "rejected", True),
+    ],
+)
+def test_plain_words_that_call_an_address_dead_give_way(
+    priority: int, probability: float, other: str, is_dead: bool
+) -> None:
+    rules = (Rule("wug", Cause.USER_UNKNOWN, pattern="flurbled wug", priority=priority),)
+    weight = weight_of_two(probability)
+    words = WordWeights(f"user_unknown {other}\nflurbl 0 {weight}\nwug 0 {weight}")
+    verdict = Classifier(RuleSet("1", rules, Matcher(rules), words)).diagnose("flurbled wug")
+    assert (verdict.is_dead, verdict.rule == BY_WORDS) == (is_dead, not is_dead)
+
+
+def test_a_warning_that_speaks_of_time_says_no_more_than_a_code() -> None:
+    rules = (Rule("protocol", Cause.PROTOCOL_ERROR, statuses=("x.5.0",), priority=PRIORITY_STATUS),)
+    words = WordWeights("server_config_error timeout\nflurbl 0 900\nwug 0 900")
+    judge = Judge(RuleSet("1", rules, Matcher(rules), words))
+    evidence = bare_evidence("451 4.5.0 flurbled wug")
+    assert judge.state(rules[0], evidence).reason is Reason.TIMEOUT
+    assert judge.state(rules[0], evidence, is_warning=True).cause is Cause.PROTOCOL_ERROR
 
 
 @pytest.mark.parametrize(
