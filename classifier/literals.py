@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 #: Literals of which one must occur.
 Clause = tuple[str, ...]
 # Characters that stand for themselves.
 _PLAIN = re.compile(r"[^\\()\[\]{}*+?.^$|]+")
+_ENDS_OF_ARM = "|", ")"
 _CLASS_ESCAPES = frozenset("dDsSwWA")
 _MIN_OCTETS = 2
 _MAX_CLAUSES = 4
@@ -38,6 +40,7 @@ class Shape(NamedTuple):
     #: it may hold the end of a sentence, or asks where the text begins or ends
     crosses: bool = False
 
+    @cache  # noqa: B019 - there are 16 shapes
     def then(self, other: Shape) -> Shape:
         """Return the shape of this piece with ``other`` behind it."""
         return Shape(
@@ -131,6 +134,8 @@ class _Reader:
 
     def _read_arm(self) -> Arm:
         """Read one alternative."""
+        if (arm := self._read_literal()) is not None:
+            return arm
         clauses: list[Clause] = []
         run: Clause = _EMPTY
         is_whole = is_sure = True
@@ -167,10 +172,9 @@ class _Reader:
             if least:
                 clauses += item.clauses
         clauses.append(run)
-        useful = dict.fromkeys([_shortest(clause) for clause in clauses])
-        kept = sorted([clause for clause in useful if _weight(clause)[0] >= _MIN_OCTETS], key=_weight, reverse=True)
+        kept = _most_telling(clauses)
         return Arm(
-            kept[:_MAX_CLAUSES],
+            kept,
             is_whole and is_sure and bool(kept),
             self.pattern[start : self.at],
             self._endless == endless,
@@ -178,6 +182,17 @@ class _Reader:
             run if is_whole else (),
             is_sure,
         )
+
+    def _read_literal(self) -> Arm | None:
+        """Read an alternative that is a literal, as most are; None, and nothing is read, when it is more than that."""
+        match = _PLAIN.match(self.pattern, self.at)
+        if match is None or not self.pattern.startswith(_ENDS_OF_ARM, end := match.end()) and end < len(self.pattern):
+            return None
+        text = match[0]
+        self.at = end
+        clauses: list[Clause] = [(text,)] if len(text.encode()) >= _MIN_OCTETS else []
+        shape = _NOTHING.then(_shape_of(text[0]))
+        return Arm(clauses, bool(clauses), text, is_bounded=True, shape=shape, texts=(text,), is_sure=True)
 
     def _read_plain(self) -> str:
         """Read the characters that stand for themselves, and once; "" where none does. No full stop is one."""
@@ -289,8 +304,12 @@ class _Reader:
         return least, most
 
 
+_OF_CHARACTER = {" ": Shape(has_blank=True), ".": Shape(has_stop=True)}
+_OTHER_CHARACTER = Shape()
+
+
 def _shape_of(character: str) -> Shape:
-    return Shape(has_blank=character == " ", has_stop=character == ".")
+    return _OF_CHARACTER.get(character, _OTHER_CHARACTER)
 
 
 def _shortest(clause: Clause) -> Clause:
@@ -298,6 +317,15 @@ def _shortest(clause: Clause) -> Clause:
     if len(clause) == 1:
         return clause
     return tuple([text for text in clause if not any(other in text and other != text for other in clause)])
+
+
+def _most_telling(clauses: list[Clause]) -> list[Clause]:
+    """Return those of ``clauses`` that tell most, at most four, each once and without what tells nothing more."""
+    if len(clauses) == 1 and len(clauses[0]) == 1:
+        return clauses if len(clauses[0][0].encode()) >= _MIN_OCTETS else []
+    weights = {clause: _weight(clause) for clause in map(_shortest, clauses)}
+    useful = [clause for clause, weight in weights.items() if weight[0] >= _MIN_OCTETS]
+    return sorted(useful, key=weights.__getitem__, reverse=True)[:_MAX_CLAUSES]
 
 
 def _weight(clause: Clause) -> tuple[int, int]:

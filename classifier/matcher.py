@@ -80,6 +80,16 @@ class Matcher:
             found.update(self._prefilter.matching(evidence.text, self._scopes.of(evidence), len(self._rules)))
         return [self._rules[rank] for rank in sorted(found) if self._rules[rank].applies(evidence)]
 
+    def holds(self, rank: int, evidence: Evidence) -> bool:
+        """Whether the rule of ``rank`` is among those that ``matching`` returns; it asks no other."""
+        rule = self._rules[rank]
+        if not rule.applies(evidence):
+            return False
+        if not rule.pattern:
+            return rank in self._coded(evidence)
+        scope = self._scopes.of(evidence) & self._prefilter.scope_of((rank,))
+        return rank in self._prefilter.matching(evidence.text, scope, len(self._rules))
+
     def _coded(self, evidence: Evidence) -> list[int]:
         """Return the ranks of the rules without a pattern that a code of ``evidence`` names, strongest first."""
         key = (evidence.status, evidence.reply_code)
@@ -97,16 +107,16 @@ class _Scopes:
 
     def __init__(self, rules: tuple[Rule, ...], prefilter: Prefilter) -> None:
         self._anywhere = prefilter.scope_of(rank for rank, rule in enumerate(rules) if not rule.hosts)
-        suffixes = {suffix for rule in rules for suffix in rule.hosts}
+        suffixes: dict[str, list[int]] = {}
+        for rank, rule in enumerate(rules):
+            for suffix in rule.hosts:
+                suffixes.setdefault(suffix, []).append(rank)
         self._longest = max(map(len, suffixes), default=0)
         #: how hosts end that may lie below a suffix, in two labels; empty: with a suffix of one label they all may
         self._ends = frozenset(".".join(suffix.split(".")[-2:]) for suffix in suffixes)
         if any("." not in suffix for suffix in suffixes):
             self._ends = frozenset()
-        self._by_host = {
-            suffix: prefilter.scope_of(rank for rank, rule in enumerate(rules) if suffix in rule.hosts)
-            for suffix in suffixes
-        }
+        self._by_host = {suffix: prefilter.scope_of(ranks) for suffix, ranks in suffixes.items()}
         commands = {command for rule in rules for command in rule.commands}
         self._without_command = prefilter.scope_of(rank for rank, rule in enumerate(rules) if not rule.commands)
         self._by_command = {

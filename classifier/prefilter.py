@@ -81,6 +81,9 @@ class Prefilter:
         arms = [(rank, arm) for rank, pattern in patterns for arm in arms_of(pattern)]
         arms.reverse()
         self._ranks = [rank for rank, _ in arms]
+        self._bits_of: dict[int, int] = {}
+        for number, rank in enumerate(self._ranks):
+            self._bits_of[rank] = self._bits_of.get(rank, 0) | 1 << number
         self._sure = [arm.is_literal for _, arm in arms]
         #: the alternatives that never match beyond a sentence
         self._within = sum(1 << number for number, (_, arm) in enumerate(arms) if not arm.shape.crosses)
@@ -108,8 +111,10 @@ class Prefilter:
 
     def scope_of(self, ranks: Iterable[int]) -> int:
         """Return the bits of all patterns of ``ranks``: a scope for ``matching``."""
-        wanted = set(ranks)
-        return sum(1 << number for number, rank in enumerate(self._ranks) if rank in wanted)
+        scope = 0
+        for rank in ranks:
+            scope |= self._bits_of.get(rank, 0)
+        return scope
 
     def matching(self, text: str, scope: int, limit: int) -> Iterator[int]:
         """Yield the rank of each pattern that matches the collapsed ``text``, strongest first; some more than once.
@@ -342,10 +347,13 @@ class _Samples:
     """How often pieces of words occur in samples, and of which pieces literals consist: each is found out once."""
 
     def __init__(self, samples: Iterable[str]) -> None:
-        text = " ".join(samples).casefold()
-        # Octets are searched faster than a text whose letters take two octets or four, and whole words need no search.
-        self._octets = text.encode("utf-8", "surrogatepass")
-        self._words = Counter(text.split(" "))
+        #: how often each word occurs, with the blanks around it
+        self._words = {f" {word} ": count for word, count in Counter(" ".join(samples).casefold().split(" ")).items()}
+        #: the words that have two letters beside each other: a piece is looked for in few of them
+        self._by_pair: dict[str, list[str]] = {}
+        for word in self._words:
+            for pair in {word[at : at + 2] for at in range(len(word) - 1)}:
+                self._by_pair.setdefault(pair, []).append(word)
         self._rarity: dict[str, int] = {}
         self._pieces: dict[str, list[str]] = {}
 
@@ -354,9 +362,10 @@ class _Samples:
         rarity = self._rarity.get(piece)
         if rarity is None:
             if piece[0] == piece[-1] == " ":
-                rarity = self._words[piece[1:-1]]
+                rarity = self._words.get(piece, 0)
             else:
-                rarity = self._octets.count(piece.encode("utf-8", "surrogatepass"))
+                few = min([self._by_pair.get(piece[at : at + 2], []) for at in range(len(piece) - 1)], key=len)
+                rarity = sum([word.count(piece) * self._words[word] for word in few])
             self._rarity[piece] = rarity
         return rarity
 

@@ -120,10 +120,10 @@ def _refuse_duplicates(rules: list[Rule]) -> None:
 
 
 def _check_examples(rules: tuple[Rule, ...], matcher: Matcher) -> None:
-    for rule in rules:
+    for rank, rule in enumerate(rules):
         for number, example in enumerate(rule.examples, 1):
             evidence = evidence_of(example, host=rule.hosts[0] if rule.hosts else "", rule=rule)
-            if rule not in matcher.matching(evidence):
+            if not matcher.holds(rank, evidence):
                 raise RuleError(
                     rule.file,
                     rule.line,
