@@ -78,9 +78,11 @@ def _find_dead_conditions(rules: tuple[Rule, ...]) -> list[Finding]:
 def _find_duplicates(rules: tuple[Rule, ...]) -> list[Finding]:
     findings: list[Finding] = []
     seen: dict[tuple[object, ...], Rule] = {}
+    #: by all conditions but the pattern, the rules before and their alternatives
+    before: dict[tuple[object, ...], list[tuple[Rule, set[str]]]] = {}
     for rule in rules:
-        key = (rule.pattern.lower(), rule.hosts, rule.commands, rule.reply_codes, rule.statuses)
-        first = seen.setdefault(key, rule)
+        conditions = (rule.hosts, rule.commands, rule.reply_codes, rule.statuses)
+        first = seen.setdefault((rule.pattern.lower(), *conditions), rule)
         if first is not rule:
             findings.append(
                 Finding(
@@ -92,10 +94,9 @@ def _find_duplicates(rules: tuple[Rule, ...]) -> list[Finding]:
             )
             continue
         alternatives = set(alternatives_of(rule.pattern))
-        for other_key, other in seen.items():
-            if other is rule or other_key[1:] != key[1:] or not alternatives:
-                continue
-            shared = alternatives & set(alternatives_of(other.pattern))
+        others = before.setdefault(conditions, [])
+        for other, its_alternatives in others:
+            shared = alternatives & its_alternatives
             if shared:
                 is_covered = shared == alternatives
                 findings.append(
@@ -106,6 +107,7 @@ def _find_duplicates(rules: tuple[Rule, ...]) -> list[Finding]:
                         "Delete the shared alternative from one of the two.",
                     )
                 )
+        others.append((rule, alternatives))
     return findings
 
 
