@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from classifier.classify import Classifier
 from console.export_tasks import ExportTasks
 from console.identity import Identity
 from console.outgoing.outgoing import Outgoing
@@ -24,6 +24,9 @@ from store.status_log import StatusLog
 from store.suppression_desk import SuppressionDesk
 from store.windows import Windows
 from store.writer import Writer
+
+if TYPE_CHECKING:
+    from classifier.classify import Classifier
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from classifier.classify import Classifier
-from classifier.reload import LiveRules
-from classifier.rulefile import RuleError
+# Imported when the rules are read: all phrases of the classifier are compiled then, half of what a console imports.
+if TYPE_CHECKING:
+    from classifier.classify import Classifier
+    from classifier.reload import LiveRules
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +31,8 @@ class LaterRules:
 
     def warm(self) -> None:
         """Read the rules if they are not yet, so that nobody has to wait for them; bad ones are told in the log."""
+        from classifier.rulefile import RuleError
+
         try:
             self._read()
         except RuleError as error:
@@ -40,6 +44,8 @@ class LaterRules:
             self._rules.refresh()
 
     def _read(self) -> LiveRules:
+        from classifier.reload import LiveRules
+
         with self._lock:
             if self._rules is None:
                 self._rules = LiveRules(self._directory)
