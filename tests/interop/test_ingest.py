@@ -30,7 +30,7 @@ def is_running(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture(scope="module")
 def yamabiko(tmp_path_factory: pytest.TempPathFactory) -> Iterator[world.Yamabiko]:
     """One for all tests of this file, for the time it takes to start; each test has people of its own."""
-    with world.running(tmp_path_factory.mktemp("ingest") / "home") as running:
+    with world.running(tmp_path_factory.mktemp("ingest") / "home", world.LEAN) as running:
         yield running
 
 

@@ -9,7 +9,7 @@ import random
 import signal
 import smtplib
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,6 +21,11 @@ from yamabiko.demo.mails import Original
 from yamabiko.demo.server import Server
 
 RETURN_PATH_DOMAIN = "bounce.example.jp"
+#: For tests of something else than what mails mean and how workers are replaced: see LEAN in tests/yamabiko/serving.py.
+LEAN = {
+    "rules.directory": str(Path(__file__).parents[1] / "yamabiko" / "few_rules"),
+    "processes.spares": 0,
+}
 # Read once: tests take it out of the environment of what they start.
 _SEED = os.environ.get("TEST_SEED")
 
@@ -35,11 +40,13 @@ def seeded() -> random.Random:
 class Yamabiko:
     """A server in its own home, and what a sender asks of it."""
 
-    def __init__(self, home: Path) -> None:
-        """``home`` is made at ``start``."""
+    def __init__(self, home: Path, settings: Mapping[str, str | int] | None = None) -> None:
+        """``home`` is made at ``start``. ``settings`` are beside those of this world, by section and name."""
         self.server = Server(home)
         home.mkdir(mode=0o700, parents=True)
-        (home / "yamabiko.toml").write_text(f'[smtp]\nreturn_path_domain = "{RETURN_PATH_DOMAIN}"\n', encoding="utf-8")
+        lines = [f'smtp.return_path_domain = "{RETURN_PATH_DOMAIN}"']
+        lines += [f"{name} = {json.dumps(value)}" for name, value in (settings or {}).items()]
+        (home / "yamabiko.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def ask(self, method: str, path: str, body: bytes | None = None, media_type: str = "application/json") -> Any:
         """Return the answer of the API. Raises urllib.error.HTTPError unless it is 2xx."""
@@ -123,9 +130,9 @@ def original(answer: dict[str, Any], address: str) -> Original:
 
 
 @contextlib.contextmanager
-def running(home: Path) -> Iterator[Yamabiko]:
+def running(home: Path, settings: Mapping[str, str | int] | None = None) -> Iterator[Yamabiko]:
     """Run a Yamabiko until the end of the block; it must stop cleanly then, with a sound store."""
-    yamabiko = Yamabiko(home)
+    yamabiko = Yamabiko(home, settings)
     yamabiko.server.start()
     try:
         yield yamabiko

@@ -62,7 +62,8 @@ def hook() -> Iterator[Hook]:
 
 @pytest.mark.row("D18")
 def test_a_webhook_outlives_kills_and_a_stop(tmp_path: Path, hook: Hook) -> None:
-    server = Server(tmp_path / "home", YAMABIKO_WEBHOOKS_PRIVATE_NETWORKS="127.0.0.0/8").start()
+    few_rules = {"YAMABIKO_RULES_DIRECTORY": LEAN["YAMABIKO_RULES_DIRECTORY"]}
+    server = Server(tmp_path / "home", YAMABIKO_WEBHOOKS_PRIVATE_NETWORKS="127.0.0.0/8", **few_rules).start()
     token = server.token()
     made = json.loads(
         server.ask(
