@@ -8,8 +8,15 @@ import pytest
 
 from bench.load import build_load
 from tests.system_packages import pytest_runtest_setup
+from tests.yamabiko.serving import LEAN
 
 __all__ = ["pytest_runtest_setup"]
+
+
+@pytest.fixture(autouse=True)
+def few_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What servers of these tests know of mails does not matter: they start with a handful of rules."""
+    monkeypatch.setenv("YAMABIKO_RULES_DIRECTORY", LEAN["YAMABIKO_RULES_DIRECTORY"])
 
 
 @pytest.fixture

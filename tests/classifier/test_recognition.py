@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from email.header import Header
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -84,8 +85,9 @@ def test_goods_and_missing_people_are_told() -> None:
     assert not says_failed_of("Refused by the host.\n\nAsk c@d.example for help.", "c@d.example")
 
 
+@cache
 def _in_words(classifier: Classifier) -> list[tuple[str, Message, str]]:
-    """Return name, mail and text of every case that is a failure or a delay told in words alone."""
+    """Return name, mail and text of every case that is a failure or a delay told in words alone; read once."""
     found: list[tuple[str, Message, str]] = []
     for path in CASES:
         raw = path.read_bytes()

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import config
-from tests.yamabiko.serving import Server, fastest, is_alive, slowness, wait_for
+from tests.yamabiko.serving import LEAN, Server, fastest, is_alive, slowness, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +224,7 @@ def test_metrics_cover_all_processes_and_hold_no_secret(server: Server) -> None:
 
 
 def test_a_mail_is_finished_at_sigterm_and_the_exit_is_clean(tmp_path: Path) -> None:
-    server = Server(tmp_path / "home").start()
+    server = Server(tmp_path / "home", **LEAN).start()
     row = server.send_row(address="d@example.jp")
     workers = [worker["pid"] for worker in server.status()["workers"]]
     client = smtplib.SMTP("127.0.0.1", server.port("smtp"), timeout=20)
