@@ -9,7 +9,6 @@ most alternatives never match beyond one: few sentences have the words of an alt
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import re2
 
 from classifier.literals import Arm, Clause, arms_of
+from classifier.samples import Samples
 
 #: What ends a sentence; no abbreviation matters, as what is parted there is only looked at apart.
 _SENTENCE_END = ". "
@@ -38,12 +38,9 @@ _ALL_MEMORY = 256 * 1024 * 1024
 MAX_SUBJECT = 64 * 1024
 #: A third lane would spare one search in a hundred, and each word would have half as many bits again to fetch.
 _LANES = 2
-_LEAST_PIECE = 2
 #: How often a literal without such a piece is taken to occur in the samples.
 _OFTEN = 10_000
-# Words that share a blank both have it.
-_WORD = re.compile(r"(?=((?:^| )[^ ]+ ?))")
-# What a word beyond ASCII has that has a piece of ASCII: as many letters as _LEAST_PIECE beside each other.
+# What a word beyond ASCII has that has a piece of ASCII: two letters beside each other, as a piece has at least.
 _ASCII_PIECE = re.compile(r"[!-~]{2}")
 #: Returns the numbers of the patterns that occur in some octets.
 Match = Callable[[bytes], list[int]]
@@ -94,7 +91,7 @@ class Prefilter:
         self._width = len(arms)
         #: the needs that are not there, and so are fulfilled by every text
         self._free = 0
-        pieces = self._file([arm for _, arm in arms], _Samples(samples))
+        pieces = self._file([arm for _, arm in arms], Samples(samples))
         self._ascii = _Pieces({piece: bits for piece, bits in pieces.items() if piece.isascii()})
         #: those that words without a letter may have: few, so that dates, addresses of hosts and lines cost little
         self._figures = _Pieces(
@@ -216,7 +213,7 @@ class Prefilter:
             self._sentences[text] = sentence
         return sentence
 
-    def _file(self, arms: list[Arm], samples: _Samples) -> dict[str, int]:
+    def _file(self, arms: list[Arm], samples: Samples) -> dict[str, int]:
         """Return the bits that each piece of a word fulfils."""
         bits: dict[str, int] = {}
         for number, arm in enumerate(arms):
@@ -313,7 +310,7 @@ def holds_all(lowered: str, clauses: list[Clause]) -> bool:
     return True
 
 
-def _needs_of(arm: Arm, samples: _Samples) -> tuple[list[frozenset[str]], list[Clause]]:
+def _needs_of(arm: Arm, samples: Samples) -> tuple[list[frozenset[str]], list[Clause]]:
     """Return up to two needs of ``arm``, the least likely first: pieces of words, of which one must occur.
 
     And the clauses, casefolded, that hold by no means wherever the needs do, the least likely first.
@@ -341,45 +338,6 @@ def _needs_of(arm: Arm, samples: _Samples) -> tuple[list[frozenset[str]], list[C
             kept = [literal for literal in clause if not any(other != literal and other in literal for other in clause)]
             rest.append(tuple(sorted(dict.fromkeys(kept), key=chance, reverse=True)))
     return needs, sorted(rest, key=lambda clause: sum(map(chance, clause)))
-
-
-class _Samples:
-    """How often pieces of words occur in samples, and of which pieces literals consist: each is found out once."""
-
-    def __init__(self, samples: Iterable[str]) -> None:
-        #: how often each word occurs, with the blanks around it
-        self._words = {f" {word} ": count for word, count in Counter(" ".join(samples).casefold().split(" ")).items()}
-        #: the words that have two letters beside each other: a piece is looked for in few of them
-        self._by_pair: dict[str, list[str]] = {}
-        for word in self._words:
-            for pair in {word[at : at + 2] for at in range(len(word) - 1)}:
-                self._by_pair.setdefault(pair, []).append(word)
-        self._rarity: dict[str, int] = {}
-        self._pieces: dict[str, list[str]] = {}
-
-    def rarity_of(self, piece: str) -> int:
-        """Return how often ``piece`` occurs."""
-        rarity = self._rarity.get(piece)
-        if rarity is None:
-            if piece[0] == piece[-1] == " ":
-                rarity = self._words.get(piece, 0)
-            else:
-                few = min([self._by_pair.get(piece[at : at + 2], []) for at in range(len(piece) - 1)], key=len)
-                rarity = sum([word.count(piece) * self._words[word] for word in few])
-            self._rarity[piece] = rarity
-        return rarity
-
-    def pieces_of(self, literal: str) -> list[str]:
-        """Return the words of ``literal``, casefolded, the one that occurs least in the samples first.
-
-        Each has the blanks that stand before and behind it, which tell it from parts of other words.
-        """
-        pieces = self._pieces.get(literal)
-        if pieces is None:
-            words = [piece for piece in _WORD.findall(literal.casefold()) if len(piece.strip()) >= _LEAST_PIECE]
-            pieces = sorted(words, key=lambda piece: (self.rarity_of(piece), -len(piece), piece))
-            self._pieces[literal] = pieces
-        return pieces
 
 
 def compile_set(patterns: list[str], memory: int) -> re2.Set:
