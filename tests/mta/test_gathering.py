@@ -14,6 +14,8 @@ from tests.mta.harness import World, minted, serving
 
 #: far longer than any of these dialogues takes
 LONG_S = 20.0
+#: how long a server waits at its end for a message that does not
+DRAIN_S = 0.5
 CONTENT = b"Subject: x\r\n\r\nhello\r\n.\r\n"
 
 
@@ -68,7 +70,7 @@ async def test_a_mail_alone_waits_for_nobody() -> None:
 
 
 async def test_nobody_waits_long_for_a_message_that_does_not_end() -> None:
-    async with serving(limits=Limits(gather_s=0.05)) as world:
+    async with serving(limits=Limits(gather_s=0.05, drain_s=DRAIN_S)) as world:
         slow = await world.call()
         await slow.ready(minted("slow@example.jp").return_path)
         peer = await world.call()
@@ -113,7 +115,7 @@ async def test_one_that_is_refused_takes_none_along() -> None:
 
 
 async def test_a_mail_that_waits_is_stored_though_its_client_is_gone() -> None:
-    async with serving(limits=Limits(gather_s=0.1)) as world:
+    async with serving(limits=Limits(gather_s=0.1, drain_s=DRAIN_S)) as world:
         slow = await world.call()
         await slow.ready(minted("slow@example.jp").return_path)
         peer = await world.call()
