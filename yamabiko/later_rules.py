@@ -31,11 +31,9 @@ class LaterRules:
 
     def warm(self) -> None:
         """Read the rules if they are not yet, so that nobody has to wait for them; bad ones are told in the log."""
-        from classifier.rulefile import RuleError
-
         try:
             self._read()
-        except RuleError as error:
+        except Exception as error:  # noqa: BLE001 - bad rules, or no file left to open: who needs them tries again
             _log.error("rules refused, and there are no others", extra={"problem": str(error)})
 
     def refresh(self) -> None:
