@@ -138,6 +138,9 @@ class Part:
 
     def _decode(self) -> str:
         text = decode(self.payload, self.charset)
+        if "\xa0" in text:
+            # Programs that make a text of HTML leave its blanks in it.
+            text = text.replace("\xa0", " ")
         return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
     def lacks(self, needle: bytes) -> bool:

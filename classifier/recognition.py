@@ -48,6 +48,7 @@ from classifier.senders import (
     is_list_service,
     is_named_daemon,
     is_of_list,
+    is_of_tracker,
     is_of_unknown_path,
     is_person,
     is_surely_daemon,
@@ -127,7 +128,8 @@ def is_bounce(message: Message, notice: str, original: str = "") -> bool:
     if has_subject and is_machine and path_of(headers) == "<>" and (has_copy or has_reply(notice)):
         # Most are so plain.
         return True
-    if not has_copy and is_lookalike(message, notice):
+    if is_lookalike(message, notice) if not has_copy else (is_of_tracker(headers) and not is_machine):
+        # A ticket may quote a whole notification, with the original in it.
         return False
     if is_passed_on(message, subject, notice):
         return False
@@ -225,6 +227,9 @@ def _is_notice(message: Message, subject: str, notice: str, original: str, *, is
     headers = message.headers
     head = notice[:HEAD]
     is_passed_on = PASSED_ON.are_in_short(subject) and not AUTOMATIC.are_in(head)
+    if is_passed_on and is_named and is_automatic(headers) and not FORWARDED.are_in_short(subject):
+        # A program answers so.
+        is_passed_on = False
     is_answer = is_written(headers, notice) and not (is_system(headers) and AUTOMATIC.are_in(head))
     if not is_named and (is_passed_on or _asks(subject) or is_about_work(subject) or is_answer):
         return False
@@ -337,6 +342,9 @@ def _weigh(message: Message, subject: str, notice: str, original: str) -> int:
     is_of_lists = is_list_service(headers)
     if not foreign and not original and not carries_original(message) and not is_of_lists:
         # A list may refuse without a word of its own name.
+        return 0
+    if "list-unsubscribe" in headers and not original and not carries_original(message) and not is_of_lists:
+        # A mailing, which may be about mail that comes back.
         return 0
     signs = 2 if carries_original(message) or (original and "\n" in original.strip()) else 0
     signs += (

@@ -75,7 +75,7 @@ def _read_own(message: Message) -> Report | None:
         _read_fields(part.text or decode(part.payload), report)
         # RFC 2046 5.2.1 forbids it, yet some encode the part and say so only inside it.
     if not report.recipients:
-        for part in message.find("text/plain", "text/rfc822-headers", "application/octet-stream"):
+        for part in message.find("text/plain", "text/html", "text/rfc822-headers", "application/octet-stream"):
             if part.lacks(b"final-recipient:") or (part.type == "application/octet-stream" and part.is_binary):
                 continue
             if _looks_like_report(part.text):

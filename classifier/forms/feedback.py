@@ -8,10 +8,13 @@ from classifier.addresses import clean_address
 from classifier.message import Message
 from classifier.quoted import cut_original, head_of
 from classifier.report import DeliveryStatus, Report
-from classifier.senders import is_named_daemon, is_person
+from classifier.senders import is_named_daemon, is_of_list, is_person
 from model.reading import Action, Kind
 
 _FIELD = re.compile(r"^([A-Za-z][\w-]{2,40})[ \t]*:[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.MULTILINE)
+# RFC 5965 3.1: the fields that each report must have; two of them beside each other are no accident.
+_TYPE_FIELD = re.compile(r"^Feedback-Type:[ \t]*[\w-]+[ \t]*$", re.IGNORECASE | re.MULTILINE)
+_AGENT_FIELD = re.compile(r"^(?:User-Agent|Version):[ \t]*\S", re.IGNORECASE | re.MULTILINE)
 # One of these stands in every subject that a pattern below knows.
 _SUBJECT_HINTS = (
     "dmarc",
@@ -34,7 +37,7 @@ _COMPLAINT_SUBJECT = re.compile(
 )
 _COMPLAINT_WORDS = re.compile(
     r"(?:abuse|complaint|feedback[ -]loop|spam) report|complaint (?:about|against|from one of)"
-    r"|(?:report|mark|classifi|flagg|identifi|consider|label|categori[sz])(?:ed|s|es)? [^.]{0,80}"
+    r"|(?:report|mark|classifi|flagg|identifi|consider|label|categori[sz])(?:ed|s|es)? (?:[^.]|\.(?=\d)){0,80}"
     r"\b(?:as|to be) (?:\w+ )?[\"'“]?"
     r"(?:spam|junk|unwanted|abus|unsolicited)"
     r"|(?:pressed|clicked|hit|used|moved) [^.]{0,40}(?:spam|junk)"
@@ -76,6 +79,8 @@ def read(message: Message) -> Report | None:
         return Report(form="arf", kind=Kind.FEEDBACK_REPORT, feedback_type="abuse")
     if message.report_type == "delivery-status":
         return None
+    if (fields := _fields_in_text(message)) is not None:
+        return _read_report(fields)
     if message.parts and message.parts[0].type == "message/rfc822":
         # Hotmail's programme wraps the bare original.
         if _JMRP_FIELD in message.parts[0].header_block.lower():
@@ -99,6 +104,16 @@ def read(message: Message) -> Report | None:
     ):
         return Report(form="dmarc-failure", kind=Kind.FEEDBACK_REPORT, feedback_type="auth-failure")
     return None
+
+
+def _fields_in_text(message: Message) -> str | None:
+    """Return a text with the fields of a complaint (RFC 5965 3.1), whose parts a gateway made one; None without any."""
+    part = message.first("text/plain")
+    if part is None or part.lacks(b"\nfeedback-type:") or is_person(message.headers) or is_of_list(message.headers):
+        return None
+    text = part.opening
+    match = _TYPE_FIELD.search(text)
+    return text[match.start() :] if match is not None and _AGENT_FIELD.search(text, match.end()) is not None else None
 
 
 def _complains(message: Message) -> bool:

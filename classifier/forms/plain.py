@@ -9,6 +9,7 @@ import re
 from itertools import islice
 
 from classifier.addresses import ADDRESS, MAX_RECIPIENTS, Named, clean_address, find_named
+from classifier.banners import without_banners
 from classifier.bare_names import find_bare_names
 from classifier.charsets import decode_octal
 from classifier.evidence import command_in
@@ -51,7 +52,7 @@ def read(message: Message) -> Report | None:
     notice, original = cut_original(decode_octal(text[:_MAX_NOTICE]))
     if not is_bounce(message, notice, original):
         return None
-    notice = without_summary(notice)
+    notice = without_banners(without_summary(notice))
     report = Report(form="plain", text=notice)
     if original:
         report.returned_head = head_of(original)

@@ -29,7 +29,7 @@ _GIVEN_UP = re.compile(r"could not be delivered for|deleted from (?:the )?queue"
 
 def read(message: Message) -> Report | None:
     """Read a transcript that names recipients with three dots; None when the mail has none."""
-    part = message.first("text/plain")
+    part = message.first("text/plain", "text/html")
     if part is None or part.lacks(b"transcript of session") or not may_be_bounce(message):
         return None
     match = _TRANSCRIPT.search(part.text[:65_536]) if "Transcript of session" in part.text else None
