@@ -25,6 +25,7 @@ from classifier.phrases import (
     BOUNCE_SUBJECT,
     DELAYED,
     DELAYED_ABROAD,
+    DELAYED_ABROAD_TOO,
     DELAYED_SUBJECT,
     DELAYED_TOO,
     DELIVERED,
@@ -378,7 +379,7 @@ def action_of(subject: str, notice: str) -> Action:
     is_delayed = "(delay" in subject.lower() or DELAYED.are_in(notice) or DELAYED_TOO.are_in(notice)
     # English words need no other language's; most notifications have them.
     if not is_delayed and not (notice.isascii() and any([word in notice for word in _ENGLISH])):
-        is_delayed = DELAYED_ABROAD.are_in(notice)
+        is_delayed = DELAYED_ABROAD.are_in(notice) or DELAYED_ABROAD_TOO.are_in(notice)
     if is_delayed and (
         DELAYED_SUBJECT.are_in_short(subject) or STILL_TRIED.are_in(notice) or not GIVEN_UP.are_in(notice)
     ):

@@ -26,7 +26,12 @@ _OFFICE = re.compile(
 # The local part of where lists and mailings have their failures sent to.
 _FOR_FAILURES = re.compile(r"bounce|return|^owner-|^errors|[-+](?:owner|admin|errors?|request)$", re.IGNORECASE)
 # "[Bug 20117]", "[#GW-448120]", "[example.org #5512]", "[JIRA] (MAIL-912)": a bounce repeats one behind its own words.
-_TICKET = re.compile(r"\s*(?:re: ?)?\[(?:[^\]\n]{0,40}?[# -]\d{2,}\]|jira\])", re.IGNORECASE)
+_TICKET = re.compile(
+    r"\s*(?:re: ?)?(?:\[(?:[^\]\n]{0,40}?[# -]\d{2,}\]|jira\])"
+    r"|(?:(?:new|your) )?(?:ticket|case|issue|incident|task)\b[^\n]{0,30}?"
+    r" (?:assigned|updated|opened|closed|resolved) )",
+    re.IGNORECASE,
+)
 _TRACKER_FIELDS = ("rt-ticket", "x-bugzilla-reason", "x-github-reason", "x-jira-fingerprint", "x-redmine-host")
 #: The null path, and how a mail system writes it into its own mailboxes.
 _NULL_PATHS = frozenset({"<>", "<MAILER-DAEMON>"})

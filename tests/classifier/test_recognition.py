@@ -211,6 +211,50 @@ def test_what_is_no_bounce_is_none_without_its_envelope(classifier: Classifier) 
     assert len(wrong) <= seen // 50, wrong
 
 
+#: What warnings say beside the address, and what those say that have given up, in the same words turned round.
+STILL_TRIED = [
+    "Il Suo messaggio è in coda: i tentativi proseguiranno per 4 giorni.",
+    "Votre message reste en file d'attente et d'autres tentatives auront lieu.",
+    "Su mensaje no se ha entregado todavía. Habrá nuevos intentos durante 3 días.",
+    "A sua mensagem não foi entregue. Novas tentativas serão feitas até amanhã.",
+    "Ihre Nachricht wurde bislang nicht zugestellt. Weitere Zustellversuche folgen.",
+    "Uw bericht is niet bezorgd. Nieuwe pogingen volgen gedurende 2 dagen.",
+    "Ditt meddelande har inte levererats. Nya försök görs under 5 dagar.",
+    "Din meddelelse er ikke leveret. Nye forsøg gøres i 3 dage.",
+    "Viestiäsi ei voitu toimittaa. Palvelin yrittää uudelleen kahden päivän ajan.",
+    "Twoja wiadomość nie została jeszcze doręczona, kolejne próby będą podejmowane.",
+    "Vaše zpráva nebyla doručena. Další pokus proběhne za hodinu.",
+    "Üzenetét nem sikerült kézbesíteni. További kísérletek következnek.",
+    "İletiniz teslim edilemedi. Sunucu 5 gün boyunca denemeye devam edecektir.",
+    "Mesajul dvs. nu a putut fi livrat. Serverul va încerca din nou.",
+    "Ваше сообщение не доставлено. Попытки доставки будут продолжены.",
+    "Το μήνυμά σας δεν παραδόθηκε. Οι προσπάθειες θα συνεχιστούν.",
+    "メールの配送が完了していません。自動的に再配送されます。",
+    "您的邮件未能送达，系统将继续尝试投递。",
+    "보내신 메일이 전달되지 못했습니다. 서버가 다시 시도합니다.",
+]
+GIVEN_UP = [
+    "Il Suo messaggio non è stato consegnato. Non verranno effettuati altri tentativi.",
+    "Votre message n'a pas été remis. Aucune autre tentative ne sera faite.",
+    "Su mensaje no se ha entregado. No se harán más intentos.",
+    "A sua mensagem não foi entregue. Não serão feitas novas tentativas.",
+    "Ihre Nachricht wurde nicht zugestellt. Es folgen keine weiteren Zustellversuche.",
+    "Uw bericht is niet bezorgd. Er volgen geen nieuwe pogingen.",
+    "Ditt meddelande har inte levererats. Inga fler försök görs.",
+    "Twoja wiadomość nie została doręczona. Nie będą podejmowane kolejne próby.",
+    "Ваше сообщение не доставлено. Больше не будет повторных попыток.",
+    "メールを配送できませんでした。再配送は行いません。",
+    "您的邮件未能送达，系统将不再尝试投递。",
+]
+
+
+@pytest.mark.parametrize("text", [*STILL_TRIED, *GIVEN_UP])
+def test_a_warning_is_told_from_a_failure_abroad(text: str, classifier: Classifier) -> None:
+    reading = classifier.read(_mail("MAILER-DAEMON@isp.example", "<>", "Mail System", f"{text}\n\n<a@dest.example>\n"))
+    assert reading.kind is (Kind.DELAY_WARNING if text in STILL_TRIED else Kind.BOUNCE)
+    assert [recipient.address for recipient in reading.recipients] == ["a@dest.example"]
+
+
 LOG = "Nov 12 09:00:01 mx postfix/smtp[77]: 4F: to=<a@dest.example>, relay=none, status=bounced (550 user unknown)"
 #: Notices under a mail system's name or on the null path, as (sender, path, subject, text), that are about no mail.
 LOOKALIKES = [
