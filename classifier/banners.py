@@ -48,7 +48,7 @@ _MARKS = re.compile(rf"(?:{_OPENED}{_MARK}{_CLOSED}){{1,3}}", re.IGNORECASE)
 
 
 def without_banners(text: str) -> str:
-    """Return ``text`` without the paragraphs that any mail from outside gets; whole where nothing else is in it."""
+    """Return ``text`` without the paragraphs that any mail from outside gets."""
     lowered = text.lower()
     if not any([hint in lowered for hint in _HINTS]) or len(text) > _MAX_TEXT:
         return text
@@ -58,8 +58,7 @@ def without_banners(text: str) -> str:
     for number in {*paragraphs[:_MAX_PARAGRAPHS], *paragraphs[-_MAX_PARAGRAPHS:]}:
         if _is_banner(pieces[number]):
             pieces[number] = ""
-    left = "".join(pieces)
-    return left if left.strip() else text
+    return "".join(pieces)
 
 
 def _is_banner(paragraph: str) -> bool:

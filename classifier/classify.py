@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from classifier.addresses import clean_address, find_named
-from classifier.banners import without_banners, without_marks
 from classifier.evidence import bare_evidence, command_in, reported_evidence
 from classifier.forms import FORMS
 from classifier.headers import Headers
@@ -221,7 +220,7 @@ class _Notification:
 
     def subject_about(self, address: str) -> str:
         """Return its own subject; "" when that only repeats the original's, which hardly names its recipient."""
-        subject = without_marks(self._message.headers.get("subject"))
+        subject = self._message.headers.subject
         if REPEATED_SUBJECT.are_in_short(subject) and not (address and address in subject):
             return ""
         return subject
@@ -257,7 +256,7 @@ class _Notification:
     def words(self) -> str:
         """The same without what says nothing of the reason."""
         if self._words is None:
-            self._words = without_banners(without_summary(self.own))
+            self._words = without_summary(self.own)
         return self._words
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from classifier.banners import without_marks
 from classifier.charsets import decode, decode_words
 
 # S19: each limit bounds the work before any form looks at the mail.
@@ -60,7 +61,7 @@ _FOLD = re.compile(r"\n[ \t]+")
 class Headers:
     """The fields of one header block; names are given in lower case and must be among ``FIELDS``."""
 
-    __slots__ = ("_block", "_decoded", "_find", "_lowered", "_more", "_values")
+    __slots__ = ("_block", "_decoded", "_find", "_lowered", "_more", "_subject", "_values")
 
     def __init__(self, block: bytes, *, is_original: bool = False) -> None:
         """Take ``block``, the octets before the empty line; what follows one is left out. The limits of S19 hold.
@@ -81,6 +82,7 @@ class Headers:
         self._more: dict[str, list[str | bytes]] = {}
         #: values with encoded-words, decoded
         self._decoded: dict[str, str] = {}
+        self._subject: str | None = None
 
     def __contains__(self, name: str) -> bool:
         return name in (self._values if self._values is not None else self._read())
@@ -105,6 +107,14 @@ class Headers:
         if name not in self._decoded:
             self._decoded[name] = decode_words(value)
         return self._decoded[name]
+
+    @property
+    def subject(self) -> str:
+        """The decoded subject without the marks that filters on the way put before it."""
+        subject = self._subject
+        if subject is None:
+            subject = self._subject = without_marks(self.get("subject"))
+        return subject
 
     def all(self, name: str) -> list[str]:
         """Return all values of ``name``, at most 50, unfolded."""

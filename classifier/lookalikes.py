@@ -105,7 +105,7 @@ def is_lookalike(message: Message, notice: str) -> bool:
     """Whether a text, which has no copy of a mail, is a log, a ticket, or about mail to the one who reads it."""
     head = notice[:HEAD]
     headers = message.headers
-    subject = headers.get("subject")
+    subject = headers.subject
     # A mail system repeats the subject of the mail that failed, whatever that was about.
     is_of_work = (
         is_about_work(subject)
@@ -128,7 +128,7 @@ def _is_log(head: str) -> bool:
 def _is_of_mail_to_reader(message: Message, head: str) -> bool:
     """Whether what failed was on its way to the one who reads the notice: so write those who fish for passwords."""
     headers = message.headers
-    if MAIL_TO_READER.are_in_short(headers.get("subject")) or MAIL_TO_READER.are_in(head):
+    if MAIL_TO_READER.are_in_short(headers.subject) or MAIL_TO_READER.are_in(head):
         return True
     head = f"{headers.get('subject')}\n{head}"
     to = ADDRESS.search(headers.raw("to")) if "@" in head else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from classifier.banners import without_banners
 from classifier.phrase_search import Phrases
 from classifier.phrases import ORIGINAL_FOLLOWS
 
@@ -51,7 +52,15 @@ _HEADER_LINE = re.compile(r"^(?:[\w-]{2,40}:|[ \t]+\S)")
 
 
 def cut_original(text: str) -> tuple[str, str]:
-    """Return what the notification itself says, and the quoted original ("" when there is none)."""
+    """Return what the notification itself says, and the quoted original ("" when there is none).
+
+    What gateways add to any mail goes too: they are no words of whoever wrote it.
+    """
+    notice, original = _cut(text)
+    return without_banners(notice), original
+
+
+def _cut(text: str) -> tuple[str, str]:
     lowered = in_lower_case(text)
     phrase = _find_line(ORIGINAL_FOLLOWS, _MAY_FOLLOW, text, lowered)
     # A phrase in the very first line is a title above the notification, not its end.

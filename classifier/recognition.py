@@ -99,12 +99,12 @@ def may_be_bounce(message: Message) -> bool:
     return (
         message.report_type == "delivery-status"
         or "x-failed-recipients" in headers
-        or BOUNCE_SUBJECT.are_in_short(headers.get("subject"))
+        or BOUNCE_SUBJECT.are_in_short(headers.subject)
         or is_daemon(headers)
         or is_automatic(headers)
-        or subject_says_undelivered(headers.get("subject"))
+        or subject_says_undelivered(headers.subject)
         or is_list_service(headers)
-        or (is_system(headers) and says_something_undelivered(headers.get("subject")))
+        or (is_system(headers) and says_something_undelivered(headers.subject))
         or is_of_unknown_path(headers)
         or ((carries_original(message) or is_for_failures(headers)) and not is_person(headers))
     )
@@ -118,7 +118,7 @@ def is_bounce(message: Message, notice: str, original: str = "") -> bool:
     headers = message.headers
     if "x-failed-recipients" in headers:
         return True
-    subject = headers.get("subject")
+    subject = headers.subject
     if TO_POSTMASTER.are_in_short(subject):
         return False
     if _TO_LIST_KEEPER.match(subject) and not SENDERS_MAIL.are_in(notice[:HEAD]):
@@ -197,7 +197,7 @@ def _has_traces(message: Message, notice: str) -> bool:
 
 def reports_failure(message: Message, notice: str, original: str) -> bool:
     """Whether an automatic answer is a mail system's about a failure, though neither sender nor subject says so."""
-    subject = message.headers.get("subject")
+    subject = message.headers.subject
     if AWAY.are_in(notice[:HEAD]) or not (says_something_undelivered(notice) or says_something_undelivered(subject)):
         return False
     is_answered = has_reply(notice)

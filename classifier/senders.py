@@ -233,7 +233,7 @@ def is_of_tracker(headers: Headers) -> bool:
     """
     if any(name in headers for name in _TRACKER_FIELDS):
         return True
-    is_numbered = _TICKET.match(headers.get("subject")[:_MAX_SUBJECT]) is not None
+    is_numbered = _TICKET.match(headers.subject[:_MAX_SUBJECT]) is not None
     return is_numbered and not (path_of(headers) == "<>" and is_named_daemon(headers))
 
 

@@ -70,7 +70,7 @@ def _is_report_to_sender(message: Message, notice: str) -> bool:
     headers = message.headers
     if path_of(headers) != "<>" or not is_surely_daemon(headers):
         return False
-    if AUTOMATIC.are_in(notice[:HEAD]) and "http" not in notice and BOUNCE_SUBJECT.are_in_short(headers.get("subject")):
+    if AUTOMATIC.are_in(notice[:HEAD]) and "http" not in notice and BOUNCE_SUBJECT.are_in_short(headers.subject):
         return True
     to = ADDRESS.search(headers.raw("to")[:_MAX_TO])
     return to is not None and starts_line(notice, to.group(1))

@@ -30,7 +30,7 @@ def read(message: Message) -> Report | None:
     report = _read(message)
     # RFC 3834 2 leaves failures aside, but Exim and Postfix mark theirs like this, whatever name they got.
     part = message.first("text/plain", "text/html")
-    if part is not None and not AUTO_REPLY_SUBJECT.are_in_short(message.headers.get("subject")):
+    if part is not None and not AUTO_REPLY_SUBJECT.are_in_short(message.headers.subject):
         return None if reports_failure(message, *cut_original(part.opening)) else report
     return report
 
@@ -59,7 +59,7 @@ def _read(message: Message) -> Report:
     headers = message.headers
     part = message.first("text/plain", "text/html")
     notice = cut_original(part.opening)[0] if part is not None else ""
-    subject = headers.get("subject")
+    subject = headers.subject
     address = clean_address(headers.raw("from")) or clean_address(headers.raw("reply-to"))
     return Report(
         form="rfc3834",
@@ -77,7 +77,7 @@ def is_automatic(message: Message) -> bool:
     if _DAEMON.search(headers.get("from")) or "x-failed-recipients" in headers:
         return False
     # A mail program unsubscribes on a person's behalf (RFC 2369 3.2) and marks that as automatic.
-    if "x-apple-unsubscribe" in headers or headers.get("subject").strip().lower() == "unsubscribe":
+    if "x-apple-unsubscribe" in headers or headers.subject.strip().lower() == "unsubscribe":
         return False
     # RFC 3834 5: auto-replied answers a message; auto-generated is any mail of a machine.
     submitted = headers.raw("auto-submitted").lower()
@@ -89,7 +89,7 @@ def is_automatic(message: Message) -> bool:
     if headers.raw("precedence").lower() in _REPLY_PRECEDENCE or "x-autoreply" in headers or "x-autorespond" in headers:
         return True
     # Exchange marks every automatic answer; mailings carry X-Auto-Response-Suppress too, to prevent answers.
-    subject = headers.get("subject")
+    subject = headers.subject
     if "x-auto-response-suppress" in headers and submitted.startswith("auto-generated") and _is_answer(headers):
         return "microsoftexchange" not in headers.raw("from").lower() and not BOUNCE_SUBJECT.are_in_short(subject)
     if AUTO_REPLY_SUBJECT.are_in_short(subject):

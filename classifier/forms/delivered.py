@@ -37,7 +37,7 @@ def read(message: Message) -> Report | None:
     headers = message.headers
     if not (is_daemon(headers) or is_system(headers)):
         return None
-    subject = headers.get("subject")
+    subject = headers.subject
     is_titled = DELIVERED.are_in_short(subject)
     if not is_titled and (not _SUBJECT.search(subject) or _FAILURE.search(subject)):
         return None

@@ -108,7 +108,7 @@ def _is_quoted_by_another(headers: Headers, text: str) -> bool:
         return True
     is_letter = not is_named_daemon(headers) and LETTER.are_in(text[:_MAX_LETTER])
     if not path_of(headers):
-        return (is_letter or is_person(headers)) and not FORWARDED.are_in_short(headers.get("subject"))
+        return (is_letter or is_person(headers)) and not FORWARDED.are_in_short(headers.subject)
     return is_letter or not is_daemon(headers)
 
 

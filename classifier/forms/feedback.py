@@ -71,7 +71,7 @@ def read(message: Message) -> Report | None:
     """Read a complaint; None when the mail is none."""
     for part in message.find("message/feedback-report", "text/feedback-report"):
         return _read_report(part.text)
-    subject = message.headers.raw("subject")
+    subject = message.headers.subject
     if message.report_type == "feedback-report":
         for part in message.find("text/plain", "application/octet-stream"):
             if "feedback-type:" in part.text[:8_192].lower():
@@ -89,12 +89,11 @@ def read(message: Message) -> Report | None:
         return Report(form="dmarc-failure", kind=Kind.FEEDBACK_REPORT, feedback_type="auth-failure")
     # Letters beyond ASCII have forms that a lower-case copy has not.
     lowered = subject.lower()
-    if subject.isascii() and "=?" not in subject and not any([hint in lowered for hint in _SUBJECT_HINTS]):
+    if subject.isascii() and not any([hint in lowered for hint in _SUBJECT_HINTS]):
         return None
     # The Hotmail junk-mail programme wrapped the bare original and said so in the subject.
     if _HOTMAIL.search(subject) and message.first("message/rfc822") is not None:
         return Report(form="hotmail-jmrp", kind=Kind.FEEDBACK_REPORT, feedback_type="abuse")
-    subject = message.headers.get("subject")
     if _COMPLAINT_SUBJECT.search(subject) and _complains(message):
         return Report(form="complaint-in-words", kind=Kind.FEEDBACK_REPORT, feedback_type="abuse")
     # Some name the policy in words and put the original's header below them.

@@ -9,7 +9,6 @@ import re
 from itertools import islice
 
 from classifier.addresses import ADDRESS, MAX_RECIPIENTS, Named, clean_address, find_named
-from classifier.banners import without_banners
 from classifier.bare_names import find_bare_names
 from classifier.charsets import decode_octal
 from classifier.evidence import command_in
@@ -44,7 +43,7 @@ def read(message: Message) -> Report | None:
     if not may_be_bounce(message):
         return None
     # Some say it all in the subject.
-    if "@" not in message.headers.get("subject") and not any(
+    if "@" not in message.headers.subject and not any(
         part.text and not part.text.isspace() for part in message.find("text/plain", "text/html")
     ):
         return None
@@ -52,11 +51,11 @@ def read(message: Message) -> Report | None:
     notice, original = cut_original(decode_octal(text[:_MAX_NOTICE]))
     if not is_bounce(message, notice, original):
         return None
-    notice = without_banners(without_summary(notice))
+    notice = without_summary(notice)
     report = Report(form="plain", text=notice)
     if original:
         report.returned_head = head_of(original)
-    action = action_of(message.headers.get("subject"), notice)
+    action = action_of(message.headers.subject, notice)
     named = _named_in(message, notice, report.returned_head)
     if not named and (more := _notice_in_html(message)):
         # The text may only point to the other version of it.
@@ -133,7 +132,7 @@ def _notice_of(message: Message) -> str:
             break
         if part.type == "text/plain" or (part.type == "text/html" and not any(text.strip() for text in texts)):
             texts.append(part.text[:_MAX_NOTICE])
-    return "\n".join(texts)
+    return "\n\n".join(texts)
 
 
 def _named_in(message: Message, notice: str, original: bytes) -> list[Named]:
@@ -149,9 +148,9 @@ def _named_in(message: Message, notice: str, original: bytes) -> list[Named]:
         return [by_key.get(address.lower()) or Named(address, notice) for address in failed if address]
     if not named:
         # Some name the recipient in the subject only.
-        in_subject = find_named(headers.get("subject"), parties, is_strict=True)
+        in_subject = find_named(headers.subject, parties, is_strict=True)
         if in_subject:
-            words = notice if notice.strip() else headers.get("subject")
+            words = notice if notice.strip() else headers.subject
             return [Named(name.address, words) for name in in_subject]
         if bare := find_bare_names(notice):
             mailed = {address.partition("@")[0]: address for address in _to_of(original)}

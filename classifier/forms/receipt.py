@@ -61,7 +61,7 @@ def read(message: Message) -> Report | None:
 
 
 def _tells_in_words(message: Message) -> bool:
-    if not _SUBJECT.match(message.headers.get("subject").strip()):
+    if not _SUBJECT.match(message.headers.subject.strip()):
         return False
     words = message.first("text/plain", "text/html")
     return words is not None and _WORDS.search(words.opening[:2_048]) is not None

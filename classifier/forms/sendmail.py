@@ -32,11 +32,11 @@ def read(message: Message) -> Report | None:
     part = message.first("text/plain", "text/html")
     if part is None or part.lacks(b"transcript of session") or not may_be_bounce(message):
         return None
-    match = _TRANSCRIPT.search(part.text[:65_536]) if "Transcript of session" in part.text else None
-    if match is None:
+    if "Transcript of session" not in part.text or _TRANSCRIPT.search(part.text[:65_536]) is None:
         return None
     notice, original = cut_original(part.text[:65_536])
-    if not is_bounce(message, notice, original):
+    match = _TRANSCRIPT.search(notice)
+    if match is None or not is_bounce(message, notice, original):
         return None
     unsent = _UNSENT.search(notice, match.end())
     recipients = _read_lines(notice[match.end() : unsent.start() if unsent else len(notice)].split("\n"))
@@ -45,7 +45,7 @@ def read(message: Message) -> Report | None:
         # Nothing failed yet, or all of it did so for the time it took: the words around tell.
         return None
     is_over = _GIVEN_UP.search(notice) is not None
-    action = action_of(message.headers.get("subject"), notice)
+    action = action_of(message.headers.subject, notice)
     for recipient in recipients:
         if recipient.action is Action.FAILED or is_over:
             recipient.action = action
