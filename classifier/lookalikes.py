@@ -47,7 +47,7 @@ _LOG = tuple(
         ("to=<", r"\bto=<[^<>\s]*>, (?:orig_to|relay|delay)="),
         ("status=", r"\bstatus=(?:bounced|deferred) \("),
         ("(total: ", r"\(total: \d+\)"),
-        ("at ", r"^[ \t]+at [\w.$]+\([^)\n]{0,99}\)$"),
+        ("at ", r"^[ \t]*at [\w.$]+\([^)\n]{0,99}\)[ \t]*$"),
         ("ORA-", r"\bORA-\d{5}: "),
         ("PHP ", r"\bPHP (?:Warning|Fatal error|Notice): "),
         ("Traceback (", r"^Traceback \(most recent call last\)"),

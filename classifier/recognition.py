@@ -71,6 +71,7 @@ from classifier.undelivered import (
     says_undelivered_to,
     subject_says_undelivered,
 )
+from classifier.wrapping import unwrapped
 from model.reading import Action
 
 # How Majordomo tells the keeper of a list of a mail that it holds.
@@ -123,6 +124,7 @@ def is_bounce(message: Message, notice: str, original: str = "") -> bool:
         return False
     if _TO_LIST_KEEPER.match(subject) and not SENDERS_MAIL.are_in(notice[:HEAD]):
         return False
+    notice = unwrapped(notice)
     has_subject = BOUNCE_SUBJECT.are_in_short(subject)
     is_machine = is_named_daemon(headers)
     has_copy = original != "" or carries_original(message)
@@ -198,6 +200,7 @@ def _has_traces(message: Message, notice: str) -> bool:
 def reports_failure(message: Message, notice: str, original: str) -> bool:
     """Whether an automatic answer is a mail system's about a failure, though neither sender nor subject says so."""
     subject = message.headers.subject
+    notice = unwrapped(notice)
     if AWAY.are_in(notice[:HEAD]) or not (says_something_undelivered(notice) or says_something_undelivered(subject)):
         return False
     is_answered = has_reply(notice)
@@ -376,6 +379,7 @@ def _weigh(message: Message, subject: str, notice: str, original: str) -> int:
 
 def action_of(subject: str, notice: str) -> Action:
     """Tell a warning, after which the mail is still tried, from a failure, by what both say of it."""
+    notice = unwrapped(notice)
     is_delayed = "(delay" in subject.lower() or DELAYED.are_in(notice) or DELAYED_TOO.are_in(notice)
     # English words need no other language's; most notifications have them.
     if not is_delayed and not (notice.isascii() and any([word in notice for word in _ENGLISH])):

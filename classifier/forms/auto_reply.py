@@ -15,6 +15,7 @@ from classifier.quoted import cut_original
 from classifier.recognition import reports_failure
 from classifier.reply_phrases import ACKNOWLEDGED, AUTO_REPLY_SUBJECT, AWAY, CHALLENGE, HAS_LEFT
 from classifier.report import DeliveryStatus, Report
+from classifier.wrapping import unwrapped
 from model.reading import Action, AutoReplyKind, Kind
 
 _MACHINE_PRECEDENCE = frozenset({"bulk", "junk"})
@@ -50,6 +51,7 @@ def read_unmarked(message: Message) -> Report | None:
     if part is None:
         return None
     notice = cut_original(part.opening)[0]
+    notice = unwrapped(notice)
     if not (AWAY.are_in(notice) or CHALLENGE.are_in(notice)):
         return None
     return _read(message)

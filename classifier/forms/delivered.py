@@ -13,6 +13,7 @@ from classifier.report import DeliveryStatus, Report
 from classifier.senders import is_daemon, is_of_list, is_system
 from classifier.traces import has_reply
 from classifier.undelivered import is_about_goods, is_about_mail, says_something_undelivered, subject_says_undelivered
+from classifier.wrapping import unwrapped
 from model.reading import Action, Kind
 
 #: One of these stands in the header of every such notice, beside a subject that says it all.
@@ -44,11 +45,11 @@ def read(message: Message) -> Report | None:
     if is_of_list(headers) or subject_says_undelivered(subject):
         return None
     part = message.first("text/plain", "text/html")
-    if part is None or not DELIVERED_SENTENCE.are_in(part.opening[:_MAX_NOTICE]):
+    if part is None or not DELIVERED_SENTENCE.are_in(unwrapped(part.opening[:_MAX_NOTICE])):
         return None
     notice, original = cut_original(part.opening)
     notice = notice[:_MAX_NOTICE]
-    if not DELIVERED_SENTENCE.are_in(notice) or has_reply(notice):
+    if not DELIVERED_SENTENCE.are_in(unwrapped(notice)) or has_reply(notice):
         return None
     if says_something_undelivered(
         "\n\n".join(one for one in _SENTENCE_END.split(notice) if not _CONDITION.search(one))
