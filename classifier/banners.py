@@ -39,6 +39,8 @@ _OF_ONE_MAIL = re.compile(
 _MAX_BANNER = 1_200
 #: Banners stand first or last; no more paragraphs are looked at.
 _MAX_PARAGRAPHS = 4
+#: Characters at either end in which one is looked for.
+_EDGE = 2_048
 _MAX_TEXT = 64 * 1024
 # Marks before a subject: "[EXTERNAL]", "***SPAM***", "{Spam?}", "[SPAM 6.1]".
 _MARK = r"(?:external|extern|ext|outside|bulk|junk|(?:(?:possible|probable|likely|suspected) )?spam|迷惑メール)"
@@ -47,10 +49,16 @@ _CLOSED = r"(?:[ _?:/-]{1,3}[\w.?/]{0,16})?[ -]?[\]})>*?]{1,5}\s{0,4}"
 _MARKS = re.compile(rf"(?:{_OPENED}{_MARK}{_CLOSED}){{1,3}}", re.IGNORECASE)
 
 
+def may_have_banner(lowered: str) -> bool:
+    """Whether a banner may be in a text, of which ``lowered`` is the copy in lower case: most have none."""
+    if len(lowered) > 2 * _EDGE:
+        lowered = f"{lowered[:_EDGE]}\n{lowered[-_EDGE:]}"
+    return any([hint in lowered for hint in _HINTS])
+
+
 def without_banners(text: str) -> str:
     """Return ``text`` without the paragraphs that any mail from outside gets."""
-    lowered = text.lower()
-    if not any([hint in lowered for hint in _HINTS]) or len(text) > _MAX_TEXT:
+    if len(text) > _MAX_TEXT:
         return text
     pieces = _PARAGRAPH.split(text)
     # Every second piece is a gap.
@@ -62,7 +70,11 @@ def without_banners(text: str) -> str:
 
 
 def _is_banner(paragraph: str) -> bool:
-    if len(paragraph) > _MAX_BANNER or _OF_ONE_MAIL.search(paragraph) is not None:
+    if (
+        len(paragraph) > _MAX_BANNER
+        or not may_have_banner(paragraph.lower())
+        or _OF_ONE_MAIL.search(paragraph) is not None
+    ):
         return False
     return _BANNER.search(" ".join(paragraph.split())) is not None
 

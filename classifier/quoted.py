@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from classifier.banners import without_banners
+from classifier.banners import may_have_banner, without_banners
 from classifier.phrase_search import Phrases
 from classifier.phrases import ORIGINAL_FOLLOWS
 
@@ -56,12 +56,13 @@ def cut_original(text: str) -> tuple[str, str]:
 
     What gateways add to any mail goes too: they are no words of whoever wrote it.
     """
-    notice, original = _cut(text)
-    return without_banners(notice), original
-
-
-def _cut(text: str) -> tuple[str, str]:
     lowered = in_lower_case(text)
+    notice, original = _cut(text, lowered)
+    # What is left is the begin of the text.
+    return (without_banners(notice) if may_have_banner(lowered[: len(notice)]) else notice), original
+
+
+def _cut(text: str, lowered: str) -> tuple[str, str]:
     phrase = _find_line(ORIGINAL_FOLLOWS, _MAY_FOLLOW, text, lowered)
     # A phrase in the very first line is a title above the notification, not its end.
     while phrase and not text[: phrase[0]].strip():

@@ -124,13 +124,13 @@ def is_bounce(message: Message, notice: str, original: str = "") -> bool:
         return False
     if _TO_LIST_KEEPER.match(subject) and not SENDERS_MAIL.are_in(notice[:HEAD]):
         return False
-    notice = unwrapped(notice)
     has_subject = BOUNCE_SUBJECT.are_in_short(subject)
     is_machine = is_named_daemon(headers)
     has_copy = original != "" or carries_original(message)
     if has_subject and is_machine and path_of(headers) == "<>" and (has_copy or has_reply(notice)):
         # Most are so plain.
         return True
+    notice = unwrapped(notice)
     if is_lookalike(message, notice) if not has_copy else (is_of_tracker(headers) and not is_machine):
         # A ticket may quote a whole notification, with the original in it.
         return False

@@ -5,17 +5,28 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-# A word with a sign that addresses, fields and file names have begins something of its own.
-_GOES_ON = r"[^\s@:=/|_]{0,30}(?:[ \n]|\Z)"
-# A line goes on where it ends in the midst of a sentence and the next begins with a small letter ...
-_WRAPPED = re.compile(rf"(?<=[\w,)\"'»”])[ \t]{{0,4}}\n(?=[a-zà-öø-ÿ]{_GOES_ON})")
-# ... or with any letter, where the line is as long as lines become before they are wrapped.
-_WRAPPED_LONG = re.compile(rf"^([^\n@|]{{49,100}}[\w,)\"'»”])[ \t]{{0,4}}\n(?=[^\W\d_]{_GOES_ON})", re.MULTILINE)
+# A line ends in the midst of a sentence, and the next begins with a word. One with a sign that addresses, fields and
+# file names have begins something of its own.
+_WRAPPED = re.compile(r"\n(?<=[\w,)\"'»”]\n)(?=([^\W\d_])[^\s@:=/|_]{0,30}(?:[ \n]|\Z))")
+#: How long a line is before it is wrapped.
 _LONG = 50
 
 
 @lru_cache(maxsize=4)
 def unwrapped(text: str) -> str:
     """Return ``text`` with the lines of a sentence joined; lines that begin with an address stay as they are."""
-    text = _WRAPPED.sub(" ", text)
-    return _WRAPPED_LONG.sub(r"\1 ", text) if len(text) > _LONG else text
+    if " \n" in text:
+        text = text.replace(" \n", "\n")
+    pieces: list[str] = []
+    done = 0
+    for match in _WRAPPED.finditer(text):
+        end = match.start()
+        if not match[1].islower():
+            line = text[text.rfind("\n", 0, end) + 1 : end]
+            if len(line) < _LONG or "@" in line:
+                # Whether a title or a sentence begins there, nobody can tell.
+                continue
+        pieces.append(text[done:end])
+        done = end + 1
+    pieces.append(text[done:])
+    return " ".join(pieces)

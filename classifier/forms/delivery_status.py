@@ -7,7 +7,7 @@ import re
 from classifier.addresses import MAX_RECIPIENTS, clean_address, find_named
 from classifier.charsets import decode, decode_octal, decode_words
 from classifier.headers import Headers
-from classifier.message import Message, parse_message
+from classifier.message import Message, Part, parse_message
 from classifier.phrases import FORWARDED, LETTER
 from classifier.report import DeliveryStatus, Report
 from classifier.said import without_category
@@ -75,7 +75,7 @@ def _read_own(message: Message) -> Report | None:
         _read_fields(part.text or decode(part.payload), report)
         # RFC 2046 5.2.1 forbids it, yet some encode the part and say so only inside it.
     if not report.recipients:
-        for part in message.find("text/plain", "text/html", "text/rfc822-headers", "application/octet-stream"):
+        for part in message.find("text/plain", "text/rfc822-headers", "application/octet-stream") or _in_html(message):
             if part.lacks(b"final-recipient:") or (part.type == "application/octet-stream" and part.is_binary):
                 continue
             if _looks_like_report(part.text):
@@ -86,6 +86,14 @@ def _read_own(message: Message) -> Report | None:
     _complete_last(message, report)
     _correct_expired(message, report)
     return report if report.recipients else None
+
+
+def _in_html(message: Message) -> list[Part]:
+    """Return the text of a mail system's mail that is nothing but HTML, if it has the fields of a report."""
+    part = message.first("text/html")
+    if part is None or not is_daemon(message.headers) or part.lacks(b"final-recipient:"):
+        return []
+    return [part] if "final-recipient:" in part.source.lower() else []
 
 
 def _complete_last(message: Message, report: Report) -> None:
