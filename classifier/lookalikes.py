@@ -47,7 +47,7 @@ _LOG = tuple(
         ("to=<", r"\bto=<[^<>\s]*>, (?:orig_to|relay|delay)="),
         ("status=", r"\bstatus=(?:bounced|deferred) \("),
         ("(total: ", r"\(total: \d+\)"),
-        ("at ", r"^[ \t]*at [\w.$]+\([^)\n]{0,99}\)[ \t]*$"),
+        ("at ", r"^[ \t]*at [\w.$]+\([^)\n]{0,99}\)[ \t]*$|\bat [\w.$]{1,200}\(\w{1,99}\.\w{1,9}:\d"),
         ("ORA-", r"\bORA-\d{5}: "),
         ("PHP ", r"\bPHP (?:Warning|Fatal error|Notice): "),
         ("Traceback (", r"^Traceback \(most recent call last\)"),
