@@ -68,7 +68,7 @@ BOUNCE_SUBJECT = Phrases(
     r"(?:投递|發送|发送|投遞|寄送|传送|傳送)(?:失败|失敗|错误)",
     r"недоруч|не доставлен|не отправлен|неможлив|αδυναμία|αποτυχία|תקלה במסירה|למסירה|לא נמסר|تعذر|فشل|ไม่สามารถ",
     r"không thể|thất bại",
-    r"退信|退回|未送达|传输失败|傳輸失敗|投递失败|無法傳遞|반송|배달 ?(?:실패|되지)",
+    r"退信|退回|拒收|未送达|传输失败|傳輸失敗|投递失败|無法傳遞|반송|배달 ?(?:실패|되지)",
 )
 #: Subjects that repeat the original's behind a word for failing: "Undeliverable: Spring news".
 REPEATED_SUBJECT = Phrases(
@@ -239,7 +239,8 @@ DELAYED_TOO = Phrases(
     r"attempts (?:to deliver [^.\n]{0,40})?(?:will continue|are still)|delivery will continue|could not yet be",
     r"(?:still|keeps?) (?:trying|waiting|retrying)|temporarily delayed|has not (?:yet )?been delivered yet",
     r"will be tried (?:again|for)|will (?:stay|remain|be kept) (?:in|on) the queue",
-    r"delivery to [^\s]{3,80} (?:is )?delayed",
+    r"delivery to [^\s]{3,80} (?:is )?delayed|(?:go|carry) on trying",
+    r"(?:has|have|could|was|were)(?: not|n't) (?:\S{1,20} ){1,4}yet\b",
     r"will (?:re)?try (?:again|for)|we (?:will )?retry|retry(?:ing)? every|longer than (?:expected|usual)",
 )
 #: "Not yet", and "we go on trying", in the words of others.

@@ -91,7 +91,7 @@ _TURNED_AWAY = Phrases(
     r"\bdropped (?:after|because|by)\b|\bno bounce details\b",
     r"action (?:taken )?(?:on|with|for) this (?:e-?mail|mail|message) ?[=:] ?(?:delet|block|reject|quarantin|drop)",
     r"\b(?:mail|message|e-?mail)s? [^.\n]{0,60}\bon hold\b",
-    r"\bstopped\b|\bquarantined\b|\bdeleted unread",
+    r"\bstopped\b|\bquarantined\b|\b(?:deleted|returned|sent back|discarded) (?:un(?:read|opened)|without being read)",
     r"\b(?:considered|identified|classified|detected|recogni[sz]ed|flagged) (?:as |to be )?(?:an? )?"
     r"(?:unsolicited|spam|bulk|junk|virus|infected|malware|unwanted)",
     r"unzustell|abgelehnt|zur[üu]ckgewiesen|abgewiesen",
@@ -100,7 +100,7 @@ _TURNED_AWAY = Phrases(
     r"afvist",
     r"odrzuc|zwr[óo]c|odm[íi]tnut|nedoru[čc]|k[ée]zbes[íi]thetetlen|elutas[íi]t|reddedil|respins|odbijen|ditolak|\bweigert\b",
     r"недостав|отклон|отвергнут|відхил|недоруч|απορρίφ|נדחת|رفض|ปฏิเสธ|từ chối|bị trả",
-    r"拒否|遮断|ブロックさ|破棄|隔離|返送|戻って|退信|退回",
+    r"拒否|拒收|遮断|ブロックさ|破棄|隔離|返送|戻って|退信|退回",
     # 配信停止 alone is also what whoever leaves a newsletter is told.
     r"(?:ポリシー|ルール|規則|制限|ウイルス|フィルタ)[^。\n]{0,40}(?:停止|削除|中止)",
     r"拒绝|拒絕|반송|거부",
@@ -109,7 +109,7 @@ _TURNED_AWAY = Phrases(
 #: Somebody's address or mailbox that is unknown, closed or full.
 _NOBODY_THERE = Phrases(
     r"(?:does|do|did|is|are|was)(?: not|n't) (?:exist|known|found|listed|valid|a valid|available)|\bunknown|no such",
-    r"there is no(?:body| one| \S{1,128}@)",
+    r"no longer exists?\b|there is no(?:body| one| \S{1,128}@)",
     r"not (?:found|listed|known|registered|recogni[sz]ed)\b",
     r"invalid (?:[\w-]+ ){0,3}(?:user(?:id)?|recipient|mailbox|address|account)\b",
     r"(?:account|mailbox|user|address) (?:is|has been|was) (?:disabled|inactive|closed|suspended|deactivated)",
