@@ -229,6 +229,10 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "html-deep": lambda: HEAD + b"Content-Type: text/html\n\n" + b"<div>" * 100_000 + b"undeliverable a@b.example",
     "html-unclosed": lambda: HEAD + b"Content-Type: text/html\n\n" + b"<a href='" * 100_000,
     "html-references": lambda: HEAD + b"Content-Type: text/html\n\n" + b"&#x110000;&#0;&notit;" * 20_000,
+    "banners": lambda: (PLAIN % b"utf-8") + b"This message is confidential and originated outside.\n\n" * 20_000,
+    "banner-of-one-line": lambda: (PLAIN % b"utf-8") + b"caution outside " * 60_000,
+    "marks": lambda: b"Subject: " + b"[EXT" * 50_000 + b"\nFrom: MAILER-DAEMON@x.example\n\nhello a@b.example",
+    "wrapped-lines": lambda: (PLAIN % b"utf-8") + b"could not be\ndelivered a@b.example to \n" * 30_000,
     "html-invisible": lambda: HEAD + b"Content-Type: text/html\n\n" + b"<title>x</title><script></script>" * 30_000,
     "json-recipients": lambda: (
         b'From: x@y.example\n\n{"notificationType":"Bounce","bounce":{"bouncedRecipients":['
