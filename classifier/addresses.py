@@ -38,6 +38,8 @@ _ANCHOR = re.compile(rf"{_BULLET}{_BEGIN}", re.IGNORECASE)
 _LED_ANCHOR = re.compile(
     rf"{_BULLET}(?:{_LEAD}[ \t]*[:：][ \t]*|delivery failed \d+ attempts:[ \t]*)?{_BEGIN}", re.IGNORECASE
 )
+# Exchange 2003 with a name: "Cat Tail (cat@example.com) on 11/27/2026 9:12 AM".
+_DATED_ANCHOR = re.compile(rf"[ \t]*['\"]?[^\W\d][^@:()<>\n]{{0,60}} ?[(<]({_LOCAL}@{_DOMAIN})[)>] on \d")
 # What _ANCHOR finds in the plain cases, without the words it tries first.
 _PLAIN_ANCHOR = re.compile(
     rf"[ \t]*<?(?!(?i:smtp=))([A-Za-z0-9][^\s<>()\[\]\"',;:|@`{_FULL_WIDTH}]{{0,127}}@{_DOMAIN})"
@@ -245,6 +247,8 @@ def _anchored(line: str) -> re.Match[str] | None:
     if plain is not None:
         return plain
     head = line[: line.find("@")]
+    if " on " in line and (dated := _DATED_ANCHOR.match(line)) is not None:
+        return dated
     return (_LED_ANCHOR if ":" in head or "：" in head else _ANCHOR).match(line)
 
 

@@ -82,7 +82,7 @@ def _mailed_as(name: Named) -> str:
 
 def _are_one_block(named: list[Named]) -> bool:
     """Whether lines next to each other list them all, with nothing said of one alone."""
-    said = {name.text.partition("\n")[2] for name in named}
+    said = {name.text.replace(name.address, "") for name in named}
     return len(said) == 1 and all(name.is_listed for name in named)
 
 
