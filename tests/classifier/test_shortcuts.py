@@ -36,6 +36,9 @@ from fuzz.mutate import mutate
 
 SEEDS = read_seeds()
 _RARE_PHRASES = (
+    "Altri tentativi seguono",
+    "再配送されます",
+    "Попытки доставки будут продолжены",
     "Relayed: a",
     "Status (Success)",
     "Return receipt",
