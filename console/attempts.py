@@ -81,15 +81,14 @@ async def _take_rows(call: Call, kind: type[msgspec.Struct], read: Read) -> web.
                     answers.append(encode(RowRefused(index, f"Not a row: {mistake.of_body(error, kind)}")))
                 except _RowError as error:
                     answers.append(encode(RowRefused(index, str(error))))
-            first += len(lines)
             try:
                 await call.services.writer.submit(facts)
             except StoreError as error:
                 if not stream.is_begun:
                     raise store_busy() from error
                 text = "The store did not take this row; send it again."
-                begin = first - len(answers)
-                answers = [encode(RowRefused(begin + place, text)) for place in range(len(answers))]
+                answers = [encode(RowRefused(index, text)) for index in range(first, first + len(lines))]
+            first += len(lines)
             await stream.write(b"".join(answer + b"\n" for answer in answers))
         return await stream.finish()
     finally:

@@ -6,10 +6,9 @@ from binascii import hexlify
 from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import repeat
-from struct import unpack
 
 from console.schema import SendRefused, encode
-from model.bulk import TokenColumns, token_frames
+from model.bulk import TokenColumns, cut, token_frames
 from model.detail import ExcludedKind
 from model.mint import TOKEN_HEADER, Hosts
 
@@ -40,7 +39,7 @@ def accepted(
     columns: dict[str, Iterable[bytes]] = {
         **tokens._asdict(),
         "row": [b"%d" % row for row in rows],
-        "recipient": unpack("16s" * len(recipients), digits),
+        "recipient": cut(digits, 16),
     }
     pieces = _pieces(hosts, is_html=is_html)
     constant = [repeat(piece.encode("ascii")) for piece in pieces[::2]]

@@ -70,11 +70,11 @@ class BulkMint:
         rests = [recipient + self._day for recipient in recipients]
         leave = self._sign(TokenType.UNSUBSCRIBE, flags, rests)
         return TokenColumns(
-            _cut(_to_mail(self._sign(TokenType.RETURN_PATH, flags, rests)), MAIL_LENGTH),
-            _cut(_to_url(self._sign(TokenType.OPEN, flags, rests)), URL_LENGTH),
-            _cut(_to_url(leave), URL_LENGTH),
-            _cut(_to_mail(leave), MAIL_LENGTH),
-            _cut(_to_mail(self._sign(TokenType.MESSAGE, flags, rests)), MAIL_LENGTH),
+            cut(_to_mail(self._sign(TokenType.RETURN_PATH, flags, rests)), MAIL_LENGTH),
+            cut(_to_url(self._sign(TokenType.OPEN, flags, rests)), URL_LENGTH),
+            cut(_to_url(leave), URL_LENGTH),
+            cut(_to_mail(leave), MAIL_LENGTH),
+            cut(_to_mail(self._sign(TokenType.MESSAGE, flags, rests)), MAIL_LENGTH),
         )
 
     def _sign(self, kind: TokenType, flags: TokenFlag, rests: Sequence[bytes]) -> bytes:
@@ -123,6 +123,6 @@ def _to_url(raw: bytes) -> bytes:
     return binascii.b2a_base64(raw, newline=False).translate(_TO_URL)
 
 
-def _cut(text: bytes, size: int) -> tuple[bytes, ...]:
-    """Return pieces of so many octets."""
+def cut(text: bytes, size: int) -> tuple[bytes, ...]:
+    """Return ``text`` in pieces of so many octets each."""
     return struct.unpack(f"{size}s" * (len(text) // size), text)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from model.bulk import cut
 from model.fact import FactType, ids_of_planned
 from store.codec import Compressed, compress_facts, flags_of, uncompress_facts
 from store.evidence import listed_domain
@@ -112,11 +113,10 @@ class ListedTogether:
 
 def _unpickled(raw: bytes) -> ListedTogether:
     places, times, marks, html, domains, facts, said = _decode_pickled(raw)
-    count = len(html)
     return ListedTogether(
-        unpack(f"{_PLACE_SIZE}s" * count, places),
-        unpack(f"{count}q", times),
-        unpack(f"{_MARK_SIZE}s" * count, marks),
+        cut(places, _PLACE_SIZE),
+        unpack(f"{len(html)}q", times),
+        cut(marks, _MARK_SIZE),
         [value != 0 for value in html],
         domains,
         facts,

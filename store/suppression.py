@@ -148,12 +148,8 @@ def choose(entries: Sequence[Suppression], streams: Mapping[int, str], stream: s
 
     ``streams`` gives the stream of each broadcast an entry is of.
     """
-    active = [
-        entry for entry in entries
-        if entry.kind is not SuppressionKind.UNSUBSCRIBE and entry.is_active(now_us)
-        and (not entry.broadcast or _is_of(entry, stream, streams))
-    ]  # fmt: skip
-    relevant = [e for e in _unsubscribes(entries) if e.everything or streams.get(e.broadcast, "") == stream]
+    active = [e for e in _active(entries, now_us) if not e.broadcast or _is_of(e, stream, streams)]
+    relevant = [e for e in _unsubscribes(entries) if e.everything or _is_of(e, stream, streams)]
     newest = max(relevant, key=_newness, default=None)
     if newest is not None and newest.is_on:
         active.append(newest)
@@ -163,7 +159,7 @@ def choose(entries: Sequence[Suppression], streams: Mapping[int, str], stream: s
 
 def current(entries: Sequence[Suppression], streams: Mapping[int, str], now_us: int) -> list[Suppression]:
     """Return the entries of one recipient that hold at ``now_us`` on any stream, for lists and copies of them."""
-    others = [entry for entry in entries if entry.kind is not SuppressionKind.UNSUBSCRIBE and entry.is_active(now_us)]
+    others = _active(entries, now_us)
     found = [entry for entry in others if not entry.broadcast]
     # Of several of one kind and stream the newest is shown.
     of_streams = {
@@ -178,6 +174,11 @@ def current(entries: Sequence[Suppression], streams: Mapping[int, str], now_us: 
         if entry.is_on and entry is max(rivals, key=_newness):
             found.append(entry)
     return sorted(found, key=lambda e: (ORDER[e.kind], e.broadcast))
+
+
+def _active(entries: Sequence[Suppression], now_us: int) -> list[Suppression]:
+    """Return what holds at ``now_us``, unsubscribes left aside: of those the newest word decides."""
+    return [entry for entry in entries if entry.kind is not SuppressionKind.UNSUBSCRIBE and entry.is_active(now_us)]
 
 
 def _unsubscribes(entries: Sequence[Suppression]) -> list[Suppression]:

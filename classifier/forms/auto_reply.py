@@ -50,8 +50,7 @@ def read_unmarked(message: Message) -> Report | None:
     part = message.first("text/plain", "text/html")
     if part is None:
         return None
-    notice = cut_original(part.opening)[0]
-    notice = unwrapped(notice)
+    notice = unwrapped(cut_original(part.opening)[0])
     if not (AWAY.are_in(notice) or CHALLENGE.are_in(notice)):
         return None
     return _read(message)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -30,6 +28,7 @@ from store.gate import Candidate
 from store.reader import Reader
 from store.verify import verify
 from store.writer import Writer, write_now
+from tests.small_disk import mounted
 from tests.store import children
 from tests.store.world import T0_US, clicked, key, opened, planned, unsubscribed
 from tests.system_packages import require
@@ -311,15 +310,8 @@ def test_without_growth_the_same_load_fails(tmp_path: Path) -> None:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 6 MB."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small file system needs root")
-    point = tmp_path / "disk"
-    point.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", point], capture_output=True)
-    if mounted.returncode:
-        pytest.skip(f"a tmpfs cannot be mounted here: {mounted.stderr.decode().strip()}")
-    yield point
-    subprocess.run(["umount", "-l", point], check=True)
+    with mounted(tmp_path / "disk", megabytes=6) as point:
+        yield point
 
 
 async def test_a_full_disk_loses_nothing_and_heals(small_disk: Path) -> None:

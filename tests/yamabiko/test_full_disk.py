@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import smtplib
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.small_disk import mounted
 from tests.yamabiko.serving import LEAN, SERVICES, Server, wait_for
 from yamabiko.demo.ports import free_port
 
@@ -23,15 +23,8 @@ _FORM = "application/x-www-form-urlencoded"
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 24 MB."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small file system needs root")
-    point = tmp_path / "disk"
-    point.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", point], capture_output=True)
-    if mounted.returncode:
-        pytest.skip(f"a tmpfs cannot be mounted here: {mounted.stderr.decode().strip()}")
-    yield point
-    subprocess.run(["umount", "-l", point], check=True)
+    with mounted(tmp_path / "disk", megabytes=24) as point:
+        yield point
 
 
 def fill(disk: Path) -> None:

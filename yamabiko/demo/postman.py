@@ -8,9 +8,7 @@ import smtplib
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-#: Two minutes: on a busy machine a worker that was killed may be away for one.
-_TRIES = 480
-_PAUSE_S = 0.25
+from yamabiko.demo.patience import PAUSE_S, TRIES
 
 
 class Postman:
@@ -45,7 +43,7 @@ class Postman:
     def _deliver(self, content: bytes, forward_path: str, reverse_path: str) -> int:
         session = self._sessions.get()
         try:
-            for _ in range(_TRIES):
+            for _ in range(TRIES):
                 try:
                     session = session or smtplib.SMTP(*self._address, local_hostname="world.example", timeout=30)
                     code = self._try_once(session, content, forward_path, reverse_path)
@@ -57,7 +55,7 @@ class Postman:
                 if session is not None and code == 421:
                     session.close()
                     session = None
-                time.sleep(_PAUSE_S)
+                time.sleep(PAUSE_S)
             raise ConnectionError("the listener does not take mail")
         finally:
             self._sessions.put(session)

@@ -7,6 +7,8 @@ from collections import Counter
 
 import aiohttp
 
+from yamabiko.demo.patience import PAUSE_S, TRIES
+
 PERSON = {
     "User-Agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 19_1 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148",
     "Accept-Language": "ja,en;q=0.5",
@@ -15,10 +17,6 @@ GMAIL = {"User-Agent": "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0
 PREFETCH = {"User-Agent": "Mozilla/5.0"}
 #: Looks like a person: only what it does together gives it away.
 SCANNER = {"User-Agent": "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/130.0 Safari/537.36"}
-
-#: Two minutes: on a busy machine a worker that was killed may be away for one.
-_TRIES = 480
-_PAUSE_S = 0.25
 
 
 class Visitors:
@@ -37,7 +35,7 @@ class Visitors:
 
         Raises ConnectionError when there is no answer for a long time.
         """
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             try:
                 async with self._http.request(method, url, headers=headers, allow_redirects=False) as reply:
                     await reply.read()
@@ -47,12 +45,12 @@ class Visitors:
                     self.unsure[name] += 1
             except (aiohttp.ClientError, TimeoutError, OSError):
                 self.unsure[name] += 1
-            await asyncio.sleep(_PAUSE_S)
+            await asyncio.sleep(PAUSE_S)
         raise ConnectionError("the tracker does not answer")
 
     async def post(self, url: str, form: dict[str, str]) -> None:
         """Post a form until it is taken: 200, and nothing else, means it is recorded."""
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             try:
                 async with self._http.post(url, data=form, headers=PERSON, allow_redirects=False) as reply:
                     await reply.read()
@@ -63,16 +61,16 @@ class Visitors:
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 if isinstance(error, ConnectionError) and "unsubscribe page" in str(error):
                     raise
-            await asyncio.sleep(_PAUSE_S)
+            await asyncio.sleep(PAUSE_S)
         raise ConnectionError("the tracker does not answer")
 
     async def status(self, url: str, *, method: str = "GET") -> int:
         """Return the status of one request, tried again while nobody answers."""
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             try:
                 async with self._http.request(method, url, headers=SCANNER, allow_redirects=False) as reply:
                     await reply.read()
                     return reply.status
             except (aiohttp.ClientError, TimeoutError, OSError):
-                await asyncio.sleep(_PAUSE_S)
+                await asyncio.sleep(PAUSE_S)
         raise ConnectionError("the tracker does not answer")
